@@ -1,0 +1,125 @@
+"""What happens in a rollout, as frozen data: the plain command line, `--json`, the interface and the log read one stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pasta_core.domain import Candidate, Choice, Image, Slate
+
+__all__ = [
+    "CandidatesReady",
+    "Chosen",
+    "Event",
+    "Failed",
+    "Finished",
+    "ImageReady",
+    "Note",
+    "PaintingProgress",
+    "SessionStarted",
+    "SlateChosen",
+    "TurnReady",
+    "WritingProgress",
+    "WritingStarted",
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Anything that happens in a rollout; an event that has been emitted is durable."""
+
+
+@dataclass(frozen=True)
+class SessionStarted(Event):
+    session: str
+    prompt: str
+    seed: int
+    profile: str
+    selector: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class Note(Event):
+    """One line the person should read once: unknown words, a restarted worker, stripped characters."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class WritingStarted(Event):
+    turn: int
+    max_words: int
+
+
+@dataclass(frozen=True)
+class WritingProgress(Event):
+    turn: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class CandidatesReady(Event):
+    turn: int
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class SlateChosen(Event):
+    turn: int
+    slate: Slate
+
+
+@dataclass(frozen=True)
+class PaintingProgress(Event):
+    """Denoising steps done of all that the turn needs."""
+
+    turn: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class ImageReady(Event):
+    """An image is finished and lies at `path` (None in a rollout that keeps no files)."""
+
+    turn: int
+    column: int
+    index: int
+    image: Image
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class TurnReady(Event):
+    """All images of the turn are finished (turn 0 is the initial prompt's); now the user chooses."""
+
+    turn: int
+    candidates: tuple[Candidate, ...]
+    slate: Slate
+    columns: tuple[tuple[Image, ...], ...]
+    paths: tuple[tuple[Path | None, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Chosen(Event):
+    turn: int
+    choice: Choice
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The last choice is made: the chosen prompt and its images."""
+
+    session: str
+    prompt: str
+    images: tuple[Image, ...]
+    paths: tuple[Path | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    message: str
+    hint: str = ""
+    retryable: bool = False

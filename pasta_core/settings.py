@@ -1,0 +1,105 @@
+"""Typed settings of a session and of a profile: what each value means and where its default comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pasta_core.domain import CandidateForm
+from pasta_core.errors import InvalidInput
+
+__all__ = [
+    "ClipProfile",
+    "PainterProfile",
+    "Profile",
+    "SessionSettings",
+    "WriterProfile",
+]
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """The shape of a session (§2.2). Validated when made: a value out of range is `InvalidInput`."""
+
+    turns: int = 5
+    """H, how often the user chooses (§4.1)."""
+    columns: int = 4
+    """L, how many prompts are shown per turn (§4.1)."""
+    images: int = 4
+    """M, how many images are painted per prompt (§4.1)."""
+    form: CandidateForm = field(default_factory=CandidateForm)
+    """The candidate set: L_C = 25 in 5 categories of 5 (Fig. 11)."""
+    max_words: int = 62
+    """N_w^max, the longest prompt of the last turn in words (App. E.2)."""
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("turns", self.turns, 1, 50),
+            ("columns", self.columns, 1, 9),
+            ("images", self.images, 1, 16),
+            ("categories", self.form.categories, 1, 9),
+            ("per_category", self.form.per_category, 1, 25),
+            ("max_words", self.max_words, 1, 200),
+        ):
+            if not low <= value <= high:
+                raise InvalidInput(f"{name} is {value}", f"choose a value from {low} to {high}")
+        if self.columns > self.form.categories and not self.form.direct:
+            raise InvalidInput(
+                f"{self.columns} columns need as many categories, there are {self.form.categories}",
+                "a slate shows at most one prompt per category: show fewer columns",
+            )
+
+
+@dataclass(frozen=True)
+class WriterProfile:
+    """The language model that writes candidates (App. E.2)."""
+
+    model: Path
+    """A GGUF file."""
+    template: Path
+    """The text template of its prompt (Fig. 11)."""
+    context: int = 4096
+    """Context window in tokens."""
+    threads: int = 2
+    """CPU threads; fixed per profile, as a different number may round differently."""
+    nucleus: float = 0.8
+    """p of nucleus sampling (App. E.2)."""
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class PainterProfile:
+    """The SDXL pipeline that paints (§6.1)."""
+
+    model: Path
+    """A folder that `StableDiffusionXLPipeline.from_pretrained` loads."""
+    size: int = 1024
+    """Side of the square image in pixels."""
+    steps: int = 30
+    """Denoising steps."""
+    guidance: float = 5.0
+    """Classifier-free guidance scale; 1 or less paints without guidance."""
+    pass_size: int = 4
+    """Images per denoising pass; every pass is padded to it, so that an image never depends on its company."""
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class ClipProfile:
+    """The CLIP model that embeds what is painted (D.4)."""
+
+    model: Path
+    """A local open_clip folder: JSON configuration, safetensors weights, tokenizer."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A set of models that belong together; paths are absolute once loaded."""
+
+    name: str
+    description: str
+    writer: WriterProfile
+    painter: PainterProfile
+    clip: ClipProfile
+    vocabulary: Path | None = None
+    """One known word a line, where the models know only so many; others are named to the user once."""
