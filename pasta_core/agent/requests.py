@@ -1,0 +1,83 @@
+"""What the writer is asked, as plain data: it crosses a process boundary, so it carries no images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pasta_core.domain import CandidateForm, History
+
+__all__ = ["ShownTurn", "WriteRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTurn:
+    """One finished turn as the writer sees it (Fig. 11): the shown prompts, the chosen column, the critique."""
+
+    prompts: tuple[str, ...]
+    chosen: int
+    critique: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """Everything the candidate generator is conditioned on (App. E.2, Fig. 11).
+
+    `caption` describes the initial prompt's images, empty where there is none. `max_words` is the turn's word
+    budget N_t. The same request gives the same candidates.
+    """
+
+    initial_prompt: str
+    turns: tuple[ShownTurn, ...]
+    form: CandidateForm
+    max_words: int
+    seed: int
+    caption: str = ""
+
+    @classmethod
+    def from_history(
+        cls, history: History, form: CandidateForm, max_words: int, seed: int, caption: str = ""
+    ) -> Self:
+        """Reduce a history to what the writer reads; every one of its turns must have been chosen."""
+        turns = []
+        for turn in history.turns:
+            if turn.choice is None:
+                raise ValueError(f"turn {turn.number} has no choice yet")
+            prompts = tuple(candidate.prompt for candidate in turn.shown)
+            turns.append(ShownTurn(prompts, turn.choice.column, turn.choice.critique))
+        return cls(history.initial_prompt, tuple(turns), form, max_words, seed, caption)
+
+    @property
+    def current_prompt(self) -> str:
+        """The prompt that is expanded: the last chosen one, at first the initial one."""
+        return self.turns[-1].prompts[self.turns[-1].chosen] if self.turns else self.initial_prompt
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as JSON types."""
+        return {
+            "initial_prompt": self.initial_prompt,
+            "turns": [
+                {"prompts": list(turn.prompts), "chosen": turn.chosen, "critique": turn.critique}
+                for turn in self.turns
+            ],
+            "form": {"categories": self.form.categories, "per_category": self.form.per_category},
+            "max_words": self.max_words,
+            "seed": self.seed,
+            "caption": self.caption,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote; KeyError or TypeError when a part is missing or of another type."""
+        return cls(
+            initial_prompt=str(data["initial_prompt"]),
+            turns=tuple(
+                ShownTurn(tuple(map(str, turn["prompts"])), int(turn["chosen"]), str(turn["critique"]))
+                for turn in data["turns"]
+            ),
+            form=CandidateForm(int(data["form"]["categories"]), int(data["form"]["per_category"])),
+            max_words=int(data["max_words"]),
+            seed=int(data["seed"]),
+            caption=str(data.get("caption", "")),
+        )

@@ -1,0 +1,1 @@
+"""Prompts and seeds to images (§6.1)."""

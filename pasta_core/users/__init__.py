@@ -1,0 +1,1 @@
+"""Who looks and chooses: CLIP, utilities, choices, simulated users (§5)."""
