@@ -103,3 +103,5 @@ class Profile:
     clip: ClipProfile
     vocabulary: Path | None = None
     """One known word a line, where the models know only so many; others are named to the user once."""
+    session: SessionSettings = field(default_factory=SessionSettings)
+    """The shape of a session where nothing else says it."""

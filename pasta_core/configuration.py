@@ -1,0 +1,104 @@
+"""The settings of one run, merged from five layers: flags > environment > project file > user file > profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pasta_core.errors import InvalidInput
+from pasta_core.paths import Paths, locate
+from pasta_core.profiles import SESSION_KEYS, load_profile, session_settings
+from pasta_core.settings import Profile, SessionSettings
+from pasta_core.typed_toml import convert, read_toml, refuse_unknown_keys
+
+__all__ = ["KEYS", "Configuration", "configure"]
+
+KEYS: Mapping[str, type] = {
+    "profile": str,
+    "selector": str,
+    "worker": str,
+    "data_dir": Path,
+    **SESSION_KEYS,
+}
+"""Every key of `pasta.toml`; the environment spells it `PASTA_` and upper case."""
+
+_DEFAULTS: Mapping[str, Any] = {"profile": "micro", "selector": "random", "worker": ""}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a run goes by."""
+
+    profile: Profile
+    selector: str
+    """Which slate selector (§3.1); an unknown one is refused where selectors are made."""
+    worker: str
+    """The command of the worker, empty for one on this machine."""
+    session: SessionSettings
+    paths: Paths
+    sources: Mapping[str, str]
+    """Where each key that is not a default comes from."""
+
+
+@dataclass(frozen=True)
+class _Layer:
+    name: str
+    values: Mapping[str, Any]
+
+
+def configure(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Configuration:
+    """Merge the layers; a flag that is None was not given. Raises `InvalidInput` naming layer and key."""
+    paths = locate(env)
+    layers = (
+        _from_file(paths.config / "pasta.toml"),
+        _from_file(cwd / "pasta.toml"),
+        _from_environment(env),
+        _Layer("", {key: value for key, value in flags.items() if value is not None}),
+    )
+    values = dict(_DEFAULTS)
+    sources: dict[str, str] = {}
+    for layer in layers:
+        values.update(layer.values)
+        sources.update(dict.fromkeys(layer.values, layer.name or "flag"))
+    profile = load_profile(values["profile"], paths)
+    session = profile.session
+    for layer in layers:
+        session = _changed(session, layer)
+    return Configuration(
+        profile=profile,
+        selector=values["selector"],
+        worker=values["worker"],
+        session=session,
+        paths=replace(paths, data=values.get("data_dir", paths.data)),
+        sources=sources,
+    )
+
+
+def _from_file(file: Path) -> _Layer:
+    if not file.is_file():
+        return _Layer(str(file), {})
+    table = read_toml(file)
+    refuse_unknown_keys(table, KEYS, str(file))
+    base = file.parent
+    return _Layer(
+        str(file), {key: convert(value, KEYS[key], f"{file}: {key}", base) for key, value in table.items()}
+    )
+
+
+def _from_environment(env: Mapping[str, str]) -> _Layer:
+    given = {key: env[f"PASTA_{key.upper()}"] for key in KEYS if env.get(f"PASTA_{key.upper()}")}
+    return _Layer(
+        "environment",
+        {key: convert(value, KEYS[key], f"PASTA_{key.upper()}", Path.cwd()) for key, value in given.items()},
+    )
+
+
+def _changed(session: SessionSettings, layer: _Layer) -> SessionSettings:
+    changes = {key: value for key, value in layer.values.items() if key in SESSION_KEYS}
+    try:
+        return session_settings(session, changes) if changes else session
+    except InvalidInput as error:
+        prefix = f"{layer.name}: " if layer.name else ""
+        raise InvalidInput(f"{prefix}{error.message}", error.hint) from error

@@ -1,0 +1,49 @@
+"""Where things lie: shipped assets, the data directory, the user's settings and the logs; nothing is created here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Paths", "find_assets", "locate"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The directories of one run; all absolute, not all of them need to exist."""
+
+    assets: Path
+    """Shipped profiles, templates and models."""
+    data: Path
+    """The session store and its images."""
+    config: Path
+    """The user's `pasta.toml` and `profiles/`."""
+    logs: Path
+    """What workers print."""
+
+
+def find_assets(package: Path = _PACKAGE) -> Path:
+    """Find the assets: those of a checkout win over the package data of a wheel."""
+    checkout = package.parent / "assets"
+    return checkout if (checkout / "profiles").is_dir() else package / "_assets"
+
+
+def locate(env: Mapping[str, str]) -> Paths:
+    """Locate everything: `PASTA_ASSETS_DIR`, `_DATA_DIR`, `_CONFIG_DIR`, `_LOGS_DIR`, else assets beside the code and XDG directories."""
+    import platformdirs
+
+    user = platformdirs.PlatformDirs("pasta", appauthor=False)
+
+    def directory(name: str, default: Path) -> Path:
+        given = env.get(f"PASTA_{name}_DIR", "")
+        return Path(given).expanduser().absolute() if given else default
+
+    return Paths(
+        assets=directory("ASSETS", find_assets()),
+        data=directory("DATA", user.user_data_path),
+        config=directory("CONFIG", user.user_config_path),
+        logs=directory("LOGS", user.user_log_path),
+    )
