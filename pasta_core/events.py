@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pasta_core.domain import Candidate, Choice, Image, Slate
@@ -26,7 +26,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Event:
-    """Anything that happens in a rollout; an event that has been emitted is durable."""
+    """Anything that happens in a rollout; an event that has been emitted is durable.
+
+    `replayed` events tell again what was durable before this run of the rollout began.
+    """
+
+    replayed: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Data sets, embeddings and trajectory shards."""

@@ -1,0 +1,1 @@
+"""The session at the keyboard: its loop, its store and its export."""

@@ -1,0 +1,1 @@
+"""Rollouts and the services they run on."""
