@@ -1,4 +1,4 @@
-"""The settings of one run, merged from five layers: flags > environment > project file > user file > profile."""
+"""The settings of one run in five layers: flags > environment > project file > user file > profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things lie: shipped assets, the data directory, the user's settings and the logs; nothing is created here."""
+"""Where things lie: assets, data, the user's settings and logs; nothing is created here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def find_assets(package: Path = _PACKAGE) -> Path:
 
 
 def locate(env: Mapping[str, str]) -> Paths:
-    """Locate everything: `PASTA_ASSETS_DIR`, `_DATA_DIR`, `_CONFIG_DIR`, `_LOGS_DIR`, else assets beside the code and XDG directories."""
+    """Locate everything; `PASTA_{ASSETS,DATA,CONFIG,LOGS}_DIR` win over the places that are usual."""
     import platformdirs
 
     user = platformdirs.PlatformDirs("pasta", appauthor=False)

@@ -1,4 +1,4 @@
-"""Profiles: TOML files that name a set of models; the user's own directory is searched before the shipped one."""
+"""Profiles: TOML files that name a set of models; the user's own hide the shipped ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def known_profiles(paths: Paths) -> dict[str, Path]:
 
 
 def load_profile(name: str, paths: Paths) -> Profile:
-    """Load a profile by name; relative paths in it start at its own folder if they exist there, else at the assets.
+    """Load a profile; its relative paths start at its own folder if they exist there, else at the assets.
 
     Raises `InvalidInput` for an unknown name, key or value. Model files are not opened here.
     """
