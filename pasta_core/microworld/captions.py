@@ -142,7 +142,8 @@ PHRASES: Mapping[str, Mapping[str, tuple[str, ...]]] = _phrases()
 
 
 def _article(words: str, rng: random.Random) -> str:
-    return rng.choice((("an" if words[0] in "aeiou" else "a"), "the", "one", "", "a" if words[0] not in "aeiou" else "an"))
+    indefinite = "an" if words[0] in "aeiou" else "a"
+    return rng.choice((indefinite, indefinite, "the", "one", ""))
 
 
 def _noun_phrase(said: Attributes, rng: random.Random, fillers: Sequence[str]) -> str:
