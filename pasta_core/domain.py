@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
 
@@ -15,6 +16,7 @@ __all__ = [
     "Candidate",
     "CandidateForm",
     "Choice",
+    "Comparison",
     "Embedding",
     "History",
     "Image",
@@ -26,6 +28,7 @@ __all__ = [
     "Slate",
     "Trajectory",
     "Turn",
+    "TurnRating",
     "User",
     "Writer",
 ]
@@ -98,6 +101,29 @@ class Choice:
 
     column: int
     critique: str = ""
+
+
+class Comparison(StrEnum):
+    """How a turn's images are rated against those of the turn before (App. B.2, question 4)."""
+
+    BETTER = "better"
+    SAME = "same"
+    WORSE = "worse"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRating:
+    """What a rater answers about one turn in the evaluation phase (App. B.2).
+
+    `preferred` is the reconfirmed column (0-based), `column_scores` one satisfaction of 1 to 5 per column,
+    `score` that of the whole turn; `comparison` is None on turn 1, which has nothing before it.
+    """
+
+    preferred: int
+    column_scores: tuple[int, ...]
+    score: int
+    comparison: Comparison | None = None
+    rationale: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,85 @@
+"""Files that appear whole or not at all, and the operating system's refusals in words a person can act on."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pasta_core.errors import StorageError
+
+__all__ = ["appearing", "make_directory", "storage_error", "storing", "sweep", "write_atomically"]
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """What an operating system error on `path` means, and what to do about it."""
+    if error.errno in _FULL:
+        return StorageError(f"no space left to write {path}", "free some space: what was shown is kept")
+    if error.errno in _FORBIDDEN:
+        return StorageError(f"{path} cannot be written", "make it writable, or choose another directory")
+    return StorageError(f"{path}: {error.strerror or error}", "check the disk and the path")
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn the operating system errors of a block that works on `path` into `StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[BinaryIO]:
+    """A file open for writing; it appears at `path`, durable, when the block ends, and never if it fails.
+
+    Its directory must exist. Raises `StorageError`.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with storing(path):
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync_directory(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a whole file, durably, so that nobody ever sees half of it. Raises `StorageError`."""
+    with appearing(path) as file:
+        file.write(data)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its missing parents, each durable in its parent. Raises `StorageError`."""
+    with storing(path):
+        missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            _sync_directory(folder.parent)
+
+
+def sweep(directory: Path) -> None:
+    """Remove what killed processes left half written below a directory that only this one writes to."""
+    for temporary in directory.rglob(".*.tmp"):
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

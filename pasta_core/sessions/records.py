@@ -1,0 +1,82 @@
+"""What the store tells of a session: frozen rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pasta_core.domain import Candidate, Choice, Embedding, Slate, TurnRating
+from pasta_core.settings import SessionSettings
+from pasta_core.simulation.recorder import Place
+
+__all__ = ["PERSON", "NewSession", "SessionInfo", "SessionStatus", "StoredImage", "StoredTurn"]
+
+PERSON = "person"
+"""The user of a session that somebody plays at the keyboard."""
+
+
+class SessionStatus(StrEnum):
+    """How far a session is: it can be resumed while it is active or abandoned."""
+
+    ACTIVE = "active"
+    FINISHED = "finished"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True)
+class NewSession:
+    """What a session is made of, all that a resume needs to go on exactly as it began.
+
+    `user` is `PERSON` or the specification of a rater, `blind` hides prompts and categories from the user.
+    """
+
+    prompt: str
+    seed: int
+    profile: str
+    selector: str
+    user: str = PERSON
+    blind: bool = False
+    settings: SessionSettings = field(default_factory=SessionSettings)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """A session's row: what it was made of, when, and how far it is (`turns_chosen` of `settings.turns`)."""
+
+    id: str
+    made_of: NewSession
+    created_at: datetime
+    updated_at: datetime
+    status: SessionStatus
+    starred: bool
+    turns_chosen: int
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImage:
+    """An image's row: its seed, the SHA-256 of its RGB bytes, its file and its CLIP embedding."""
+
+    seed: int
+    sha256: str
+    path: Path
+    embedding: Embedding | None
+
+
+@dataclass(frozen=True)
+class StoredTurn:
+    """A turn's rows, in the order of the path that the session stands on."""
+
+    id: int
+    number: int
+    max_words: int | None = None
+    write_seed: int | None = None
+    select_seed: int | None = None
+    candidates: tuple[Candidate, ...] = ()
+    slate: Slate | None = None
+    images: Mapping[Place, StoredImage] = field(default_factory=dict)
+    choice: Choice | None = None
+    rating: TurnRating | None = None

@@ -1,0 +1,170 @@
+"""From the store's rows to frozen data and back: one function per table."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pasta_core.domain import Candidate, CandidateForm, Choice, Comparison, Embedding, Slate, TurnRating
+from pasta_core.errors import StorageError
+from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus, StoredImage, StoredTurn
+from pasta_core.settings import SessionSettings
+from pasta_core.simulation.recorder import Place
+
+__all__ = [
+    "SESSION_QUERY",
+    "embedding_blob",
+    "read_session",
+    "read_turns",
+    "settings_from_json",
+    "settings_to_json",
+    "turn_ids",
+]
+
+_PATH = """
+    WITH RECURSIVE path (id, parent_turn_id, number) AS (
+        SELECT turns.id, turns.parent_turn_id, turns.number
+        FROM turns JOIN sessions ON sessions.head_turn_id = turns.id
+        WHERE sessions.id = ?
+        UNION ALL
+        SELECT turns.id, turns.parent_turn_id, turns.number
+        FROM turns JOIN path ON turns.id = path.parent_turn_id
+    )
+"""
+
+SESSION_QUERY = """
+    SELECT sessions.*, (
+        WITH RECURSIVE path (id, parent_turn_id) AS (
+            SELECT id, parent_turn_id FROM turns WHERE id = sessions.head_turn_id
+            UNION ALL
+            SELECT turns.id, turns.parent_turn_id FROM turns JOIN path ON turns.id = path.parent_turn_id
+        )
+        SELECT count(*) FROM choices WHERE turn_id IN (SELECT id FROM path)
+    ) AS turns_chosen
+    FROM sessions
+"""
+
+
+def settings_to_json(settings: SessionSettings) -> str:
+    """Settings as the store keeps them."""
+    return json.dumps(asdict(settings), sort_keys=True)
+
+
+def settings_from_json(text: str) -> SessionSettings:
+    """Settings back from the store; `StorageError` where they hold what this version does not know."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        form = CandidateForm(**values.pop("form"))
+        return SessionSettings(form=form, **values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"a session's settings cannot be read ({error})", "a newer version of pasta may have written them"
+        ) from error
+
+
+def read_session(row: sqlite3.Row) -> SessionInfo:
+    """One row of `SESSION_QUERY`."""
+    return SessionInfo(
+        id=row["id"],
+        made_of=NewSession(
+            prompt=row["prompt"],
+            seed=row["seed"],
+            profile=row["profile"],
+            selector=row["selector"],
+            user=row["user"],
+            blind=bool(row["blind"]),
+            settings=settings_from_json(row["settings"]),
+            versions=json.loads(row["versions"]),
+        ),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+        status=SessionStatus(row["status"]),
+        starred=bool(row["starred"]),
+        turns_chosen=row["turns_chosen"],
+    )
+
+
+def turn_ids(connection: sqlite3.Connection, session: str) -> dict[int, int]:
+    """The row ids of the turns on a session's path, by turn number, oldest first."""
+    rows = connection.execute(_PATH + "SELECT number, id FROM path ORDER BY number", (session,))
+    return {row["number"]: row["id"] for row in rows}
+
+
+def read_turns(connection: sqlite3.Connection, session: str, root: Path) -> Iterator[StoredTurn]:
+    """The turns on a session's path, oldest first; image files are given below `root`."""
+    for turn in turn_ids(connection, session).values():
+        row = connection.execute("SELECT * FROM turns WHERE id = ?", (turn,)).fetchone()
+        yield StoredTurn(
+            id=turn,
+            number=row["number"],
+            max_words=row["max_words"],
+            write_seed=row["write_seed"],
+            select_seed=row["select_seed"],
+            candidates=_candidates(connection, turn),
+            slate=_slate(connection, turn),
+            images=_images(connection, turn, root),
+            choice=_choice(connection, turn),
+            rating=_rating(connection, turn),
+        )
+
+
+def _candidates(connection: sqlite3.Connection, turn: int) -> tuple[Candidate, ...]:
+    rows = connection.execute(
+        "SELECT prompt, category FROM candidates WHERE turn_id = ? ORDER BY position", (turn,)
+    )
+    return tuple(Candidate(row["prompt"], row["category"]) for row in rows)
+
+
+def _slate(connection: sqlite3.Connection, turn: int) -> Slate | None:
+    rows = connection.execute(
+        "SELECT position, value FROM slates WHERE turn_id = ? ORDER BY column", (turn,)
+    ).fetchall()
+    if not rows:
+        return None
+    values = tuple(row["value"] for row in rows)
+    return Slate(tuple(row["position"] for row in rows), None if None in values else values)
+
+
+def _images(connection: sqlite3.Connection, turn: int, root: Path) -> dict[Place, StoredImage]:
+    rows = connection.execute("SELECT * FROM images WHERE turn_id = ? ORDER BY column, position", (turn,))
+    return {
+        (row["column"], row["position"]): StoredImage(
+            row["seed"], row["sha256"], root / row["file"], _embedding(row["embedding"])
+        )
+        for row in rows
+    }
+
+
+def _choice(connection: sqlite3.Connection, turn: int) -> Choice | None:
+    row = connection.execute("SELECT column, critique FROM choices WHERE turn_id = ?", (turn,)).fetchone()
+    return None if row is None else Choice(row["column"], row["critique"])
+
+
+def _rating(connection: sqlite3.Connection, turn: int) -> TurnRating | None:
+    row = connection.execute("SELECT * FROM ratings WHERE turn_id = ?", (turn,)).fetchone()
+    if row is None:
+        return None
+    scores = connection.execute("SELECT score FROM column_scores WHERE turn_id = ? ORDER BY column", (turn,))
+    return TurnRating(
+        preferred=row["preferred"],
+        column_scores=tuple(score["score"] for score in scores),
+        score=row["score"],
+        comparison=None if row["comparison"] is None else Comparison(row["comparison"]),
+        rationale=row["rationale"],
+    )
+
+
+def embedding_blob(embedding: Embedding | None) -> bytes | None:
+    """An embedding as little-endian float32 bytes."""
+    return None if embedding is None else np.ascontiguousarray(embedding, dtype="<f4").tobytes()
+
+
+def _embedding(blob: bytes | None) -> Embedding | None:
+    return None if blob is None else np.frombuffer(blob, dtype="<f4").astype(np.float32)

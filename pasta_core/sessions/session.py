@@ -1,0 +1,99 @@
+"""The use-case that every front end calls: begin or resume a session and run it to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from pasta_core.domain import History
+from pasta_core.events import Event, Note, SessionStarted
+from pasta_core.files import sweep
+from pasta_core.sessions.identity import SessionLock
+from pasta_core.sessions.provenance import changed_versions, versions
+from pasta_core.sessions.recorder import StoreRecorder
+from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus
+from pasta_core.sessions.store import Store
+from pasta_core.simulation.rollout import Plan, Services, rollout
+from pasta_core.text import clean_prompt
+
+__all__ = ["Services", "Session", "begin_session", "resume_session"]
+
+
+def begin_session(store: Store, new: NewSession) -> Session:
+    """Begin a session; `InvalidInput` if its prompt is empty or longer than its settings allow (App. E.2)."""
+    prompt = clean_prompt(new.prompt, new.settings.max_words)
+    notes = ["control characters were removed from the prompt"] if prompt.stripped else []
+    info = store.create(replace(new, prompt=prompt.text, versions=dict(new.versions) or versions()))
+    return Session(store, info, store.lock(info.id), notes, resumed=False)
+
+
+def resume_session(store: Store, text: str) -> Session:
+    """Take up the session that `text` names (`last`, an id or its beginning), as it was begun.
+
+    Raises `InvalidInput` if it names none or several, `StorageError` if another process works on it. A
+    finished session only tells its events again.
+    """
+    found = store.find(text)
+    lock = store.lock(found.id)
+    try:
+        if found.status is SessionStatus.ABANDONED:
+            store.set_status(found.id, SessionStatus.ACTIVE)
+        sweep(store.directory(found.id))
+        info = store.get(found.id)
+        finished = info.status is SessionStatus.FINISHED
+        notes = [] if finished else changed_versions(info.made_of.versions, versions())
+        return Session(store, info, lock, notes, resumed=True)
+    except BaseException:
+        lock.release()
+        raise
+
+
+class Session:
+    """One session that this process holds: what it is made of, and the run of its rollout."""
+
+    def __init__(
+        self, store: Store, info: SessionInfo, lock: SessionLock, notes: Sequence[str], resumed: bool
+    ) -> None:
+        self.info = info
+        self.resumed = resumed
+        self._store = store
+        self._lock = lock
+        self._notes = tuple(notes)
+
+    @property
+    def id(self) -> str:
+        return self.info.id
+
+    async def run(self, services: Services, emit: Callable[[Event], None]) -> History:
+        """Run the rollout from where it stands to its end; events arrive in order, each already durable.
+
+        May be cancelled, and run again, at any moment. Raises what `rollout` raises.
+        """
+        made_of = self.info.made_of
+        emit(
+            SessionStarted(
+                self.id, made_of.prompt, made_of.seed, made_of.profile, made_of.selector, self.resumed
+            )
+        )
+        for note in self._notes:
+            emit(Note(note))
+        plan = Plan(self.id, made_of.prompt, made_of.seed, made_of.settings)
+        return await rollout(plan, services, StoreRecorder(self._store, self.id, emit), emit)
+
+    def abandon(self) -> None:
+        """Mark the session as given up; it can still be resumed."""
+        self._store.set_status(self.id, SessionStatus.ABANDONED)
+
+    def close(self) -> None:
+        """Let other processes have the session."""
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

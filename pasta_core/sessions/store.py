@@ -1,0 +1,252 @@
+"""The session store: one SQLite file and a directory of images, in which every finished step is durable."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from pasta_core.domain import Candidate, Choice, Image, Slate, TurnRating
+from pasta_core.errors import InvalidInput, StorageError
+from pasta_core.files import make_directory
+from pasta_core.sessions.identity import LAST, SessionLock, match_id, new_id
+from pasta_core.sessions.images import image_file, write_image
+from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus, StoredTurn
+from pasta_core.sessions.rows import (
+    SESSION_QUERY,
+    embedding_blob,
+    read_session,
+    read_turns,
+    settings_to_json,
+    turn_ids,
+)
+from pasta_core.sessions.schema import connect, sql_errors
+
+__all__ = ["Store", "utc_now"]
+
+_ID_ATTEMPTS = 20
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """All sessions below one data directory. Methods may be called from any thread; all raise `StorageError`.
+
+    A method that saves has made its step durable when it returns.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        clock: Callable[[], datetime] = utc_now,
+        draw: Callable[[int], int] = secrets.randbelow,
+    ) -> None:
+        """Open the store in `root`, making both if need be; `draw(n)` draws below n for new ids."""
+        self.root = root.absolute()
+        self.path = self.root / "sessions.sqlite3"
+        self._clock = clock
+        self._draw = draw
+        make_directory(self.root)
+        self._lock = threading.Lock()
+        self._connection = connect(self.path)
+        self._connection.row_factory = sqlite3.Row
+
+    def close(self) -> None:
+        """Close the file, after the step that is being saved."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # sessions
+
+    def create(self, new: NewSession) -> SessionInfo:
+        """Begin a session under a new id."""
+        now = self._now()
+        for _ in range(_ID_ATTEMPTS):
+            session = new_id(self._clock(), self._draw)
+            with self._transaction() as sql:
+                inserted = sql.execute(
+                    "INSERT OR IGNORE INTO sessions (id, created_at, updated_at, status, prompt, seed,"
+                    " profile, selector, user, blind, settings, versions)"
+                    " VALUES (?, ?, ?, 'active', ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *(session, now, now, new.prompt, new.seed, new.profile, new.selector, new.user),
+                        *(new.blind, settings_to_json(new.settings), json.dumps(dict(new.versions))),
+                    ),
+                )
+            if inserted.rowcount == 1:
+                return self.get(session)
+        raise StorageError("no free session id was found", "try again")
+
+    def get(self, session: str) -> SessionInfo:
+        """The session of exactly this id; `InvalidInput` if there is none."""
+        with self._reading() as sql:
+            row = sql.execute(SESSION_QUERY + "WHERE id = ?", (session,)).fetchone()
+        if row is None:
+            raise InvalidInput(f"there is no session {session!r}", "`pasta sessions list` shows them")
+        return read_session(row)
+
+    def find(self, text: str) -> SessionInfo:
+        """The session that `text` names: `last`, an id or its beginning; `InvalidInput` if not just one."""
+        sessions = self.sessions()
+        if text == LAST:
+            if not sessions:
+                raise InvalidInput("there is no session yet", "begin one: pasta session PROMPT")
+            return sessions[0]
+        return self.get(match_id(text, (session.id for session in sessions)))
+
+    def sessions(self) -> tuple[SessionInfo, ...]:
+        """All sessions, the one worked on last first."""
+        with self._reading() as sql:
+            rows = sql.execute(SESSION_QUERY + "ORDER BY updated_at DESC, rowid DESC").fetchall()
+        return tuple(read_session(row) for row in rows)
+
+    def set_status(self, session: str, status: SessionStatus) -> None:
+        """Mark a session active, finished or abandoned; what it already is changes nothing."""
+        with self._transaction() as sql:
+            sql.execute(
+                "UPDATE sessions SET status = :status, updated_at = :now"
+                " WHERE id = :id AND status != :status",
+                {"status": status.value, "now": self._now(), "id": session},
+            )
+
+    def star(self, session: str, starred: bool = True) -> None:
+        """Star a session, or take its star away; this is no work on it."""
+        with self._transaction() as sql:
+            sql.execute("UPDATE sessions SET starred = ? WHERE id = ?", (starred, session))
+
+    def directory(self, session: str) -> Path:
+        """Where a session's image files lie."""
+        return self.root / "sessions" / session
+
+    def lock(self, session: str) -> SessionLock:
+        """Keep a session to this process until the lock is released; `StorageError` if another one has it."""
+        return SessionLock(session, self.directory(session))
+
+    # steps
+
+    def turns(self, session: str) -> tuple[StoredTurn, ...]:
+        """The turns on the session's path, oldest first, turn 0 included."""
+        with self._reading() as sql:
+            return tuple(read_turns(sql, session, self.root))
+
+    def save_candidates(
+        self, session: str, turn: int, candidates: Sequence[Candidate], max_words: int, seed: int
+    ) -> None:
+        """Keep what was written for a turn, and so begin it."""
+        with self._saving(session) as sql:
+            row = self._turn(sql, session, turn)
+            sql.execute("UPDATE turns SET max_words = ?, write_seed = ? WHERE id = ?", (max_words, seed, row))
+            sql.executemany(
+                "INSERT INTO candidates (turn_id, position, category, prompt) VALUES (?, ?, ?, ?)",
+                [(row, position, it.category, it.prompt) for position, it in enumerate(candidates)],
+            )
+
+    def save_slate(self, session: str, turn: int, slate: Slate, seed: int) -> None:
+        """Keep what is shown, with the values that the selector predicted."""
+        values = slate.values or (None,) * len(slate.indices)
+        shown = list(zip(slate.indices, values, strict=True))
+        with self._saving(session) as sql:
+            row = self._turn(sql, session, turn)
+            sql.execute("UPDATE turns SET select_seed = ? WHERE id = ?", (seed, row))
+            sql.executemany(
+                "INSERT INTO slates (turn_id, column, position, value) VALUES (?, ?, ?, ?)",
+                [(row, column, position, value) for column, (position, value) in enumerate(shown)],
+            )
+
+    def save_image(self, session: str, turn: int, column: int, index: int, image: Image) -> Path:
+        """Keep an image and its embedding, in place of the one that was there; returns its file."""
+        path = self.directory(session) / image_file(turn, column, index)
+        write_image(path, image)
+        with self._saving(session) as sql:
+            sql.execute(
+                "INSERT OR REPLACE INTO images"
+                " (turn_id, column, position, seed, sha256, file, embedding, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(self._turn(sql, session, turn), column, index, image.seed, image.sha256),
+                    *(path.relative_to(self.root).as_posix(), embedding_blob(image.embedding), self._now()),
+                ),
+            )
+        return path
+
+    def save_choice(self, session: str, turn: int, choice: Choice) -> None:
+        """Keep what was chosen, and the critique."""
+        with self._saving(session) as sql:
+            sql.execute(
+                "INSERT INTO choices (turn_id, column, critique, created_at) VALUES (?, ?, ?, ?)",
+                (self._turn(sql, session, turn), choice.column, choice.critique, self._now()),
+            )
+
+    def save_rating(self, session: str, turn: int, rating: TurnRating) -> None:
+        """Keep what was answered about a turn (App. B.2), in place of earlier answers."""
+        comparison = None if rating.comparison is None else rating.comparison.value
+        with self._saving(session) as sql:
+            row = self._turn(sql, session, turn)
+            sql.execute("DELETE FROM ratings WHERE turn_id = ?", (row,))
+            sql.execute(
+                "INSERT INTO ratings (turn_id, preferred, score, comparison, rationale, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (row, rating.preferred, rating.score, comparison, rating.rationale, self._now()),
+            )
+            sql.executemany(
+                "INSERT INTO column_scores (turn_id, column, score) VALUES (?, ?, ?)",
+                [(row, column, score) for column, score in enumerate(rating.column_scores)],
+            )
+
+    # transactions
+
+    def _turn(self, sql: sqlite3.Connection, session: str, number: int) -> int:
+        """The row of a turn on the session's path, begun behind its head if it is not there yet."""
+        path = turn_ids(sql, session)
+        if number in path:
+            return path[number]
+        inserted = sql.execute(
+            "INSERT INTO turns (session_id, parent_turn_id, number, created_at) VALUES (?, ?, ?, ?)",
+            (session, path.get(number - 1), number, self._now()),
+        )
+        sql.execute("UPDATE sessions SET head_turn_id = ? WHERE id = ?", (inserted.lastrowid, session))
+        row = inserted.lastrowid
+        assert row is not None
+        return row
+
+    def _now(self) -> str:
+        return self._clock().isoformat(timespec="microseconds")
+
+    @contextmanager
+    def _saving(self, session: str) -> Iterator[sqlite3.Connection]:
+        """A transaction that is work on a session."""
+        with self._transaction() as sql:
+            sql.execute("UPDATE sessions SET updated_at = ? WHERE id = ?", (self._now(), session))
+            yield sql
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as sql:
+            sql.execute("BEGIN IMMEDIATE")
+            try:
+                yield sql
+                sql.execute("COMMIT")
+            except BaseException:
+                if sql.in_transaction:
+                    sql.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, sql_errors(self.path):
+            yield self._connection
