@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from pasta_core.domain import History
+from pasta_core.errors import InvalidInput
 from pasta_core.events import Event, Note, SessionStarted
 from pasta_core.files import sweep
 from pasta_core.sessions.identity import SessionLock
@@ -21,8 +22,14 @@ from pasta_core.text import clean_prompt
 __all__ = ["Services", "Session", "begin_session", "resume_session"]
 
 
+_MAX_SEED = 2**63 - 1
+"""What a 64-bit column holds."""
+
+
 def begin_session(store: Store, new: NewSession) -> Session:
-    """Begin a session; `InvalidInput` if its prompt is empty or longer than its settings allow (App. E.2)."""
+    """Begin a session; `InvalidInput` for an empty or too long prompt (App. E.2), or a seed out of range."""
+    if not 0 <= new.seed <= _MAX_SEED:
+        raise InvalidInput(f"the seed is {new.seed}", f"choose a value from 0 to {_MAX_SEED}")
     prompt = clean_prompt(new.prompt, new.settings.max_words)
     notes = ["control characters were removed from the prompt"] if prompt.stripped else []
     info = store.create(replace(new, prompt=prompt.text, versions=dict(new.versions) or versions()))

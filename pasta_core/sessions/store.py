@@ -142,7 +142,11 @@ class Store:
     def turns(self, session: str) -> tuple[StoredTurn, ...]:
         """The turns on the session's path, oldest first, turn 0 included."""
         with self._reading() as sql:
-            return tuple(read_turns(sql, session, self.root))
+            sql.execute("BEGIN")
+            try:
+                return tuple(read_turns(sql, session, self.root))
+            finally:
+                sql.execute("ROLLBACK")
 
     def save_candidates(
         self, session: str, turn: int, candidates: Sequence[Candidate], max_words: int, seed: int

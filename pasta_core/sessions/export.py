@@ -1,0 +1,105 @@
+"""From the store to the trajectory schema that every trainer reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord, TurnRecord, write_trajectories
+from pasta_core.sessions.images import read_image
+from pasta_core.sessions.records import SessionInfo, SessionStatus, StoredImage, StoredTurn
+from pasta_core.sessions.rows import settings_to_json
+from pasta_core.sessions.store import Store
+
+__all__ = ["SOURCE", "Exported", "export_sessions", "session_record"]
+
+SOURCE = "sessions"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote; `lost_images` are those whose files were missing or damaged."""
+
+    path: Path
+    trajectories: int
+    turns: int
+    lost_images: int
+
+
+def export_sessions(
+    store: Store, sessions: Sequence[SessionInfo], path: Path, with_images: bool = False
+) -> Exported:
+    """Write sessions to one Parquet file, by default without the images themselves. Raises `StorageError`.
+
+    Sessions that nothing was chosen in yet are written too, without turns; a half-done turn is left out.
+    """
+    turns = lost = 0
+
+    def counted(records: Iterable[TrajectoryRecord]) -> Iterator[TrajectoryRecord]:
+        nonlocal turns, lost
+        for record in records:
+            turns += len(record.turns)
+            lost += sum(image.png is None for image in _all_images(record)) if with_images else 0
+            yield record
+
+    records = (session_record(store, info, with_images) for info in sessions)
+    written = write_trajectories(path.absolute(), counted(records))
+    return Exported(path.absolute(), written, turns, lost)
+
+
+def session_record(store: Store, info: SessionInfo, with_images: bool) -> TrajectoryRecord:
+    """One session as a trajectory: its finished turns on the path it stands on."""
+    turns = store.turns(info.id)
+    start = [turn for turn in turns if turn.number == 0]
+    made_of = info.made_of
+    return TrajectoryRecord(
+        id=info.id,
+        source=SOURCE,
+        complete=info.status is SessionStatus.FINISHED,
+        user=made_of.user,
+        profile=made_of.profile,
+        selector=made_of.selector,
+        seed=made_of.seed,
+        initial_prompt=made_of.prompt,
+        initial_images=tuple(_image(image, with_images) for turn in start for image in turn.images.values()),
+        turns=tuple(record for turn in turns for record in _turn(turn, with_images)),
+        settings=settings_to_json(made_of.settings),
+        versions=json.dumps(dict(made_of.versions), sort_keys=True),
+        created_at=info.created_at,
+    )
+
+
+def _turn(turn: StoredTurn, with_images: bool) -> Iterator[TurnRecord]:
+    """The record of a turn that has been chosen; nothing for turn 0 and a half-done one."""
+    if turn.slate is None or turn.choice is None:
+        return
+    columns = [
+        tuple(_image(image, with_images) for (at, _), image in turn.images.items() if at == column)
+        for column in range(len(turn.slate.indices))
+    ]
+    yield TurnRecord(
+        number=turn.number,
+        candidates=turn.candidates,
+        slate=turn.slate,
+        columns=tuple(columns),
+        choice=turn.choice,
+        max_words=turn.max_words,
+        write_seed=turn.write_seed,
+        select_seed=turn.select_seed,
+        rating=turn.rating,
+    )
+
+
+def _image(stored: StoredImage, with_image: bool) -> ImageRecord:
+    intact = with_image and read_image(stored) is not None
+    png = stored.path.read_bytes() if intact else None
+    return ImageRecord(stored.seed, stored.sha256, stored.embedding, png)
+
+
+def _all_images(record: TrajectoryRecord) -> Iterator[ImageRecord]:
+    yield from record.initial_images
+    for turn in record.turns:
+        for column in turn.columns:
+            yield from column
