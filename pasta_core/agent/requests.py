@@ -13,7 +13,7 @@ __all__ = ["ShownTurn", "WriteRequest"]
 
 @dataclass(frozen=True, slots=True)
 class ShownTurn:
-    """One finished turn as the writer sees it (Fig. 11): the shown prompts, the chosen column, the critique."""
+    """One finished turn as the writer sees it (Fig. 11): shown prompts, chosen column, critique."""
 
     prompts: tuple[str, ...]
     chosen: int

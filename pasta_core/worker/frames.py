@@ -51,7 +51,7 @@ class Frame:
 
 
 def encode_frame(data: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> bytes:
-    """Encode one message; ValueError where it is over a limit or an array has a type the wire doesn't carry."""
+    """Encode one message; ValueError where it is over a limit or holds arrays of other types."""
     blocks = []
     described = []
     for name, array in (arrays or {}).items():
@@ -70,8 +70,8 @@ def encode_frame(data: Mapping[str, Any], arrays: Mapping[str, Array] | None = N
 class FrameDecoder:
     """Turns a byte stream into frames, however the bytes are cut.
 
-    Text before the first frame (a login banner, a shell's greeting) is skipped and kept in `preamble`; anything
-    that is not a frame after it raises `WorkerError`.
+    Text before the first frame (a login banner, a shell's greeting) is skipped and kept in `preamble`;
+    anything that is not a frame after it raises `WorkerError`.
     """
 
     def __init__(self) -> None:
@@ -129,7 +129,9 @@ class FrameDecoder:
                 "install the same version of pasta on both sides",
             )
         if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
-            raise WorkerError(f"the worker sent a frame of {header_size} + {payload_size} bytes, over the limit")
+            raise WorkerError(
+                f"the worker sent a frame of {header_size} + {payload_size} bytes, over the limit"
+            )
         body = PREFIX.size + header_size
         end = body + payload_size
         if len(self._buffer) < end:
@@ -177,7 +179,7 @@ def decode_frames(data: bytes) -> list[Frame]:
 
 
 def read_frames(stream: IO[bytes]) -> Iterator[Frame]:
-    """Read frames from an unbuffered blocking stream until it ends; a frame cut short by the end is dropped."""
+    """Read frames from an unbuffered stream until it ends; a frame cut short by the end is dropped."""
     decoder = FrameDecoder()
     while data := stream.read(2**18):
         yield from decoder.feed(data)

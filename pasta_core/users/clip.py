@@ -1,0 +1,110 @@
+"""CLIP image and text embeddings before normalisation (D.4), from a local open_clip folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import open_clip
+import torch
+from PIL import Image as PillowImage
+from torch import Tensor, nn
+
+from pasta_core.domain import Embedding, Pixels
+from pasta_core.errors import ModelUnavailable
+
+__all__ = ["ClipEncoder"]
+
+BATCH = 4
+"""Rows of every forward pass, images and texts alike: at one shape a row never depends on its neighbours."""
+
+T = TypeVar("T")
+
+
+class ClipEncoder:
+    """An open_clip model that embeds images and texts in fixed, padded batches.
+
+    The folder holds `open_clip_config.json` (`model_cfg`, `preprocess_cfg`), `open_clip_model.safetensors`
+    and, where `text_cfg` names an `hf_tokenizer_name`, that tokenizer's files.
+    """
+
+    def __init__(self, model: nn.Module, preprocess: Any, tokenizer: Any, device: str) -> None:
+        self._model = model
+        self._preprocess = preprocess
+        self._tokenizer = tokenizer
+        self._device = device
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> ClipEncoder:
+        """Load a folder; `ModelUnavailable` names it where a file is missing, damaged or foreign."""
+        for name in ("open_clip_config.json", "open_clip_model.safetensors"):
+            if not (folder / name).is_file():
+                raise ModelUnavailable(
+                    f"the CLIP model in {folder} lacks {name}",
+                    "point the profile's [clip] model at an open_clip folder",
+                )
+        try:
+            name = f"local-dir:{folder}"
+            model, preprocess = open_clip.create_model_from_pretrained(name, device=device)
+            tokenizer = open_clip.get_tokenizer(name)
+            if hasattr(tokenizer, "tokenizer") and not (folder / "tokenizer.json").is_file():
+                # Without its file a tokenizer loads all the same, with an empty vocabulary.
+                raise FileNotFoundError("tokenizer.json is missing")
+            model.eval().requires_grad_(False)
+        except Exception as error:
+            raise ModelUnavailable(
+                f"the CLIP model in {folder} does not load: {_first_line(error)}",
+                "fetch or build it again",
+            ) from error
+        return cls(model, preprocess, tokenizer, device)
+
+    @property
+    def dimension(self) -> int:
+        """The length d of an embedding."""
+        return int(self.embed_texts([""]).shape[1])
+
+    def embed_images(self, images: Sequence[Pixels]) -> Embedding:
+        """Embed RGB images of shape (h, w, 3), any size; returns (n, d) float32."""
+        tensors = [self._preprocess(PillowImage.fromarray(pixels)) for pixels in images]
+        return self._embed(tensors, self._model.encode_image)
+
+    def embed_texts(self, texts: Sequence[str]) -> Embedding:
+        """Embed texts, cut at the context length where they are longer; returns (n, d) float32."""
+        return self._embed([self._tokenizer([text])[0] for text in texts], self._model.encode_text)
+
+    def too_long(self, texts: Sequence[str]) -> list[str]:
+        """The texts that do not fit the context: the tokenizer would drop their ends."""
+        length = self._tokenizer.context_length
+        return [text for text in texts if len(self._ids(text)) > length]
+
+    def _ids(self, text: str) -> Sequence[int]:
+        inner = getattr(self._tokenizer, "tokenizer", None)
+        if inner is not None:
+            return list(inner(text).input_ids)
+        return [0, *self._tokenizer.encode(text), 0]
+
+    def _embed(self, rows: Sequence[Tensor], encode: Any) -> Embedding:
+        if not rows:
+            return np.zeros((0, self.dimension), np.float32)
+        with torch.inference_mode():
+            parts = [
+                encode(torch.stack(_padded(chunk)).to(self._device))[: len(chunk)].float().cpu().numpy()
+                for chunk in _chunks(rows)
+            ]
+        return np.concatenate(parts)
+
+
+def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), BATCH):
+        yield rows[start : start + BATCH]
+
+
+def _padded(rows: Sequence[T]) -> list[T]:
+    return [*rows, *[rows[0]] * (BATCH - len(rows))]
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,0 +1,217 @@
+"""The asking side of the wire: starts any command that speaks the frames, and talks to it from asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from pasta_core.errors import InvalidInput, PastaError, StorageError, WorkerError
+from pasta_core.worker.frames import Array, Frame, FrameDecoder, encode_frame
+from pasta_core.worker.protocol import Hello, error_from_json, final
+from pasta_core.worker.relay import describe_exit
+
+__all__ = ["WorkerClient"]
+
+GRACE = 0.05
+"""Seconds a worker has to leave by itself when its stdin is closed."""
+
+
+class WorkerClient:
+    """One worker process, from its greeting to its end.
+
+    Calls run concurrently and are told apart by number. A call whose task is cancelled is cancelled in the
+    worker too.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, command: Sequence[str], log: Path, since: int):
+        self._process = process
+        self._command = command[0]
+        self._log = log
+        self._since = since
+        self._decoder = FrameDecoder()
+        self._numbers = itertools.count(1)
+        self._open: dict[int, asyncio.Queue[Frame | PastaError]] = {}
+        self._end: PastaError | None = None
+        self._greeting: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
+        self._pump = asyncio.create_task(self._read(), name="worker replies")
+        self.hello: Hello
+
+    @classmethod
+    async def start(cls, command: Sequence[str], log: Path, timeout: float) -> WorkerClient:
+        """Start `command` in a session of its own, its stderr appended to `log`, and wait for its greeting.
+
+        Raises `InvalidInput` where the command cannot be started, `StorageError` where the log cannot be
+        written, and `WorkerError` where no greeting, or another protocol's, comes within `timeout` seconds.
+        """
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            sink = log.open("ab")
+        except OSError as error:
+            raise StorageError(
+                f"the worker's log {log} cannot be written: {error.strerror}", "choose another directory"
+            ) from error
+        with sink:
+            since = sink.tell()
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=sink,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise InvalidInput(
+                    f"the worker {command[0]!r} cannot be started: {error.strerror}",
+                    "check the worker's command",
+                ) from error
+        client = cls(process, command, log, since)
+        try:
+            client.hello = await asyncio.wait_for(asyncio.shield(client._greeting), timeout)
+        except TimeoutError:
+            await client.close()
+            said = client._decoder.preamble
+            raise WorkerError(
+                f"{command[0]!r} did not greet within {timeout:g} s" + _said(said[:120]),
+                f"check the worker's command; its log is {log}",
+            ) from None
+        except BaseException:
+            await client.close()
+            raise
+        return client
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be asked."""
+        return self._end is None
+
+    @property
+    def pid(self) -> int:
+        """The process id of what was started here, be it the worker or the ssh in front of it."""
+        return self._process.pid
+
+    async def call(
+        self, verb: str, args: Mapping[str, Any], arrays: Mapping[str, Array] | None = None
+    ) -> AsyncGenerator[Frame, None]:
+        """Ask, and yield the replies as they come; the frame of kind "result" is the last.
+
+        Raises the worker's own error, or a retryable `WorkerError` where it died. Leaving the iterator early
+        cancels the call; close it (`contextlib.aclosing`) to have that happen at once.
+        """
+        if self._end is not None:
+            raise self._end
+        number = next(self._numbers)
+        replies: asyncio.Queue[Frame | PastaError] = asyncio.Queue()
+        self._open[number] = replies
+        finished = False
+        try:
+            self._send({"kind": "call", "id": number, "verb": verb, "args": dict(args)}, arrays)
+            while not finished:
+                reply = await replies.get()
+                if isinstance(reply, PastaError):
+                    finished = True
+                    raise reply
+                finished = reply.data["kind"] == "result"
+                yield reply
+        finally:
+            self._open.pop(number, None)
+            if not finished and self._end is None:
+                self._send({"kind": "cancel", "id": number})
+
+    async def ask(
+        self, verb: str, args: Mapping[str, Any], arrays: Mapping[str, Array] | None = None
+    ) -> Frame:
+        """Ask, and return the result alone."""
+        async with aclosing(self.call(verb, args, arrays)) as replies:
+            async for reply in replies:
+                if reply.data["kind"] == "result":
+                    return reply
+        raise WorkerError(f"the worker left {verb} unanswered")
+
+    async def close(self) -> None:
+        """End the worker and everything it started: first by closing its stdin, then by SIGKILL."""
+        self._finish(final(WorkerError("the worker is closed")))
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), GRACE)
+        # The whole session goes, also where the leader has left already: nothing may outlive the program.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._pump.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._pump
+
+    def _send(self, data: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> None:
+        stdin = self._process.stdin
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(encode_frame(data, arrays))
+
+    async def _read(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None
+        try:
+            while data := await stdout.read(2**18):
+                for frame in self._decoder.feed(data):
+                    self._take(frame)
+            self._finish(await self._obituary())
+        except PastaError as error:
+            self._finish(error)
+        except (KeyError, TypeError, ValueError) as error:
+            self._finish(WorkerError(f"the worker broke the protocol: {error!r}", f"its log is {self._log}"))
+
+    def _take(self, frame: Frame) -> None:
+        kind = frame.data.get("kind")
+        if not self._greeting.done():
+            self._greeting.set_result(Hello.from_json(frame.data))
+        elif kind == "fatal":
+            self._finish(error_from_json(frame.data["error"]))
+        elif (replies := self._open.get(int(frame.data["id"]))) is not None:
+            failed = kind == "error"
+            replies.put_nowait(error_from_json(frame.data["data"]["error"]) if failed else frame)
+
+    def _finish(self, error: PastaError) -> None:
+        if self._end is None:
+            self._end = error
+            for replies in self._open.values():
+                replies.put_nowait(error)
+        if not self._greeting.done():
+            self._greeting.set_exception(error)
+            # The exception is marked as seen: whoever starts the client may have given up waiting.
+            self._greeting.exception()
+
+    async def _obituary(self) -> PastaError:
+        try:
+            code = await asyncio.wait_for(self._process.wait(), 1.0)
+            how = describe_exit(code)
+        except TimeoutError:
+            how = "it closed its output"
+        said = self._last_words()
+        return WorkerError(
+            f"the worker {self._command!r} died ({how})" + _said(said), f"its log is {self._log}"
+        )
+
+    def _last_words(self) -> str:
+        """The last line it logged, where it died before it greeted; later ones are for the log only."""
+        if self._greeting.done():
+            return ""
+        try:
+            with self._log.open("rb") as stream:
+                stream.seek(self._since)
+                lines = stream.read()[-4096:].decode("utf-8", "replace").split("\n")
+        except OSError:
+            lines = []
+        spoken = [line for line in (*lines, self._decoder.preamble) if line.strip()]
+        return "".join(c for c in spoken[-1].strip() if c.isprintable())[:200] if spoken else ""
+
+
+def _said(words: str) -> str:
+    return f", it said: {words}" if words else ""

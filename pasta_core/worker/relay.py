@@ -1,0 +1,114 @@
+"""Passes `write` on to the writer process, and starts another one when it dies."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from typing import IO
+
+from pasta_core.errors import WorkerError
+from pasta_core.worker.frames import read_frames
+from pasta_core.worker.protocol import Hello
+from pasta_core.worker.station import Call, Channel
+
+__all__ = ["WriterRelay", "describe_exit"]
+
+log = logging.getLogger(__name__)
+
+
+def describe_exit(code: int) -> str:
+    """An exit code in words: a negative one is the signal that ended the process."""
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+class WriterRelay:
+    """One writer process at a time. Its replies go to the worker's own channel under the same call numbers.
+
+    A process that dies fails the calls it had with a retryable `WorkerError`; the next call finds a new one.
+    """
+
+    def __init__(self, command: Sequence[str], sink: Channel) -> None:
+        self._command = list(command)
+        self._sink = sink
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._open: dict[int, Call] = {}
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the living writer."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def start(self) -> None:
+        """Start a writer if none is alive."""
+        with self._lock:
+            self._ensure()
+
+    def write(self, call: Call) -> None:
+        """Pass a call on; its answer comes from the relaying thread."""
+        with self._lock:
+            self._open[call.id] = call
+            channel = self._ensure()
+            try:
+                channel.send(call.frame.data, call.frame.arrays)
+            except BrokenPipeError:
+                # It died this moment; the thread that reads from it fails the call.
+                log.warning("the writer was gone when a call came")
+
+    def cancel(self, call_id: int) -> None:
+        """Pass a cancel on, if the call is still open."""
+        with self._lock:
+            if call_id in self._open and self._channel is not None:
+                try:
+                    self._channel.send({"kind": "cancel", "id": call_id})
+                except BrokenPipeError:
+                    log.warning("the writer was gone when a cancel came")
+
+    def _ensure(self) -> Channel:
+        if self._channel is not None and self._process is not None and self._process.poll() is None:
+            return self._channel
+        process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._channel = Channel(process.stdin.fileno())
+        threading.Thread(
+            target=self._relay, args=(process, process.stdout), name="relay", daemon=True
+        ).start()
+        return self._channel
+
+    def _relay(self, process: subprocess.Popen[bytes], replies: IO[bytes]) -> None:
+        try:
+            for number, frame in enumerate(read_frames(replies)):
+                if number == 0:
+                    Hello.from_json(frame.data)
+                    continue
+                if frame.data["kind"] in ("result", "error"):
+                    with self._lock:
+                        self._open.pop(int(frame.data["id"]), None)
+                self._sink.send(frame.data, frame.arrays)
+        except Exception:
+            log.exception("the writer broke the protocol")
+            process.kill()
+        self._bury(process)
+
+    def _bury(self, process: subprocess.Popen[bytes]) -> None:
+        reason = describe_exit(process.wait())
+        log.warning("the writer process ended: %s", reason)
+        with self._lock:
+            calls = list(self._open.values())
+            self._open.clear()
+            if self._process is process:
+                self._process = self._channel = None
+        for call in calls:
+            call.error(WorkerError(f"the writer process died ({reason})", "another one is started"))

@@ -1,0 +1,86 @@
+"""The worker: `python -m pasta_core.worker --profile NAME` speaks frames on stdin and stdout.
+
+It greets before it has imported torch, starts the writer process first, and then loads what painting needs
+while the first candidates are written. It ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pasta_core.errors import PastaError
+from pasta_core.worker.protocol import NAME, PROTOCOL, Hello, error_to_json, package_version
+from pasta_core.worker.station import Call, Station, claim_stdio
+
+__all__ = ["WorkerOptions", "main", "parse", "serve"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How a worker is started."""
+
+    profile: str = "micro"
+    threads: int = 2
+    """Threads of torch on the CPU."""
+    device: str | None = None
+    """A torch device; None takes a GPU where there is one."""
+
+
+def serve(options: WorkerOptions) -> None:
+    """Serve until stdin ends; never returns."""
+    source, sink = claim_stdio()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
+    sink.send(Hello(NAME, PROTOCOL, package_version(), options.profile, os.getpid()).to_json())
+
+    from pasta_core.worker.relay import WriterRelay
+
+    relay = WriterRelay(
+        [sys.executable, "-m", "pasta_core.worker.writer_process", "--profile", options.profile], sink
+    )
+    relay.start()
+
+    from pasta_core.paths import locate
+    from pasta_core.profiles import load_profile
+    from pasta_core.worker.models import Models
+
+    try:
+        paths = locate(os.environ)
+        models = Models(load_profile(options.profile, paths), paths.assets, options.threads, options.device)
+    except PastaError as error:
+        sink.send({"kind": "fatal", "error": error_to_json(error)})
+        sys.exit(error.exit_code)
+
+    def status(call: Call) -> None:
+        call.result({"profile": options.profile, "pid": os.getpid(), "writer": relay.pid, **models.states})
+
+    station = Station(
+        source,
+        sink,
+        prompt={"write": relay.write, "status": status},
+        queued={"paint": models.paint, "embed": models.embed, "choose": models.choose},
+        on_cancel=relay.cancel,
+    )
+    station.start()
+    models.warm()
+    station.work()
+
+
+def parse(arguments: Sequence[str]) -> WorkerOptions:
+    """Read the worker's own command line."""
+    parser = argparse.ArgumentParser(prog="pasta worker", description="Serve the models of a profile.")
+    parser.add_argument("--profile", default=WorkerOptions.profile)
+    parser.add_argument("--threads", type=int, default=WorkerOptions.threads)
+    parser.add_argument("--device", default=None)
+    return WorkerOptions(**vars(parser.parse_args(arguments)))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the worker of `python -m pasta_core.worker`."""
+    serve(parse(sys.argv[1:] if arguments is None else arguments))

@@ -1,0 +1,234 @@
+"""A supervised worker, and the writer, painter, users and encoder that it offers to a rollout."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from pasta_core.agent.requests import WriteRequest
+from pasta_core.domain import (
+    Candidate,
+    CandidateForm,
+    Choice,
+    Embedding,
+    History,
+    Image,
+    PaintedImage,
+    Pixels,
+    Progress,
+    Turn,
+)
+from pasta_core.errors import WorkerError
+from pasta_core.seeds import derive_seed
+from pasta_core.worker.client import WorkerClient
+from pasta_core.worker.frames import Array, Frame
+from pasta_core.worker.protocol import Hello
+
+__all__ = [
+    "Judgement",
+    "Worker",
+    "WorkerPainter",
+    "WorkerRater",
+    "WorkerWriter",
+    "local_command",
+]
+
+HANDSHAKE = 30.0
+"""Seconds until a worker must have greeted; a remote machine may have to be woken by ssh."""
+
+
+def local_command(profile: str, *options: str) -> list[str]:
+    """The command of a worker on this machine, in this environment."""
+    return [sys.executable, "-m", "pasta_core.worker", "--profile", profile, *options]
+
+
+class Worker:
+    """Keeps one worker alive: started on first use, and again after it has died.
+
+    The call during which it dies raises a retryable `WorkerError`; whoever made it may make it again.
+    `on_note` gets the lines a person should read: a prompt that is too long, a worker that was restarted.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: Path,
+        on_note: Callable[[str], None] = lambda text: None,
+        handshake: float = HANDSHAKE,
+    ) -> None:
+        self._command = list(command)
+        self._log = log
+        self._on_note = on_note
+        self._handshake = handshake
+        self._client: WorkerClient | None = None
+        self._starting = asyncio.Lock()
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        await self.close()
+
+    @property
+    def writer(self) -> WorkerWriter:
+        """The candidate generator (`domain.Writer`)."""
+        return WorkerWriter(self)
+
+    @property
+    def painter(self) -> WorkerPainter:
+        """The text-to-image model (`domain.Painter`)."""
+        return WorkerPainter(self)
+
+    def rater(self, spec: str, seed: int) -> WorkerRater:
+        """The planted rater `spec` as the user of a session with this seed (`domain.User`)."""
+        return WorkerRater(self, spec, seed)
+
+    async def start(self) -> Hello:
+        """Start it now rather than at the first call, so that it loads while a person still types."""
+        return (await self._living()).hello
+
+    async def close(self) -> None:
+        """End it, within a tenth of a second."""
+        self._closed = True
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def status(self) -> dict[str, Any]:
+        """What the worker has loaded, in words, with its process ids; answered also while it computes."""
+        frame = await (await self._living()).ask("status", {})
+        return dict(frame.data["data"])
+
+    async def embed_texts(self, texts: Sequence[str]) -> Embedding:
+        """CLIP's text embeddings before normalisation, shape (n, d)."""
+        return (await self.ask("embed", {"texts": list(texts)})).arrays["texts"]
+
+    async def embed_images(self, images: Sequence[Pixels]) -> Embedding:
+        """CLIP's image embeddings before normalisation, shape (n, d)."""
+        arrays = {str(number): pixels for number, pixels in enumerate(images)}
+        return (await self.ask("embed", {}, arrays)).arrays["images"]
+
+    async def ask(
+        self, verb: str, args: Mapping[str, Any], arrays: Mapping[str, Array] | None = None
+    ) -> Frame:
+        """Make one call and return its result."""
+        async with aclosing(self.call(verb, args, arrays)) as replies:
+            async for reply in replies:
+                if reply.data["kind"] == "result":
+                    return reply
+        raise WorkerError(f"the worker left {verb} unanswered")
+
+    async def call(
+        self,
+        verb: str,
+        args: Mapping[str, Any],
+        arrays: Mapping[str, Array] | None = None,
+        progress: Progress = lambda done, total: None,
+    ) -> AsyncGenerator[Frame, None]:
+        """Make one call: progress and notes go where they belong, items and the result are yielded."""
+        client = await self._living()
+        async with aclosing(client.call(verb, args, arrays)) as replies:
+            async for reply in replies:
+                data = reply.data["data"]
+                match reply.data["kind"]:
+                    case "progress":
+                        progress(int(data["done"]), int(data["total"]))
+                    case "note":
+                        self._on_note(str(data["text"]))
+                    case _:
+                        yield reply
+
+    async def _living(self) -> WorkerClient:
+        async with self._starting:
+            if self._closed:
+                raise WorkerError("the worker is closed")
+            if self._client is not None and not self._client.alive:
+                dead, self._client = self._client, None
+                await dead.close()
+                self._on_note("the worker was restarted")
+            if self._client is None:
+                self._client = await WorkerClient.start(self._command, self._log, self._handshake)
+            return self._client
+
+
+class WorkerWriter:
+    """The language model in the worker's writer process."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def write(
+        self, history: History, form: CandidateForm, max_words: int, seed: int, progress: Progress
+    ) -> tuple[Candidate, ...]:
+        """Write the candidates of the next turn (§3.1)."""
+        request = WriteRequest.from_history(history, form, max_words, seed)
+        replies = self._worker.call("write", {"request": request.to_json()}, progress=progress)
+        async with aclosing(replies):
+            async for reply in replies:
+                return tuple(Candidate(*pair) for pair in reply.data["data"]["candidates"])
+        raise WorkerError("the writer sent no candidates")
+
+
+class WorkerPainter:
+    """The pipeline in the worker; every image comes with its CLIP embedding."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def paint(
+        self, prompts: Sequence[str], seeds: Sequence[Sequence[int]], progress: Progress
+    ) -> AsyncIterator[PaintedImage]:
+        """Paint, and yield each image when its pass is finished, in slate order."""
+        args = {"prompts": list(prompts), "seeds": [list(column) for column in seeds]}
+        replies = self._worker.call("paint", args, progress=progress)
+        async with aclosing(replies):
+            async for reply in replies:
+                if reply.data["kind"] == "item":
+                    column, index = int(reply.data["data"]["column"]), int(reply.data["data"]["index"])
+                    yield PaintedImage(column, index, _image(seeds[column][index], reply.arrays))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a planted rater chose, and its true utility of every column, which no real user can tell."""
+
+    choice: Choice
+    utilities: tuple[float, ...]
+
+
+class WorkerRater:
+    """A planted rater whose eyes are in the worker. Its lapses are seeded by the session and the turn."""
+
+    def __init__(self, worker: Worker, spec: str, seed: int) -> None:
+        self._worker = worker
+        self._spec = spec
+        self._seed = seed
+
+    async def choose(self, history: History, turn: Turn) -> Choice:
+        """Choose a column (§2.2)."""
+        return (await self.judge(history, turn)).choice
+
+    async def judge(self, history: History, turn: Turn) -> Judgement:
+        """Choose a column, and say what each is worth."""
+        stacked = np.stack([image.pixels for column in turn.columns for image in column])
+        args = {
+            "rater": self._spec,
+            "prompt": history.initial_prompt,
+            "sizes": [len(column) for column in turn.columns],
+            "seed": derive_seed(self._seed, "turn", turn.number, "choose"),
+        }
+        data = (await self._worker.ask("choose", args, {"pixels": stacked})).data["data"]
+        return Judgement(Choice(int(data["column"])), tuple(map(float, data["utilities"])))
+
+
+def _image(seed: int, arrays: Mapping[str, Array]) -> Image:
+    return Image(seed=seed, pixels=arrays["pixels"], embedding=arrays["embedding"])

@@ -1,0 +1,82 @@
+"""CLIP: an embedding depends on its own image or text alone, and is not normalised."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image as PillowImage
+
+from pasta_core.errors import ModelUnavailable
+from pasta_core.users.clip import ClipEncoder
+from tests.random_models import build_clip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_clip(tmp_path_factory.mktemp("models") / "clip")
+
+
+@pytest.fixture(scope="module")
+def clip(folder: Path) -> ClipEncoder:
+    return ClipEncoder.load(folder)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[np.ndarray]:
+    return list(np.random.default_rng(0).integers(0, 256, (7, 64, 64, 3), np.uint8))
+
+
+def test_a_row_never_depends_on_its_neighbours(clip: ClipEncoder, pictures: list[np.ndarray]) -> None:
+    together = clip.embed_images(pictures)
+    assert together.shape == (7, clip.dimension)
+    assert together.dtype == np.float32
+    for picture, row in zip(pictures, together, strict=True):
+        assert np.array_equal(clip.embed_images([picture])[0], row)
+    texts = ["a cat", "a red train", "snow", "at night", "blue"]
+    rows = clip.embed_texts(texts)
+    assert np.array_equal(clip.embed_texts(["snow"])[0], rows[2])
+    assert not np.array_equal(rows[0], rows[1])
+
+
+def test_it_is_open_clips_own_output_before_normalisation(
+    clip: ClipEncoder, folder: Path, pictures: list[np.ndarray]
+) -> None:
+    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
+    tokens = open_clip.get_tokenizer(f"local-dir:{folder}")(["a red train"])
+    with torch.inference_mode():
+        image = model.encode_image(preprocess(PillowImage.fromarray(pictures[0]))[None], normalize=False)
+        text = model.encode_text(tokens, normalize=False)
+    assert np.allclose(clip.embed_images(pictures[:1]), image.numpy(), atol=1e-5)
+    assert np.allclose(clip.embed_texts(["a red train"]), text.numpy(), atol=1e-5)
+    assert abs(np.linalg.norm(clip.embed_texts(["a red train"])) - 1) > 0.01
+
+
+def test_nothing_gives_nothing(clip: ClipEncoder) -> None:
+    assert clip.embed_images([]).shape == (0, clip.dimension)
+    assert clip.embed_texts([]).shape == (0, clip.dimension)
+
+
+def test_texts_over_the_context_are_found(clip: ClipEncoder) -> None:
+    long = " ".join(["a red train"] * 9)
+    assert clip.too_long(["a cat", long]) == [long]
+
+
+@pytest.mark.parametrize(
+    "file", ["open_clip_config.json", "open_clip_model.safetensors", "truncated", "tokenizer.json"]
+)
+def test_a_folder_that_cannot_be_used_is_named(folder: Path, tmp_path: Path, file: str) -> None:
+    damaged = tmp_path / "clip"
+    shutil.copytree(folder, damaged)
+    if file == "truncated":
+        weights = damaged / "open_clip_model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:500])
+    else:
+        (damaged / file).unlink()
+    with pytest.raises(ModelUnavailable) as caught:
+        ClipEncoder.load(damaged)
+    assert str(damaged) in caught.value.message

@@ -1,0 +1,150 @@
+"""The painter: an image depends on its prompt and its seed alone, and a bad folder is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pasta_core.errors import Cancelled, ModelUnavailable
+from pasta_core.painter.diffusers_painter import DiffusersPainter
+from pasta_core.settings import PainterProfile
+from tests.random_models import build_painter
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_painter(tmp_path_factory.mktemp("models") / "painter", channels=(32, 64))
+
+
+@pytest.fixture(scope="module")
+def profile(folder: Path) -> PainterProfile:
+    return PainterProfile(folder, size=64, steps=3, guidance=1.0, pass_size=4)
+
+
+@pytest.fixture(scope="module")
+def painter(profile: PainterProfile) -> DiffusersPainter:
+    return DiffusersPainter.load(profile)
+
+
+def images(painter: DiffusersPainter, prompts: list[str], seeds: list[list[int]]) -> dict:
+    return {
+        (prompts[column], seeds[column][index]): pixels
+        for batch in painter.paint(prompts, seeds)
+        for column, index, pixels in batch
+    }
+
+
+def test_an_image_has_the_same_bytes_alone_and_in_any_company(painter: DiffusersPainter) -> None:
+    alone = images(painter, ["a red train"], [[7]])["a red train", 7]
+    assert alone.shape == (64, 64, 3)
+    assert alone.dtype == np.uint8
+    many = images(painter, ["a cat", "a red train", "snow"], [[1, 2, 3], [4, 7, 5, 6, 8], [9]])
+    assert len(many) == 9
+    assert np.array_equal(many["a red train", 7], alone)
+    assert np.array_equal(images(painter, ["a red train"], [[3, 2, 7]])["a red train", 7], alone)
+    assert not np.array_equal(many["a red train", 4], alone)
+
+
+def test_the_number_of_threads_changes_no_byte(painter: DiffusersPainter) -> None:
+    before = torch.get_num_threads()
+    painted = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        painted.append(images(painter, ["a red train", "a cat"], [[1, 2], [3]]))
+    torch.set_num_threads(before)
+    for key in painted[0]:
+        assert np.array_equal(painted[0][key], painted[1][key])
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_the_loop_paints_what_the_pipeline_would(profile: PainterProfile, guidance: float) -> None:
+    painter = DiffusersPainter.load(replace(profile, guidance=guidance))
+    prompts, seeds = ["a red train", "the blue cat at night"], [[1, 2], [3, 4]]
+    ours = images(painter, prompts, seeds)
+    pipe = painter._pipe
+    pipe.set_progress_bar_config(disable=True)
+    theirs = pipe(
+        [prompt for prompt in prompts for _ in range(2)],
+        num_inference_steps=3,
+        guidance_scale=guidance,
+        generator=[torch.Generator().manual_seed(seed) for column in seeds for seed in column],
+        height=64,
+        width=64,
+        output_type="np",
+    ).images
+    expected = (np.asarray(theirs) * 255).round().astype(int)
+    for number, key in enumerate(ours):
+        assert np.abs(ours[key].astype(int) - expected[number]).max() <= 1
+
+
+def test_images_come_with_each_pass_and_progress_counts_steps(painter: DiffusersPainter) -> None:
+    steps: list[tuple[int, int]] = []
+    arrived = []
+    for batch in painter.paint(
+        ["a cat", "snow"], [[1, 2, 3], [4, 5, 6]], progress=lambda *step: steps.append(step)
+    ):
+        arrived.append(([(column, index) for column, index, _ in batch], steps[-1]))
+    assert arrived == [([(0, 0), (0, 1), (0, 2), (1, 0)], (3, 6)), ([(1, 1), (1, 2)], (6, 6))]
+    assert steps == sorted(steps)
+
+
+def test_it_stops_between_two_steps_and_keeps_what_is_finished(painter: DiffusersPainter) -> None:
+    steps: list[int] = []
+    painting = painter.paint(
+        ["a cat", "snow"],
+        [[1, 2, 3, 4]] * 2,
+        should_stop=lambda: bool(steps) and steps[-1] >= 4,
+        progress=lambda done, total: steps.append(done),
+    )
+    assert len(next(painting)) == 4
+    with pytest.raises(Cancelled):
+        next(painting)
+    assert steps[-1] == 4
+
+
+def test_a_prompt_that_is_too_long_is_said_once(painter: DiffusersPainter) -> None:
+    notes: list[str] = []
+    prompt = " ".join(["a red train"] * 8 + ["night"])
+    for _ in range(2):
+        list(painter.paint([prompt], [[1]], note=notes.append))
+    assert len(notes) == 1
+    assert notes[0].endswith("night")
+    list(painter.paint(["a cat"], [[1]], note=notes.append))
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize(
+    "damage", ["missing", "no index", "no weights", "truncated", "foreign", "no vocabulary", "dtype"]
+)
+def test_a_folder_that_cannot_be_used_is_named(profile: PainterProfile, tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "painter"
+    shutil.copytree(profile.model, folder)
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    match damage:
+        case "missing":
+            shutil.rmtree(folder)
+        case "no index":
+            (folder / "model_index.json").unlink()
+        case "no weights":
+            weights.unlink()
+        case "truncated":
+            weights.write_bytes(weights.read_bytes()[:1000])
+        case "no vocabulary":
+            (folder / "tokenizer_2" / "tokenizer.json").unlink()
+        case "foreign":
+            config = json.loads((folder / "unet" / "config.json").read_text())
+            config["block_out_channels"] = [64, 64]
+            (folder / "unet" / "config.json").write_text(json.dumps(config))
+    changed = replace(profile, model=folder, dtype="float8" if damage == "dtype" else "float32")
+    with pytest.raises(ModelUnavailable) as caught:
+        DiffusersPainter.load(changed)
+    assert caught.value.exit_code == 3
+    assert caught.value.hint
+    assert "\n" not in caught.value.message
+    assert damage == "dtype" or str(folder) in caught.value.message
