@@ -1,0 +1,87 @@
+"""Nucleus sampling among the tokens that a grammar allows, exact and without asking about every token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SHORTLIST", "NothingAllowed", "TokenMask", "sample_nucleus"]
+
+SHORTLIST = 256
+"""How many of the likeliest tokens the grammar is asked about first."""
+
+TokenMask = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
+"""Which of these tokens the grammar allows next."""
+
+
+class NothingAllowed(Exception):
+    """The grammar allows no token of the vocabulary here."""
+
+
+def sample_nucleus(
+    logits: npt.NDArray[np.float32],
+    allowed: TokenMask,
+    rng: np.random.Generator,
+    *,
+    nucleus: float,
+    temperature: float = 1.0,
+) -> int:
+    """Draw a token from the nucleus of the allowed tokens (App. E.2: p = 0.8, temperature 1).
+
+    The nucleus is the smallest set of likeliest allowed tokens that holds at least `nucleus` of the allowed
+    probability. A grammar over a whole vocabulary costs tens of milliseconds, so it is asked about the
+    `SHORTLIST` first; its answer stands if the nucleus is the same whether the grammar allows everything or
+    nothing of the rest, else the whole vocabulary is asked. `logits` has shape (vocabulary,) and is not
+    changed; temperature 0 takes the likeliest. `NothingAllowed` where the grammar allows no token.
+    """
+    if temperature <= 0:
+        return _likeliest(logits, allowed)
+    weights = np.exp((logits - logits.max()).astype(np.float64) / temperature)
+    if len(weights) > SHORTLIST:
+        shortlist = np.argpartition(weights, -SHORTLIST)[-SHORTLIST:].astype(np.int32)
+        inside = weights[shortlist]
+        rest = max(0.0, float(weights.sum()) - float(inside.sum()))
+        tokens, cumulative = _ranked(shortlist, inside, allowed(shortlist))
+        if len(tokens):
+            size = _nucleus_size(cumulative, nucleus * cumulative[-1])
+            if size == _nucleus_size(cumulative, nucleus * (cumulative[-1] + rest)) <= len(tokens):
+                return _draw(tokens, cumulative, size, rng)
+    everything = np.arange(len(weights), dtype=np.int32)
+    tokens, cumulative = _ranked(everything, weights, allowed(everything) & (weights > 0))
+    if not len(tokens):
+        raise NothingAllowed
+    size = min(_nucleus_size(cumulative, nucleus * cumulative[-1]), len(tokens))
+    return _draw(tokens, cumulative, size, rng)
+
+
+def _ranked(
+    tokens: npt.NDArray[np.int32], weights: npt.NDArray[np.float64], ok: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """The allowed tokens, likeliest first (ties in the vocabulary's order), and their cumulative weights."""
+    tokens, weights = tokens[ok], weights[ok]
+    order = np.lexsort((tokens, -weights))
+    return tokens[order], np.cumsum(weights[order])
+
+
+def _nucleus_size(cumulative: npt.NDArray[np.float64], threshold: float) -> int:
+    return int(np.searchsorted(cumulative, threshold)) + 1
+
+
+def _draw(
+    tokens: npt.NDArray[np.int32],
+    cumulative: npt.NDArray[np.float64],
+    size: int,
+    rng: np.random.Generator,
+) -> int:
+    point = rng.random() * cumulative[size - 1]
+    return int(tokens[min(int(np.searchsorted(cumulative, point, side="right")), size - 1)])
+
+
+def _likeliest(logits: npt.NDArray[np.float32], allowed: TokenMask) -> int:
+    tokens = np.arange(len(logits), dtype=np.int32)
+    ok = allowed(tokens)
+    if not ok.any():
+        raise NothingAllowed
+    return int(tokens[ok][np.argmax(logits[ok])])

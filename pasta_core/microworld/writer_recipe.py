@@ -1,0 +1,212 @@
+"""The recipe that trains the micro writer: a small Llama on generated dialogues, exported to GGUF."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from pasta_core.agent.templates import WriterTemplate
+from pasta_core.microworld.dialogues import Dialogue, answer_text, sample_dialogue
+from pasta_core.microworld.gguf_export import export_gguf
+from pasta_core.microworld.optimisation import LoopConfig, Report, halved, train
+from pasta_core.microworld.writer_tokens import END, end_token, train_tokenizer
+from pasta_core.seeds import derive_seed
+
+__all__ = ["WriterRecipe", "build_model", "train_writer"]
+
+WEIGHTS = "model.safetensors"
+TEMPLATE = Path(__file__).parents[2] / "assets" / "templates" / "micro-writer.txt"
+
+
+@dataclass(frozen=True)
+class WriterRecipe:
+    """What decides the result, apart from the seed and the number of steps."""
+
+    layers: int = 4
+    width: int = 192
+    heads: int = 6
+    inner: int = 512
+    dialogues: int = 8
+    """Dialogues a step."""
+    pool: int = 8
+    """Steps whose dialogues are drawn together and sorted by length, so that little is padded."""
+    longest: int = 1280
+    """Dialogues of more tokens are left out."""
+    peak_rate: float = 3e-3
+    warm_up: int = 50
+    decay: float = 0.5
+    weight_decay: float = 0.05
+    quantisation: str = "f16"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One dialogue's tokens, and the position where its answer starts."""
+
+    tokens: list[int]
+    answer: int
+
+
+def build_model(recipe: WriterRecipe, tokenizer: Tokenizer) -> LlamaForCausalLM:
+    """The micro writer with fresh weights."""
+    end = end_token(tokenizer)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=tokenizer.get_vocab_size(),
+            hidden_size=recipe.width,
+            intermediate_size=recipe.inner,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            num_key_value_heads=recipe.heads,
+            max_position_embeddings=4096,
+            rms_norm_eps=1e-5,
+            tie_word_embeddings=True,
+            bos_token_id=end,
+            eos_token_id=end,
+            pad_token_id=end,
+        )
+    )
+
+
+def train_writer(
+    out: Path,
+    work: Path,
+    seed: int,
+    report: Report,
+    minutes: float,
+    resume: bool,
+    recipe: WriterRecipe | None = None,
+    template: Path = TEMPLATE,
+) -> None:
+    """Train the micro writer for about `minutes` and write it to `out` (`writer.gguf` and what made it).
+
+    A few steps are timed to plan how many fit; from then on the schedule, the data and so the result depend
+    on the seed alone. Checkpoints and the plan go to `work`: with `resume` an interrupted training goes on to
+    the same result, and where `work` holds none it starts from the weights in `out`, if there are any.
+    """
+    recipe = recipe or WriterRecipe()
+    torch.manual_seed(derive_seed(seed, "writer", "weights"))
+    tokenizer = train_tokenizer()
+    model = build_model(recipe, tokenizer)
+    if resume and (out / WEIGHTS).is_file():
+        model.load_state_dict(
+            {name: value.float() for name, value in load_file(out / WEIGHTS).items()}, strict=False
+        )
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    batches = _Batches(tokenizer, WriterTemplate.load(template), recipe, seed)
+    loss = partial(_loss, model, batches)
+    folder = work / "writer"
+    if not resume:
+        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        (folder / "plan.json").unlink(missing_ok=True)
+    steps = _planned_steps(folder, minutes, model, loss)
+    config = LoopConfig(
+        steps=steps,
+        batch=recipe.dialogues,
+        peak_rate=recipe.peak_rate,
+        warm_up=recipe.warm_up,
+        decay=recipe.decay,
+        weight_decay=recipe.weight_decay,
+    )
+    started = time.monotonic()
+    train("writer", model, loss, config, folder, report)
+    facts = {"seed": seed, "steps": steps, "minutes": (time.monotonic() - started) / 60, **asdict(recipe)}
+    _export(model, tokenizer, recipe.quantisation, facts, out)
+
+
+class _Batches:
+    """Batches of tokenised dialogues; the batch of a step is always the same."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, template: WriterTemplate, recipe: WriterRecipe, seed: int
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._end = end_token(tokenizer)
+        self._template = template
+        self._recipe = recipe
+        self._seed = seed
+        self._pool: tuple[int, list[list[_Row]]] = (-1, [])
+
+    def __getitem__(self, step: int) -> list[_Row]:
+        number, place = divmod(step, self._recipe.pool)
+        if self._pool[0] != number:
+            self._pool = (number, self._draw(number))
+        return self._pool[1][place]
+
+    def _draw(self, number: int) -> list[list[_Row]]:
+        rng = random.Random(derive_seed(self._seed, "writer", "pool", number))
+        size = self._recipe.dialogues
+        rows = sorted(self._rows(rng, size * self._recipe.pool), key=lambda row: len(row.tokens))
+        batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+        rng.shuffle(batches)
+        return batches
+
+    def _rows(self, rng: random.Random, count: int) -> Iterator[_Row]:
+        while count:
+            row = self._encode(sample_dialogue(rng))
+            if len(row.tokens) <= self._recipe.longest:
+                count -= 1
+                yield row
+
+    def _encode(self, dialogue: Dialogue) -> _Row:
+        prompt = self._tokenizer.encode(self._template.render(dialogue.request)).ids
+        answer = self._tokenizer.encode(answer_text(dialogue.answer, dialogue.request.form)).ids
+        return _Row([*prompt, *answer, self._end], len(prompt))
+
+
+def _loss(model: LlamaForCausalLM, batches: _Batches, step: int) -> Tensor:
+    """Mean cross-entropy in nats over the answers' tokens of one step's dialogues."""
+    rows = batches[step]
+    longest = max(len(row.tokens) for row in rows)
+    tokens = torch.full((len(rows), longest), model.config.pad_token_id, dtype=torch.long)
+    answers = torch.zeros((len(rows), longest), dtype=torch.bool)
+    for index, row in enumerate(rows):
+        tokens[index, : len(row.tokens)] = torch.tensor(row.tokens)
+        answers[index, row.answer : len(row.tokens)] = True
+    tokens, answers = tokens.to(model.device), answers.to(model.device)
+    with torch.autocast(model.device.type, dtype=torch.bfloat16):
+        # padding is on the right, where the causal mask already hides it from every token that counts
+        hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state
+        logits = model.lm_head(hidden[answers[:, 1:]])
+    return F.cross_entropy(logits.float(), tokens[:, 1:][answers[:, 1:]])
+
+
+def _planned_steps(folder: Path, minutes: float, model: LlamaForCausalLM, loss: Any) -> int:
+    """How many steps fit, timed on whole pools without changing a weight; a plan once made is kept."""
+    plan = folder / "plan.json"
+    if plan.is_file():
+        return int(json.loads(plan.read_text(encoding="utf-8"))["steps"])
+    loss(0).backward()
+    started, count = time.monotonic(), 8
+    for step in range(count):
+        loss(step).backward()
+    model.zero_grad(set_to_none=True)
+    steps = max(1, round(60 * minutes * count / (time.monotonic() - started)))
+    folder.mkdir(parents=True, exist_ok=True)
+    plan.write_text(json.dumps({"steps": steps}), encoding="utf-8")
+    return steps
+
+
+def _export(
+    model: LlamaForCausalLM, tokenizer: Tokenizer, quantisation: str, facts: dict[str, Any], out: Path
+) -> None:
+    """Write the GGUF, the weights to go on from, and the facts of the training."""
+    out.mkdir(parents=True, exist_ok=True)
+    weights = {name: halved(value) for name, value in model.state_dict().items() if name != "lm_head.weight"}
+    save_file(weights, out / f"{WEIGHTS}.part", metadata={"format": "pt"})
+    (out / f"{WEIGHTS}.part").replace(out / WEIGHTS)
+    export_gguf(model, tokenizer, END, out / "writer.gguf", quantisation)
+    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
