@@ -1,0 +1,1 @@
+"""The commands: one file each, signatures on top, heavy imports inside the bodies."""

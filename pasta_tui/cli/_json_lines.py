@@ -1,0 +1,73 @@
+"""A session's events as JSON lines: one per choice, and the final one (docs/json.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pasta_core.events import Chosen, Event, Finished, SessionStarted, TurnReady
+
+__all__ = ["JsonLines"]
+
+
+class JsonLines:
+    """Writes a record for each finished turn; turns that a resumed session only repeats are marked."""
+
+    def __init__(
+        self, write: Callable[[Mapping[str, Any]], None], copied: Callable[[], Sequence[Path]]
+    ) -> None:
+        self._write = write
+        self._copied = copied
+        self._start: SessionStarted | None = None
+        self._ready: TurnReady | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        match event:
+            case SessionStarted():
+                self._start = event
+            case TurnReady():
+                self._ready = event
+            case Chosen():
+                self._turn(event)
+            case Finished():
+                self._final(event)
+            case _:
+                pass
+
+    def _turn(self, event: Chosen) -> None:
+        turn, start = self._ready, self._start
+        if turn is None or start is None:
+            return
+        self._write(
+            {
+                "event": "turn",
+                "session": start.session,
+                "turn": event.turn,
+                "candidates": [{"category": it.category, "prompt": it.prompt} for it in turn.candidates],
+                "slate": list(turn.slate.indices),
+                "values": None if turn.slate.values is None else list(turn.slate.values),
+                "images": [[str(path) for path in column] for column in turn.paths],
+                "sha256": [[image.sha256 for image in column] for column in turn.columns],
+                "choice": event.choice.column,
+                "critique": event.choice.critique,
+                "replayed": event.replayed,
+            }
+        )
+
+    def _final(self, event: Finished) -> None:
+        start = self._start
+        self._write(
+            {
+                "event": "final",
+                "session": event.session,
+                "prompt": event.prompt,
+                "images": [str(path) for path in event.paths],
+                "sha256": [image.sha256 for image in event.images],
+                "copies": [str(path) for path in self._copied()],
+                "seed": None if start is None else start.seed,
+                "profile": None if start is None else start.profile,
+                "selector": None if start is None else start.selector,
+            }
+        )

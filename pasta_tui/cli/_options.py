@@ -1,0 +1,29 @@
+"""Options that more than one command takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Json", "MaybeImages", "MaybeProfile", "MaybeSeed", "MaybeWorker", "Out"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
+MaybeProfile = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="The set of models to use (default: micro).")
+]
+MaybeImages = Annotated[
+    int | None, typer.Option("--images", metavar="N", help="Images per prompt (default: 4).")
+]
+MaybeSeed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", help="Same seed, same images (default: a new one each time)."),
+]
+MaybeWorker = Annotated[
+    str | None,
+    typer.Option("--worker", metavar="CMD", help='Run the models elsewhere: "ssh gpubox pasta worker".'),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Also copy the images into this directory.")
+]

@@ -1,0 +1,87 @@
+"""What a command says: data on stdout, everything else on stderr, for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from pasta_core.text import clean
+from pasta_tui.terminal.capabilities import Terminal, detect
+
+__all__ = ["Output"]
+
+
+class Output:
+    """One command's two streams; in JSON mode stdout carries JSON and nothing else."""
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        as_json: bool = False,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        self.as_json = as_json
+        self._stdout = stdout or sys.stdout
+        self._stderr = stderr or sys.stderr
+        self._messages = detect(self._stderr, env)
+        on_stdout = not as_json and self._stdout.isatty()
+        self._view = self._stdout if on_stdout else self._stderr
+        self.terminal: Terminal = detect(self._view, env)
+        """Where pictures and questions go: stdout if it is a terminal, else stderr."""
+        self._open_progress = ""
+
+    def data(self, line: str) -> None:
+        """One line of result for people and pipes; silent in JSON mode."""
+        if not self.as_json:
+            self._write(self._stdout, line + "\n")
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        """One JSON line of a stream; silent outside JSON mode."""
+        if self.as_json:
+            self._write(self._stdout, json.dumps(values, ensure_ascii=False) + "\n")
+
+    def document(self, values: Mapping[str, Any] | Sequence[Any]) -> None:
+        """The one JSON document of a reporting command."""
+        self._write(self._stdout, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Lines for the person's eyes: pictures, prompts, what to do next."""
+        self._write(self._view, "".join(f"{line}\n" for line in lines))
+
+    def ask(self, question: str) -> None:
+        """A question, the cursor left behind it."""
+        self._write(self._view, question)
+
+    def note(self, text: str) -> None:
+        """One line that is worth reading once."""
+        self._write(self._stderr, f"note: {clean(text).text}\n")
+
+    def message(self, text: str) -> None:
+        """One line about how things go, on stderr."""
+        self._write(self._stderr, f"{text}\n")
+
+    def progress(self, stage: str, done: int | None = None, total: int | None = None) -> None:
+        """Name what is being done; counts are shown only where a line can be rewritten."""
+        line = stage if done is None else f"{stage} {done}/{total}"
+        if self._messages.cursor:
+            self._stderr.write(f"\r\x1b[K{line[: self._messages.width - 1]}")
+            self._stderr.flush()
+        elif stage != self._open_progress:
+            self._stderr.write(f"{stage}\n")
+            self._stderr.flush()
+        self._open_progress = stage
+
+    def end_progress(self) -> None:
+        """Take the progress line away before something else is written."""
+        if self._open_progress and self._messages.cursor:
+            self._stderr.write("\r\x1b[K")
+            self._stderr.flush()
+        self._open_progress = ""
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        self.end_progress()
+        stream.write(text)
+        stream.flush()

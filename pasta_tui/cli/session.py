@@ -1,0 +1,71 @@
+"""`pasta session`: from a vague idea to the picture that was meant, in a few choices."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pasta_tui.cli._options import Json, MaybeImages, MaybeProfile, MaybeSeed, MaybeWorker, Out
+
+__all__ = ["EPILOG", "session"]
+
+EPILOG = """\b
+Examples:
+  pasta session "a red train in the snow"
+  pasta session --resume last
+  pasta session "a cat" --rater planted:0 --json    no terminal needed
+"""
+
+
+def session(
+    prompt: Annotated[
+        str | None, typer.Argument(metavar="PROMPT", help="What you want to see, in a few words.")
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Plain lines and a question instead of the full screen.")
+    ] = False,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="ID", help="Go on with a session: its id or 'last'.")
+    ] = None,
+    profile: MaybeProfile = None,
+    selector: Annotated[
+        str | None,
+        typer.Option("--selector", metavar="NAME", help="Who picks what is shown: random or writer."),
+    ] = None,
+    turns: Annotated[
+        int | None, typer.Option("--turns", metavar="N", help="How often you choose (default: 5).")
+    ] = None,
+    columns: Annotated[
+        int | None, typer.Option("--columns", metavar="N", help="Prompts shown per turn (default: 4).")
+    ] = None,
+    images: MaybeImages = None,
+    seed: MaybeSeed = None,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Show the pictures without prompts and categories.")
+    ] = False,
+    rater: Annotated[
+        str | None,
+        typer.Option("--rater", metavar="SPEC", help="Who plays the user: planted:TYPE[:INDIVIDUAL]."),
+    ] = None,
+    worker: MaybeWorker = None,
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Find the picture you mean: choose among four columns, five times.
+
+    Every step is kept as soon as it is done; Ctrl-C stops, `--resume last` goes on. At the end the paths of
+    the final images are printed on stdout.
+    """
+    from pasta_tui.plain.play import play
+    from pasta_tui.plain.request import Request
+
+    flags = {
+        "profile": profile,
+        "selector": selector,
+        "turns": turns,
+        "columns": columns,
+        "images": images,
+        "worker": worker,
+    }
+    play(Request(prompt, resume, flags, seed, blind, rater, as_json, out))

@@ -1,0 +1,42 @@
+"""`pasta worker`: the process that owns the models, speaking frames on stdin and stdout."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pasta_tui.cli._options import MaybeProfile
+
+__all__ = ["EPILOG", "worker"]
+
+EPILOG = """\b
+Sessions start their own worker; this command is for the other end of a byte stream:
+  pasta session --worker "ssh gpubox pasta worker"
+"""
+
+
+def worker(
+    profile: MaybeProfile = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads for painting.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="A torch device such as cuda:0 or cpu.")
+    ] = None,
+) -> None:
+    """Serve the models of this machine on stdin and stdout."""
+    import os
+    import sys
+
+    if sys.stdin.isatty():
+        from pasta_core.errors import InvalidInput
+
+        raise InvalidInput(
+            "the worker speaks to a program, not to a terminal",
+            'use it as: pasta session --worker "ssh gpubox pasta worker"',
+        )
+    options = {"--profile": profile, "--threads": threads, "--device": device}
+    given = [text for name, value in options.items() if value is not None for text in (name, str(value))]
+    # The worker must own its file descriptors from its first moment, so it takes this process over.
+    os.execv(sys.executable, [sys.executable, "-m", "pasta_core.worker", *given])

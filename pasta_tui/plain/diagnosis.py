@@ -1,0 +1,118 @@
+"""What `pasta doctor` reports: versions, devices, models, terminal and paths."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pasta_core.configuration import Configuration, configure
+from pasta_core.models import ModelFile, model_files, require_models
+from pasta_core.profiles import known_profiles, load_profile
+from pasta_core.sessions.provenance import versions
+from pasta_tui.cli._output import Output
+from pasta_tui.terminal.capabilities import Terminal
+
+__all__ = ["diagnose"]
+
+_GPU_QUERY = ("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
+
+
+def diagnose(profile: str | None, as_json: bool) -> None:
+    """Report everything, then raise `ModelUnavailable` if the profile in use cannot be loaded."""
+    out = Output(os.environ, as_json)
+    config = configure({"profile": profile}, os.environ, Path.cwd())
+    profiles = {
+        name: [_model(model) for model in model_files(load_profile(name, config.paths))]
+        for name in sorted(known_profiles(config.paths))
+    }
+    report: dict[str, Any] = {
+        "versions": versions(),
+        "devices": _devices(),
+        "profile": config.profile.name,
+        "profiles": profiles,
+        "terminal": _terminal(out.terminal, os.environ),
+        "paths": _paths(config),
+        "settings": dict(config.sources),
+    }
+    if as_json:
+        out.document(report)
+    else:
+        _print(report, out)
+    require_models(config.profile)
+
+
+def _model(model: ModelFile) -> dict[str, Any]:
+    return {
+        "role": model.role,
+        "path": str(model.path),
+        "bytes": model.size,
+        "problem": model.problem or None,
+    }
+
+
+def _devices() -> dict[str, Any]:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"cpus": len(os.sched_getaffinity(0)), "memory_bytes": memory, "gpus": _gpus()}
+
+
+def _gpus() -> list[str]:
+    """NVIDIA's own list, which needs no model library and no seconds."""
+    if shutil.which(_GPU_QUERY[0]) is None:
+        return []
+    try:
+        found = subprocess.run(_GPU_QUERY, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in found.stdout.splitlines() if line.strip()]
+
+
+def _terminal(terminal: Terminal, env: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "interactive": terminal.interactive,
+        "columns": terminal.width,
+        "rows": terminal.height,
+        "colours": int(terminal.colours),
+        "unicode": terminal.unicode,
+        "term": env.get("TERM", ""),
+    }
+
+
+def _paths(config: Configuration) -> dict[str, str]:
+    paths = config.paths
+    return {
+        "python": sys.executable,
+        "assets": str(paths.assets),
+        "data": str(paths.data),
+        "config": str(paths.config),
+        "logs": str(paths.logs),
+    }
+
+
+def _print(report: Mapping[str, Any], out: Output) -> None:
+    for name, version in report["versions"].items():
+        out.data(f"{name:14}{version}")
+    devices = report["devices"]
+    out.data(f"{'cpus':14}{devices['cpus']}, {devices['memory_bytes'] / 2**30:.1f} GiB memory")
+    out.data(f"{'gpus':14}{'; '.join(devices['gpus']) or 'none found, the CPU paints'}")
+    for name, models in report["profiles"].items():
+        out.data("")
+        out.data(f"profile {name}{' (in use)' if name == report['profile'] else ''}")
+        for model in models:
+            state = model["problem"] or f"{model['bytes'] / 2**20:.1f} MiB"
+            out.data(f"  {model['role']:12}{state:18}{model['path']}")
+    out.data("")
+    terminal = report["terminal"]
+    colours = {0: "no colours", 256: "256 colours"}.get(terminal["colours"], "true colour")
+    kind = f"{terminal['columns']}x{terminal['rows']}, {colours}" if terminal["interactive"] else "none"
+    out.data(
+        f"{'terminal':14}{kind}{'' if terminal['unicode'] else ', no Unicode'} ({terminal['term'] or '-'})"
+    )
+    for name, path in report["paths"].items():
+        out.data(f"{name:14}{path}")
+    for key, source in report["settings"].items():
+        out.data(f"{key:14}set by {source}")

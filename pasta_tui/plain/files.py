@@ -1,0 +1,55 @@
+"""Copies of images that a person asked for, under names that say where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pasta_core.errors import InvalidInput
+from pasta_core.events import Finished, TurnReady
+from pasta_core.files import make_directory, storage_error, write_atomically
+
+__all__ = ["copy_final", "copy_turn", "usable_directory"]
+
+
+def usable_directory(path: Path) -> Path:
+    """Make the directory if it is not there; `InvalidInput` where a file is in its way."""
+    directory = path.expanduser().absolute()
+    if directory.exists() and not directory.is_dir():
+        raise InvalidInput(f"{directory} is not a directory", "choose another --out")
+    make_directory(directory)
+    return directory
+
+
+def copy_final(event: Finished, directory: Path) -> list[Path]:
+    """Copy the final images; returns the copies."""
+    return [
+        _copied(path, directory / f"{event.session}-final-{number}.png")
+        for number, path in enumerate(event.paths, start=1)
+        if path is not None
+    ]
+
+
+def copy_turn(session: str, event: TurnReady, column: int | None, directory: Path) -> list[Path]:
+    """Copy one column of a turn, or all of them."""
+    return [
+        _copied(path, directory / f"{session}-turn-{event.turn}-column-{number}-{path.name}")
+        for number, path in _turn_files(event, column)
+    ]
+
+
+def _turn_files(event: TurnReady, column: int | None) -> Iterator[tuple[int, Path]]:
+    wanted: Sequence[int] = range(len(event.paths)) if column is None else (column,)
+    for place in wanted:
+        for path in event.paths[place]:
+            if path is not None:
+                yield place + 1, path
+
+
+def _copied(source: Path, target: Path) -> Path:
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise storage_error(error, source) from error
+    write_atomically(target, data)
+    return target

@@ -1,0 +1,147 @@
+"""The session store for people and scripts: a list, one session, an export."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pasta_core.configuration import configure
+from pasta_core.domain import Image
+from pasta_core.errors import InvalidInput
+from pasta_core.sessions.images import read_image
+from pasta_core.sessions.records import SessionInfo, StoredTurn
+from pasta_core.sessions.store import Store
+from pasta_core.text import clean
+from pasta_tui.cli._output import Output
+from pasta_tui.plain.view import row_of_pictures
+from pasta_tui.terminal.text import clipped, wrap
+
+__all__ = ["export_all", "list_all", "show_one"]
+
+
+def list_all(limit: int, as_json: bool) -> None:
+    """Print one line per session, or one JSON document."""
+    out = Output(os.environ, as_json)
+    with _store() as store:
+        sessions = store.sessions()[:limit]
+    if as_json:
+        out.document({"sessions": [_described(info) for info in sessions]})
+        return
+    if not sessions:
+        out.message('no sessions yet; begin one with: pasta session "a red train in the snow"')
+    for info in sessions:
+        line = (
+            f"{info.id}  {info.updated_at.astimezone():%Y-%m-%d %H:%M}  {info.status.value:9}  "
+            f"{info.turns_chosen}/{info.made_of.settings.turns}  {clean(info.made_of.prompt).text}"
+        )
+        out.data(clipped(line, out.terminal.width) if out.terminal.interactive else line)
+
+
+def show_one(text: str, as_json: bool) -> None:
+    """Print one session's turns and where its images lie."""
+    out = Output(os.environ, as_json)
+    with _store() as store:
+        info = store.find(text)
+        turns = store.turns(info.id)
+    if as_json:
+        out.document({**_described(info), "turns": [_turn(turn) for turn in turns]})
+        return
+    made_of = info.made_of
+    out.data(f"{info.id}  {info.status.value}  {info.turns_chosen} of {made_of.settings.turns} turns")
+    out.data(f"prompt: {clean(made_of.prompt).text}")
+    out.data(f"profile {made_of.profile}, selector {made_of.selector}, seed {made_of.seed}, {made_of.user}")
+    for turn in turns:
+        _print_turn(turn, out)
+
+
+def export_all(names: Sequence[str], path: Path, with_images: bool, as_json: bool) -> None:
+    """Write sessions to a Parquet file and print its path."""
+    from pasta_core.sessions.export import export_sessions
+
+    out = Output(os.environ, as_json)
+    target = path.expanduser()
+    if target.is_dir():
+        raise InvalidInput(f"{target} is a directory", "name a file: --out sessions.parquet")
+    with _store() as store:
+        sessions = [store.find(name) for name in names] if names else list(store.sessions())
+        exported = export_sessions(store, sessions, target, with_images)
+    if as_json:
+        out.document(
+            {
+                "path": str(exported.path),
+                "trajectories": exported.trajectories,
+                "turns": exported.turns,
+                "lost_images": exported.lost_images,
+            }
+        )
+        return
+    out.message(f"{exported.trajectories} sessions with {exported.turns} turns")
+    if exported.lost_images:
+        out.note(f"{exported.lost_images} images are missing or damaged and were left out")
+    out.data(str(exported.path))
+
+
+def _store() -> Store:
+    return Store(configure({}, os.environ, Path.cwd()).paths.data)
+
+
+def _print_turn(turn: StoredTurn, out: Output) -> None:
+    chosen = turn.choice
+    if turn.number and (turn.slate is None or chosen is None):
+        out.data(f"turn {turn.number}: not chosen yet")
+        return
+    if turn.slate is not None and chosen is not None:
+        candidate = turn.candidates[turn.slate.indices[chosen.column]]
+        said = f' ("{clean(chosen.critique).text}")' if chosen.critique else ""
+        text = f"turn {turn.number}: column {chosen.column + 1}{said}: {clean(candidate.prompt).text}"
+        for line in wrap(text, out.terminal.width) if out.terminal.interactive else [text]:
+            out.data(line)
+    column = 0 if chosen is None else chosen.column
+    stored = [image for (at, _), image in sorted(turn.images.items()) if at == column]
+    if out.terminal.interactive:
+        pixels = [image for image in map(read_image, stored) if isinstance(image, Image)]
+        if pixels:
+            out.show(row_of_pictures(pixels, len(pixels), out.terminal))
+    for image in stored:
+        out.data(f"  {image.path}")
+
+
+def _described(info: SessionInfo) -> dict[str, Any]:
+    made_of = info.made_of
+    return {
+        "session": info.id,
+        "prompt": made_of.prompt,
+        "status": info.status.value,
+        "turns_chosen": info.turns_chosen,
+        "turns_planned": made_of.settings.turns,
+        "starred": info.starred,
+        "created": info.created_at.isoformat(),
+        "updated": info.updated_at.isoformat(),
+        "profile": made_of.profile,
+        "selector": made_of.selector,
+        "user": made_of.user,
+        "seed": made_of.seed,
+        "blind": made_of.blind,
+    }
+
+
+def _turn(turn: StoredTurn) -> dict[str, Any]:
+    return {
+        "turn": turn.number,
+        "candidates": [{"category": it.category, "prompt": it.prompt} for it in turn.candidates],
+        "slate": None if turn.slate is None else list(turn.slate.indices),
+        "choice": None if turn.choice is None else turn.choice.column,
+        "critique": None if turn.choice is None else turn.choice.critique,
+        "images": [
+            {
+                "column": column,
+                "index": index,
+                "path": str(image.path),
+                "seed": image.seed,
+                "sha256": image.sha256,
+            }
+            for (column, index), image in sorted(turn.images.items())
+        ],
+    }

@@ -1,0 +1,100 @@
+"""What was typed for a session, and the checks that need neither the store nor a model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pasta_core.agent.selectors import make_selector
+from pasta_core.configuration import Configuration
+from pasta_core.errors import InvalidInput
+from pasta_core.sessions.records import PERSON, NewSession, SessionInfo
+from pasta_tui.cli._output import Output
+from pasta_tui.cli._seeds import checked_seed
+
+__all__ = ["Request", "new_session", "refuse_contradictions"]
+
+_FIXED = ("profile", "selector", "turns", "columns", "images")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was typed; None was not."""
+
+    prompt: str | None
+    resume: str | None
+    flags: Mapping[str, Any]
+    seed: int | None
+    blind: bool
+    rater: str | None
+    as_json: bool
+    out: Path | None
+
+    @property
+    def user(self) -> str:
+        """Who chooses, as the store names it."""
+        return self.rater or PERSON
+
+
+def new_session(request: Request, config: Configuration, out: Output) -> NewSession:
+    """What the session is made of; asks for a prompt where a terminal is there to ask."""
+    make_selector(config.selector)
+    if request.rater is not None:
+        _check_rater(request.rater)
+    elif not sys.stdin.isatty():
+        raise InvalidInput(
+            "choosing needs a terminal on stdin", "'--rater planted:0' lets a planted rater choose"
+        )
+    return NewSession(
+        prompt=request.prompt if request.prompt is not None else _asked_prompt(out),
+        seed=checked_seed(request.seed),
+        profile=config.profile.name,
+        selector=config.selector,
+        user=request.user,
+        blind=request.blind,
+        settings=config.session,
+    )
+
+
+def refuse_contradictions(request: Request, info: SessionInfo) -> None:
+    """A resumed session goes on as it was begun: refuse what says otherwise."""
+    made_of = info.made_of
+    stored = {
+        "profile": made_of.profile,
+        "selector": made_of.selector,
+        "turns": made_of.settings.turns,
+        "columns": made_of.settings.columns,
+        "images": made_of.settings.images,
+        "seed": made_of.seed,
+        "rater": made_of.user,
+    }
+    typed = {**request.flags, "seed": request.seed, "rater": request.rater}
+    for name, value in stored.items():
+        if typed.get(name) not in (None, value):
+            raise InvalidInput(
+                f"session {info.id} was begun with {name} {value}, not {typed[name]}",
+                f"leave --{name} out, or begin a new session",
+            )
+    if request.prompt is not None and request.prompt.split() != made_of.prompt.split():
+        raise InvalidInput(
+            f"session {info.id} has its own prompt", "leave the prompt out, or begin a new session"
+        )
+    if made_of.user == PERSON and not sys.stdin.isatty() and info.turns_chosen < made_of.settings.turns:
+        raise InvalidInput(f"session {info.id} needs a terminal on stdin", "resume it in a terminal")
+
+
+def _asked_prompt(out: Output) -> str:
+    out.ask("What do you want to see? ")
+    line = sys.stdin.readline()
+    if not line:
+        raise InvalidInput("no prompt was given", 'say what you want to see: pasta session "a red train"')
+    return line
+
+
+def _check_rater(spec: str) -> None:
+    kind, _, rest = spec.partition(":")
+    if kind != "planted" or not rest:
+        raise InvalidInput(f"there is no rater {spec!r}", "raters are named planted:TYPE[:INDIVIDUAL]")

@@ -1,0 +1,1 @@
+"""What the terminal can do, and pictures and text in its cells."""
