@@ -24,7 +24,7 @@ fix:
 types:
     {{uv}} mypy
 
-# the layers of docs/architecture, as import-linter contracts
+# which layer may import which (import-linter)
 contracts:
     {{uv}} lint-imports
 
