@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pasta_core.errors import ModelUnavailable
+from pasta_core.gguf_header import gguf_problem
 from pasta_core.settings import Profile
 
 __all__ = ["ModelFile", "model_files", "require_models"]
@@ -64,8 +65,7 @@ def _problem(file: Path) -> str:
         if file.stat().st_size == 0 and file.suffix in (".gguf", ".safetensors", ".json", ".txt"):
             return "is an empty file"
         if file.suffix == ".gguf":
-            with file.open("rb") as stream:
-                return "" if stream.read(4) == b"GGUF" else "is not a GGUF file"
+            return gguf_problem(file)
         if file.suffix == ".safetensors":
             return _safetensors_problem(file)
     except OSError as error:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Json", "MaybeImages", "MaybeProfile", "MaybeSeed", "MaybeWorker", "Out"]
+from pasta_core.errors import ExitCode
+
+__all__ = ["Json", "MaybeImages", "MaybeProfile", "MaybeSeed", "MaybeWorker", "Out", "help_if_bare"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 MaybeProfile = Annotated[
@@ -27,3 +29,10 @@ MaybeWorker = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Also copy the images into this directory.")
 ]
+
+
+def help_if_bare(context: typer.Context) -> None:
+    """A group without a command shows its help on stderr and ends as a usage error."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitCode.USAGE)

@@ -9,6 +9,7 @@ import typer
 
 from pasta_tui.cli import doctor, microworld, paint, session, sessions, worker
 from pasta_tui.cli._errors import EXIT_CODES
+from pasta_tui.cli._options import help_if_bare
 
 __all__ = ["app", "run"]
 
@@ -28,7 +29,7 @@ Data goes to stdout, everything else to stderr. NO_COLOR and TERM=dumb are respe
 app = typer.Typer(
     name="pasta",
     rich_markup_mode=None,
-    no_args_is_help=True,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog=_EPILOG,
 )
@@ -42,6 +43,7 @@ def run(arguments: Sequence[str]) -> int:
 
 @app.callback()
 def pasta(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", "-V", help="Print the version and exit.", is_eager=True)
     ] = False,
@@ -52,6 +54,7 @@ def pasta(
 
         typer.echo(f"pasta {version_of('pasta-t2i')}")
         raise typer.Exit
+    help_if_bare(context)
 
 
 app.command("session", epilog=session.EPILOG, short_help="Find the picture you mean.")(session.session)

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json
+from pasta_tui.cli._options import Json, help_if_bare
 
 __all__ = ["app"]
 
 app = typer.Typer(
     rich_markup_mode=None,
-    no_args_is_help=True,
+    invoke_without_command=True,
+    callback=help_if_bare,
     help="List, show and export your sessions.",
 )
 

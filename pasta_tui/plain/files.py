@@ -33,17 +33,17 @@ def copy_final(event: Finished, directory: Path) -> list[Path]:
 def copy_turn(session: str, event: TurnReady, column: int | None, directory: Path) -> list[Path]:
     """Copy one column of a turn, or all of them."""
     return [
-        _copied(path, directory / f"{session}-turn-{event.turn}-column-{number}-{path.name}")
-        for number, path in _turn_files(event, column)
+        _copied(path, directory / f"{session}-turn-{event.turn}-{path.name}")
+        for path in _turn_files(event, column)
     ]
 
 
-def _turn_files(event: TurnReady, column: int | None) -> Iterator[tuple[int, Path]]:
+def _turn_files(event: TurnReady, column: int | None) -> Iterator[Path]:
     wanted: Sequence[int] = range(len(event.paths)) if column is None else (column,)
     for place in wanted:
         for path in event.paths[place]:
             if path is not None:
-                yield place + 1, path
+                yield path
 
 
 def _copied(source: Path, target: Path) -> Path:

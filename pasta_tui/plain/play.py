@@ -108,13 +108,13 @@ class _Play:
         try:
             await self._session.run(services, self._emit)
         except Cancelled as reason:
-            self._out.message(f"{reason.message}; what was finished is kept, {go_on}")
+            self._out.message(f"{reason.message}; what was finished is kept\n{go_on}")
             raise
         except PastaError as error:
             error.hint = "; ".join(part for part in (error.hint, go_on) if part)
             raise
         except BaseException:
-            self._out.message(f"stopped; what was finished is kept, {go_on}")
+            self._out.message(f"stopped; what was finished is kept\n{go_on}")
             raise
 
     def _user(self) -> User:

@@ -115,7 +115,7 @@ class PlainView:
             return
         column = event.choice.column
         prompt = clean(turn.candidates[turn.slate.indices[column]].prompt).text
-        said = f' and says "{event.choice.critique}"' if event.choice.critique else ""
+        said = f' ("{clean(event.choice.critique).text}")' if event.choice.critique else ""
         what = "" if self._blind else f": {prompt}"
         if event.replayed or self._who != "you":
             verb = "chose" if event.replayed else "choose" if self._who == "you" else "chooses"

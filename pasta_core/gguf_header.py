@@ -1,0 +1,94 @@
+"""How long a GGUF file must be, read from its header alone (GGUF specification, version 2 and 3)."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["gguf_problem"]
+
+_SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+_STRING, _ARRAY = 8, 9
+_UINT32 = 4
+_TYPE_BYTES = {
+    0: (1, 4),
+    1: (1, 2),
+    2: (32, 18),
+    3: (32, 20),
+    6: (32, 22),
+    7: (32, 24),
+    8: (32, 34),
+    30: (1, 2),
+}
+"""Values per block and bytes per block of the plain types: f32, f16, q4_0 to q8_0."""
+_MORE_TYPE_BYTES = {30: (1, 2), 10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210)}
+
+
+def gguf_problem(path: Path) -> str:
+    """Say what is wrong with the file's beginning or length, "" if nothing is."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        if stream.read(4) != b"GGUF":
+            return "is not a GGUF file"
+        try:
+            return "is cut short" if _Header(stream, size).end > size else ""
+        except EOFError:
+            return "is cut short"
+        except (ValueError, KeyError):
+            return "is not a GGUF file this version can read"
+
+
+class _Header:
+    """Reads a header behind its magic and finds where the last tensor ends."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream = stream
+        self._size = size
+        if self._integer(4) not in (2, 3):
+            raise ValueError("unknown version")
+        tensors, entries = self._integer(8), self._integer(8)
+        alignment = 32
+        for _ in range(entries):
+            key = self._read(self._integer(8))
+            kind = self._integer(4)
+            if key == b"general.alignment" and kind == _UINT32:
+                alignment = self._integer(4)
+            else:
+                self._skip_value(kind)
+        ends = [self._tensor_end() for _ in range(tensors)]
+        start = -(-stream.tell() // alignment) * alignment
+        self.end = start + max(ends, default=0)
+
+    def _tensor_end(self) -> int:
+        self._read(self._integer(8))
+        values = 1
+        for _ in range(self._integer(4)):
+            values *= self._integer(8)
+        kind, offset = self._integer(4), self._integer(8)
+        # Of a type that is not listed, at least the first byte must be there.
+        per_block, block = {**_TYPE_BYTES, **_MORE_TYPE_BYTES}.get(kind, (max(values, 1), 1))
+        return offset + values // per_block * block
+
+    def _skip_value(self, kind: int) -> None:
+        if kind == _STRING:
+            self._read(self._integer(8))
+        elif kind == _ARRAY:
+            inner, count = self._integer(4), self._integer(8)
+            if inner in (_STRING, _ARRAY):
+                for _ in range(count):
+                    self._skip_value(inner)
+            else:
+                self._read(_SCALAR_BYTES[inner] * count)
+        else:
+            self._read(_SCALAR_BYTES[kind])
+
+    def _integer(self, size: int) -> int:
+        number: int = struct.unpack("<I" if size == 4 else "<Q", self._read(size))[0]
+        return number
+
+    def _read(self, size: int) -> bytes:
+        # Asked first: a damaged length must not ask for all memory.
+        if size > self._size - self._stream.tell():
+            raise EOFError
+        return self._stream.read(size)
