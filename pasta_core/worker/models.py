@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 class Models:
     """Loads each model once, on first use, on one device; used from one thread only."""
 
-    def __init__(self, profile: Profile, assets: Path, threads: int, device: str | None = None) -> None:
+    def __init__(self, profile: Profile, assets: Path, lanes: int, device: str | None = None) -> None:
         self._profile = profile
         self._assets = assets
-        self._threads = threads
+        self._lanes = lanes
         self._device = device
         self._painter: DiffusersPainter | None = None
         self._clip: ClipEncoder | None = None
@@ -44,11 +44,15 @@ class Models:
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
         import torch
 
-        torch.set_num_threads(self._threads)
+        # One thread an operation, everywhere: what a model computes never depends on the number of cores.
+        torch.set_num_threads(1)
         if self._device is None:
             self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.states["torch"] = f"{torch.__version__} on {self._device}, {self._threads} threads"
+        self.states["torch"] = f"{torch.__version__} on {self._device}"
         return self._device
+
+    def _lanes_on(self, device: str) -> int:
+        return self._lanes if device == "cpu" else 1
 
     def clip(self) -> ClipEncoder:
         """The CLIP encoder."""
@@ -66,7 +70,8 @@ class Models:
             from pasta_core.painter.diffusers_painter import DiffusersPainter
 
             self._painter = self._noting(
-                "painter", lambda: DiffusersPainter.load(self._profile.painter, device)
+                "painter",
+                lambda: DiffusersPainter.load(self._profile.painter, device, self._lanes_on(device)),
             )
         return self._painter
 
