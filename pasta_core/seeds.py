@@ -18,4 +18,4 @@ def derive_seed(root: int, *purpose: str | int) -> int:
     """
     path = "/".join(str(part) for part in (root, *purpose))
     digest = hashlib.sha256(path.encode()).digest()
-    return int.from_bytes(digest[:8], "big") % (2**SEED_BITS - 1)
+    return int.from_bytes(digest[:8], "big") % ((1 << SEED_BITS) - 1)

@@ -80,7 +80,7 @@ class PainterProfile:
     guidance: float = 5.0
     """Classifier-free guidance scale; 1 or less paints without guidance."""
     pass_size: int = 4
-    """Images per denoising pass; every pass is padded to it, so that an image never depends on its company."""
+    """Images per denoising pass; every pass is padded to it, so an image never depends on its company."""
     dtype: str = "float32"
 
 

@@ -1,1 +1,1 @@
-"""A small drawn world in which the whole paper runs for real: scenes, raters and the recipes of the micro models."""
+"""A small drawn world in which the whole paper runs for real: scenes, raters, recipes of the micro models."""

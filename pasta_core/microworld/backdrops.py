@@ -44,7 +44,14 @@ AMBIENT: Mapping[str, tuple[float, float, float]] = {
 }
 """Light -> what it multiplies the ground's red, green and blue by."""
 
-RAINBOW: tuple[Colour, ...] = ((230, 40, 40), (250, 150, 30), (250, 230, 50), (60, 190, 70), (50, 110, 230), (140, 60, 190))
+RAINBOW: tuple[Colour, ...] = (
+    (230, 40, 40),
+    (250, 150, 30),
+    (250, 230, 50),
+    (60, 190, 70),
+    (50, 110, 230),
+    (140, 60, 190),
+)
 
 
 @lru_cache(maxsize=8)
@@ -170,7 +177,15 @@ def _beach(pen: ImageDraw.ImageDraw, rng: random.Random, horizon: int, side: int
         pen.line((0, row, CANVAS, row), fill=(130, 200, 235), width=2)
     pen.rectangle((0, horizon + 16, CANVAS, CANVAS), fill=(242, 220, 150))
     x = 64 - side * 54
-    pen.polygon(((x - 3, horizon + 34), (x + 3, horizon + 34), (x + side * 10 + 2, horizon - 22), (x + side * 10 - 2, horizon - 22)), fill=(130, 90, 50))
+    pen.polygon(
+        (
+            (x - 3, horizon + 34),
+            (x + 3, horizon + 34),
+            (x + side * 10 + 2, horizon - 22),
+            (x + side * 10 - 2, horizon - 22),
+        ),
+        fill=(130, 90, 50),
+    )
     for dx, dy in ((-18, 4), (-13, -8), (13, -8), (18, 4), (0, -13)):
         top = (x + side * 10, horizon - 22)
         pen.line((*top, top[0] + dx, top[1] + dy), fill=(30, 130, 60), width=5)
@@ -192,7 +207,9 @@ def _desert(pen: ImageDraw.ImageDraw, rng: random.Random, horizon: int, side: in
     pen.rectangle((x, horizon - 1, x + 13, horizon + 4), fill=green)
     for row in range(int(detail * 4)):
         y = horizon + 26 + row * 9
-        pen.arc((rng.randint(-20, 20), y, rng.randint(100, 150), y + 14), 200, 340, fill=(204, 132, 60), width=2)
+        pen.arc(
+            (rng.randint(-20, 20), y, rng.randint(100, 150), y + 14), 200, 340, fill=(204, 132, 60), width=2
+        )
 
 
 def _city(pen: ImageDraw.ImageDraw, rng: random.Random, horizon: int, side: int, detail: float) -> None:
@@ -220,8 +237,12 @@ def _mountains(pen: ImageDraw.ImageDraw, rng: random.Random, horizon: int, side:
         pen.polygon(((x, top), (x + half, base), (x + half // 4, base)), fill=(80, 84, 104))
         cut = 0.32
         pen.polygon(
-            ((x, top), (x - half * cut, top + (base - top) * cut), (x, top + (base - top) * 0.22),
-             (x + half * cut, top + (base - top) * cut)),
+            (
+                (x, top),
+                (x - half * cut, top + (base - top) * cut),
+                (x, top + (base - top) * 0.22),
+                (x + half * cut, top + (base - top) * cut),
+            ),
             fill=(246, 248, 252),
         )
     pen.rectangle((0, horizon + 8, CANVAS, CANVAS), fill=(112, 128, 96))
@@ -308,8 +329,10 @@ def overlay_weather(image: PillowImage.Image, light: str, rng: random.Random) ->
     return image
 
 
-def paint_backdrop(setting: str, light: str, rng: random.Random, detail: float, side: int) -> PillowImage.Image:
-    """Paint sky and ground, CANVAS x CANVAS, without the weather in front; `side` (-1 or 1) is where the light is.
+def paint_backdrop(
+    setting: str, light: str, rng: random.Random, detail: float, side: int
+) -> PillowImage.Image:
+    """Paint sky and ground, CANVAS x CANVAS, without the weather in front; the light is at `side` (-1 or 1).
 
     `detail` in [0, 1] says how many small things lie about.
     """

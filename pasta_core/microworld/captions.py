@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, Attributes, Scene
+from pasta_core.microworld.grammar import IDEAS, Attributes, Scene
 
 __all__ = [
     "FILLERS",
@@ -226,7 +226,7 @@ def _commas(said: Attributes, rng: random.Random) -> str:
 
 def _keywords(said: Attributes, rng: random.Random) -> str:
     """The shortest form: one bare word or two for each attribute, the subject's noun last."""
-    shortest = {
+    shortest: dict[str, Callable[[str], str]] = {
         "style": lambda value: min(STYLE_SUFFIXES[value], key=lambda text: len(text.split())),
         "view": lambda value: min(VIEW_SUFFIXES[value], key=lambda text: len(text.split())),
         "light": lambda value: BARE[value][0],
@@ -284,7 +284,14 @@ def parse_idea(text: str) -> str | None:
 @lru_cache(maxsize=1)
 def known_words() -> frozenset[str]:
     """Every word that captions, ideas and critiques use."""
-    texts: list[str] = [*LEADS, *IDEA_LEADS, *FILLERS, *CRITIQUE_WORDS, *IDEAS, "a an the one scene picture view of and"]
+    texts: list[str] = [
+        *LEADS,
+        *IDEA_LEADS,
+        *FILLERS,
+        *CRITIQUE_WORDS,
+        *IDEAS,
+        "a an the one scene picture view of and",
+    ]
     for table in PHRASES.values():
         for value, phrases in table.items():
             texts.extend((value, *phrases))
@@ -294,5 +301,3 @@ def known_words() -> frozenset[str]:
 def unknown_words(text: str) -> tuple[str, ...]:
     """The words of a text that the microworld's models have never seen, each once, in order."""
     return tuple(dict.fromkeys(word for word in _WORD.findall(text.lower()) if word not in known_words()))
-
-

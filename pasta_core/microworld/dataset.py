@@ -27,7 +27,7 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class DrawnScenes:
-    """Pictures with their labels: `pixels` (n, 64, 64, 3) uint8, `labels` (n, 6) positions in `ATTRIBUTES`."""
+    """Pictures and their labels: `pixels` (n, 64, 64, 3) uint8, `labels` (n, 6) positions in `ATTRIBUTES`."""
 
     pixels: Pixels
     labels: npt.NDArray[np.int64]

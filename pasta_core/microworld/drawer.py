@@ -1,7 +1,7 @@
 """The procedural drawer: one 64x64 picture of a scene from a seed, every attribute plainly visible.
 
-What a caption does not say varies by itself: warmth, brightness, contrast, the amount of detail, the subject's
-place, and which side the light is on. Planted raters have tastes over these too.
+What a caption does not say varies by itself: warmth, brightness, contrast, the amount of detail, the
+subject's place, and which side the light is on. Planted raters have tastes over these too.
 """
 
 from __future__ import annotations
@@ -117,4 +117,5 @@ def draw(scene: Scene, seed: int) -> Pixels:
     warmth, brightness, contrast = rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(-1, 1)
     cast = np.array([1 + 0.08 * warmth, 1.0, 1 - 0.1 * warmth], np.float32)
     finished = ((styled - 128) * (1 + 0.14 * contrast) + 128 + 16 * brightness) * cast
-    return np.clip(finished.round(), 0, 255).astype(np.uint8)
+    drawn: Pixels = np.clip(finished.round(), 0, 255).astype(np.uint8)
+    return drawn

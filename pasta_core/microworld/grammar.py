@@ -1,4 +1,4 @@
-"""The scene grammar: what a picture of the microworld can show, and which combinations training never sees."""
+"""The scene grammar: what a picture of the microworld can show, and what training never sees."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Scene:
     def from_number(cls, number: int) -> Scene:
         """The scene with this number, 0 <= number < SCENES (mixed radix over `ATTRIBUTES`)."""
         labels: list[int] = []
-        for values in reversed(ATTRIBUTES.values()):
+        for values in reversed(tuple(ATTRIBUTES.values())):
             number, label = divmod(number, len(values))
             labels.append(label)
         return cls.from_labels(tuple(reversed(labels)))
@@ -116,7 +116,9 @@ class Scene:
     @property
     def labels(self) -> tuple[int, ...]:
         """The position of each attribute's value in `ATTRIBUTES`."""
-        return tuple(values.index(value) for values, value in zip(ATTRIBUTES.values(), astuple(self), strict=True))
+        return tuple(
+            values.index(value) for values, value in zip(ATTRIBUTES.values(), astuple(self), strict=True)
+        )
 
     @property
     def number(self) -> int:

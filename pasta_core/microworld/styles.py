@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ __all__ = ["SIDE", "apply_style"]
 SIDE = 64
 """Side of a picture in pixels."""
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating[Any]]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -66,8 +67,12 @@ def _photo(pixels: FloatArray, mask: FloatArray, noise: np.random.Generator) -> 
 
 def _sketch(pixels: FloatArray, mask: FloatArray, noise: np.random.Generator) -> FloatArray:
     light = _luminance(pixels)
-    across = np.abs(np.diff(light, axis=1, append=light[:, -1:])) + np.abs(np.diff(light, axis=0, append=light[-1:]))
-    outline = np.abs(np.diff(mask, axis=1, append=mask[:, -1:])) + np.abs(np.diff(mask, axis=0, append=mask[-1:]))
+    across = np.abs(np.diff(light, axis=1, append=light[:, -1:])) + np.abs(
+        np.diff(light, axis=0, append=light[-1:])
+    )
+    outline = np.abs(np.diff(mask, axis=1, append=mask[:, -1:])) + np.abs(
+        np.diff(mask, axis=0, append=mask[-1:])
+    )
     lines = np.clip(_box_blur(across / 70 + outline * 1.6) * 1.5, 0, 1)
     dark = 1 - light / 255
     shade = dark * (0.34 + 0.3 * _hatching() * np.clip(dark * 1.6, 0, 1))
@@ -110,13 +115,16 @@ def _pop_art(pixels: FloatArray, mask: FloatArray, noise: np.random.Generator) -
 
 def _oil_painting(pixels: FloatArray, mask: FloatArray, noise: np.random.Generator) -> FloatArray:
     strokes = noise.normal(0, 1, (SIDE + 8, SIDE + 8)).astype(np.float32)
-    smeared = sum(strokes[shift : shift + SIDE, shift : shift + SIDE] for shift in range(8)) / np.float32(2.83)
+    shifted = (strokes[shift : shift + SIDE, shift : shift + SIDE] for shift in range(8))
+    smeared = sum(shifted, np.zeros((SIDE, SIDE), np.float32)) / np.float32(2.83)
     paint = pixels * (1 + 0.2 * smeared[..., None] * np.where(mask > 0.5, 0.6, 1.0)[..., None])
     varnish = np.array([1.0, 0.92, 0.74], np.float32)
     aged = (paint - 128) * 1.12 * varnish + 122 * varnish
     distance = _edge_distance()[..., None]
     framed = np.where(distance < 4, np.array([92, 56, 22], np.float32), aged)
-    return np.asarray(np.where((distance >= 2) & (distance < 3), np.array([214, 170, 70], np.float32), framed), np.float32)
+    return np.asarray(
+        np.where((distance >= 2) & (distance < 3), np.array([214, 170, 70], np.float32), framed), np.float32
+    )
 
 
 STYLES: Mapping[str, Callable[[FloatArray, FloatArray, np.random.Generator], FloatArray]] = {
@@ -130,5 +138,5 @@ STYLES: Mapping[str, Callable[[FloatArray, FloatArray, np.random.Generator], Flo
 
 
 def apply_style(style: str, pixels: FloatArray, mask: FloatArray, noise: np.random.Generator) -> FloatArray:
-    """Render plain pixels (SIDE, SIDE, 3) in [0, 255] in a style; `mask` (SIDE, SIDE) in [0, 1] is the subject."""
+    """Render plain pixels (SIDE, SIDE, 3) in [0, 255] in a style; `mask` (SIDE, SIDE), 0 to 1, is the subject."""
     return STYLES[style](pixels, mask, noise)
