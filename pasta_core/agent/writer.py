@@ -20,8 +20,11 @@ from pasta_core.settings import WriterProfile
 
 __all__ = ["ATTEMPTS", "LlamaWriter"]
 
-ATTEMPTS = 16
+ATTEMPTS = 24
 """How often one line is asked for before the writer gives up."""
+
+_PATIENCE = 8
+"""From so many fruitless attempts on a line is drawn from the whole distribution instead of its nucleus."""
 
 _TOKENS_PER_WORD = 3
 """How many tokens of context are kept free for a word of the answer."""
@@ -131,7 +134,8 @@ class LlamaWriter:
             if attempt:
                 self._model.rewind(start, should_stop)
             rng = np.random.default_rng(derive_seed(request.seed, "line", line.number, attempt))
-            tokens = self._sample(logits, self._grammar(gbnf).copy(), rng, should_stop)
+            nucleus = self._profile.nucleus if attempt < _PATIENCE else 1.0
+            tokens = self._sample(logits, self._grammar(gbnf).copy(), rng, nucleus, should_stop)
             text = as_data(self._model.detokenize(tokens)).rstrip(" ,;:-")
             if text and _identity(text) not in taken:
                 return text, tokens[-1:]
@@ -146,6 +150,7 @@ class LlamaWriter:
         logits: np.ndarray[tuple[int], np.dtype[np.float32]],
         grammar: Grammar,
         rng: np.random.Generator,
+        nucleus: float,
         should_stop: Callable[[], bool],
     ) -> list[int]:
         """The tokens of one line up to and with its line break; the context reads all but the last."""
@@ -153,11 +158,7 @@ class LlamaWriter:
         while True:
             try:
                 token = sample_nucleus(
-                    logits,
-                    grammar.allowed,
-                    rng,
-                    nucleus=self._profile.nucleus,
-                    temperature=self._profile.temperature,
+                    logits, grammar.allowed, rng, nucleus=nucleus, temperature=self._profile.temperature
                 )
             except NothingAllowed as error:
                 raise PastaError(

@@ -114,11 +114,14 @@ def sample_dialogue(
 
 
 def _sample_form(rng: random.Random) -> CandidateForm:
+    """Mostly the form of Fig. 11; short answers are common, because they teach most per token to read."""
     draw = rng.random()
-    if draw < 0.72:
+    if draw < 0.5:
         return CandidateForm()
-    if draw < 0.92:
+    if draw < 0.75:
         return CandidateForm(1, 4 if rng.random() < 0.6 else rng.randint(1, 9))
+    if draw < 0.9:
+        return CandidateForm(5, rng.randint(1, 2))
     return CandidateForm(rng.randint(2, 9), rng.randint(1, 8))
 
 

@@ -22,6 +22,7 @@ from pasta_core.agent.templates import WriterTemplate
 from pasta_core.microworld.dialogues import Dialogue, answer_text, sample_dialogue
 from pasta_core.microworld.gguf_export import export_gguf
 from pasta_core.microworld.optimisation import LoopConfig, Report, halved, train
+from pasta_core.microworld.writer_card import write_card
 from pasta_core.microworld.writer_tokens import END, end_token, train_tokenizer
 from pasta_core.seeds import derive_seed
 
@@ -37,7 +38,7 @@ class WriterRecipe:
 
     layers: int = 4
     width: int = 192
-    heads: int = 6
+    heads: int = 4
     inner: int = 512
     dialogues: int = 8
     """Dialogues a step."""
@@ -50,14 +51,6 @@ class WriterRecipe:
     decay: float = 0.5
     weight_decay: float = 0.05
     quantisation: str = "f16"
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One dialogue's tokens, and the position where its answer starts."""
-
-    tokens: list[int]
-    answer: int
 
 
 def build_model(recipe: WriterRecipe, tokenizer: Tokenizer) -> LlamaForCausalLM:
@@ -90,12 +83,14 @@ def train_writer(
     resume: bool,
     recipe: WriterRecipe | None = None,
     template: Path = TEMPLATE,
+    bar_prompts: int = 500,
 ) -> None:
     """Train the micro writer for about `minutes` and write it to `out` (`writer.gguf` and what made it).
 
     A few steps are timed to plan how many fit; from then on the schedule, the data and so the result depend
     on the seed alone. Checkpoints and the plan go to `work`: with `resume` an interrupted training goes on to
-    the same result, and where `work` holds none it starts from the weights in `out`, if there are any.
+    the same result, and where `work` holds none it starts from the weights in `out`, if there are any. Then
+    the writer is measured on `bar_prompts` requests and its model card written (0: neither).
     """
     recipe = recipe or WriterRecipe()
     torch.manual_seed(derive_seed(seed, "writer", "weights"))
@@ -123,8 +118,16 @@ def train_writer(
     )
     started = time.monotonic()
     train("writer", model, loss, config, folder, report)
-    facts = {"seed": seed, "steps": steps, "minutes": (time.monotonic() - started) / 60, **asdict(recipe)}
+    facts = {
+        "seed": seed,
+        "steps": steps,
+        "minutes": (time.monotonic() - started) / 60,
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        **asdict(recipe),
+    }
     _export(model, tokenizer, recipe.quantisation, facts, out)
+    if bar_prompts:
+        write_card(out, template, bar_prompts, report)
 
 
 class _Batches:
@@ -138,50 +141,53 @@ class _Batches:
         self._template = template
         self._recipe = recipe
         self._seed = seed
-        self._pool: tuple[int, list[list[_Row]]] = (-1, [])
+        self._pool: tuple[int, list[list[list[int]]]] = (-1, [])
 
-    def __getitem__(self, step: int) -> list[_Row]:
+    def __getitem__(self, step: int) -> list[list[int]]:
         number, place = divmod(step, self._recipe.pool)
         if self._pool[0] != number:
             self._pool = (number, self._draw(number))
         return self._pool[1][place]
 
-    def _draw(self, number: int) -> list[list[_Row]]:
+    def _draw(self, number: int) -> list[list[list[int]]]:
         rng = random.Random(derive_seed(self._seed, "writer", "pool", number))
         size = self._recipe.dialogues
-        rows = sorted(self._rows(rng, size * self._recipe.pool), key=lambda row: len(row.tokens))
+        rows = sorted(self._rows(rng, size * self._recipe.pool), key=len)
         batches = [rows[start : start + size] for start in range(0, len(rows), size)]
         rng.shuffle(batches)
         return batches
 
-    def _rows(self, rng: random.Random, count: int) -> Iterator[_Row]:
+    def _rows(self, rng: random.Random, count: int) -> Iterator[list[int]]:
         while count:
             row = self._encode(sample_dialogue(rng))
-            if len(row.tokens) <= self._recipe.longest:
+            if len(row) <= self._recipe.longest:
                 count -= 1
                 yield row
 
-    def _encode(self, dialogue: Dialogue) -> _Row:
+    def _encode(self, dialogue: Dialogue) -> list[int]:
         prompt = self._tokenizer.encode(self._template.render(dialogue.request)).ids
         answer = self._tokenizer.encode(answer_text(dialogue.answer, dialogue.request.form)).ids
-        return _Row([*prompt, *answer, self._end], len(prompt))
+        return [*prompt, *answer, self._end]
 
 
 def _loss(model: LlamaForCausalLM, batches: _Batches, step: int) -> Tensor:
-    """Mean cross-entropy in nats over the answers' tokens of one step's dialogues."""
+    """Mean cross-entropy in nats of one step's dialogues, answers and histories alike.
+
+    The history counts too: its shown prompts rephrase the prompt before them, which is what answers need.
+    """
     rows = batches[step]
-    longest = max(len(row.tokens) for row in rows)
+    longest = max(map(len, rows))
     tokens = torch.full((len(rows), longest), model.config.pad_token_id, dtype=torch.long)
-    answers = torch.zeros((len(rows), longest), dtype=torch.bool)
+    real = torch.zeros((len(rows), longest), dtype=torch.bool)
     for index, row in enumerate(rows):
-        tokens[index, : len(row.tokens)] = torch.tensor(row.tokens)
-        answers[index, row.answer : len(row.tokens)] = True
-    tokens, answers = tokens.to(model.device), answers.to(model.device)
+        tokens[index, : len(row)] = torch.tensor(row)
+        real[index, : len(row)] = True
+    tokens, real = tokens.to(model.device), real[:, 1:].to(model.device)
     with torch.autocast(model.device.type, dtype=torch.bfloat16):
         # padding is on the right, where the causal mask already hides it from every token that counts
         hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state
-        logits = model.lm_head(hidden[answers[:, 1:]])
-    return F.cross_entropy(logits.float(), tokens[:, 1:][answers[:, 1:]])
+        logits = model.lm_head(hidden[real])
+    return F.cross_entropy(logits.float(), tokens[:, 1:][real])
 
 
 def _planned_steps(folder: Path, minutes: float, model: LlamaForCausalLM, loss: Any) -> int:
@@ -208,5 +214,7 @@ def _export(
     weights = {name: halved(value) for name, value in model.state_dict().items() if name != "lm_head.weight"}
     save_file(weights, out / f"{WEIGHTS}.part", metadata={"format": "pt"})
     (out / f"{WEIGHTS}.part").replace(out / WEIGHTS)
+    model.config.save_pretrained(out)
+    tokenizer.save(str(out / "tokenizer.json"))
     export_gguf(model, tokenizer, END, out / "writer.gguf", quantisation)
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
