@@ -31,7 +31,8 @@ class Output:
         self._view = self._stdout if on_stdout else self._stderr
         self.terminal: Terminal = detect(self._view, env)
         """Where pictures and questions go: stdout if it is a terminal, else stderr."""
-        self._open_progress = ""
+        self._stage = ""
+        self._line_open = False
 
     def data(self, line: str) -> None:
         """One line of result for people and pipes; silent in JSON mode."""
@@ -65,21 +66,21 @@ class Output:
 
     def progress(self, stage: str, done: int | None = None, total: int | None = None) -> None:
         """Name what is being done; counts are shown only where a line can be rewritten."""
-        line = stage if done is None else f"{stage} {done}/{total}"
         if self._messages.cursor:
+            line = stage if done is None else f"{stage} {done}/{total}"
             self._stderr.write(f"\r\x1b[K{line[: self._messages.width - 1]}")
-            self._stderr.flush()
-        elif stage != self._open_progress:
+            self._line_open = True
+        elif stage != self._stage:
             self._stderr.write(f"{stage}\n")
-            self._stderr.flush()
-        self._open_progress = stage
+        self._stage = stage
+        self._stderr.flush()
 
     def end_progress(self) -> None:
         """Take the progress line away before something else is written."""
-        if self._open_progress and self._messages.cursor:
+        if self._line_open:
             self._stderr.write("\r\x1b[K")
             self._stderr.flush()
-        self._open_progress = ""
+        self._line_open = False
 
     def _write(self, stream: TextIO, text: str) -> None:
         self.end_progress()

@@ -19,7 +19,6 @@ from pasta_core.sessions.records import PERSON, SessionStatus
 from pasta_core.sessions.session import Services, Session, begin_session, resume_session
 from pasta_core.sessions.store import Store
 from pasta_core.settings import Profile
-from pasta_core.text import clean_prompt
 from pasta_core.vocabulary import load_vocabulary, unknown_words
 from pasta_core.worker.services import Worker
 from pasta_tui.cli._connect import check_profile, worker_for
@@ -46,7 +45,6 @@ def play(request: Request) -> None:
 
 async def _begun(request: Request, config: Configuration, out: Output, target: Path | None) -> None:
     new = new_session(request, config, out)
-    clean_prompt(new.prompt, config.session.max_words)
     worker = worker_for(config, config.profile, out)
     try:
         with ExitStack() as stack:

@@ -11,7 +11,9 @@ from typing import Any
 from pasta_core.agent.selectors import make_selector
 from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
+from pasta_core.microworld.rater_names import check_rater
 from pasta_core.sessions.records import PERSON, NewSession, SessionInfo
+from pasta_core.text import clean_prompt
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._seeds import checked_seed
 
@@ -42,14 +44,18 @@ class Request:
 def new_session(request: Request, config: Configuration, out: Output) -> NewSession:
     """What the session is made of; asks for a prompt where a terminal is there to ask."""
     make_selector(config.selector)
+    if request.prompt is not None:
+        clean_prompt(request.prompt, config.session.max_words)
     if request.rater is not None:
-        _check_rater(request.rater)
+        check_rater(request.rater, config.paths.assets)
     elif not sys.stdin.isatty():
         raise InvalidInput(
             "choosing needs a terminal on stdin", "'--rater planted:0' lets a planted rater choose"
         )
+    prompt = request.prompt if request.prompt is not None else _asked_prompt(out)
+    clean_prompt(prompt, config.session.max_words)
     return NewSession(
-        prompt=request.prompt if request.prompt is not None else _asked_prompt(out),
+        prompt=prompt,
         seed=checked_seed(request.seed),
         profile=config.profile.name,
         selector=config.selector,
@@ -92,9 +98,3 @@ def _asked_prompt(out: Output) -> str:
     if not line:
         raise InvalidInput("no prompt was given", 'say what you want to see: pasta session "a red train"')
     return line
-
-
-def _check_rater(spec: str) -> None:
-    kind, _, rest = spec.partition(":")
-    if kind != "planted" or not rest:
-        raise InvalidInput(f"there is no rater {spec!r}", "raters are named planted:TYPE[:INDIVIDUAL]")
