@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pasta_core.agent.requests import WriteRequest
 from pasta_core.errors import InvalidInput, ModelUnavailable
+from pasta_core.text import clean
 
 __all__ = ["WriterTemplate", "as_data", "spelled"]
 
@@ -40,9 +40,8 @@ def _in_words(number: int) -> str:
 
 
 def as_data(text: str) -> str:
-    """Text that cannot leave its place in a template: one line, no control characters, no double quotes."""
-    visible = "".join(" " if unicodedata.category(char).startswith(("C", "Z")) else char for char in text)
-    return " ".join(visible.replace('"', "'").split())
+    """Text that cannot leave its place in a template: one clean line without double quotes."""
+    return clean(text).text.replace('"', "'")
 
 
 @dataclass(frozen=True)

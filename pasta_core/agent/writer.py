@@ -24,7 +24,10 @@ ATTEMPTS = 24
 """How often one line is asked for before the writer gives up."""
 
 _PATIENCE = 8
-"""From so many fruitless attempts on a line is drawn from the whole distribution instead of its nucleus."""
+"""After so many fruitless attempts a line is drawn from outside its nucleus too."""
+
+_WARMING = 0.125
+"""By how much every attempt after those flattens the distribution: a turn with one odd line beats no turn."""
 
 _TOKENS_PER_WORD = 3
 """How many tokens of context are kept free for a word of the answer."""
@@ -38,6 +41,14 @@ class _Line:
 
     number: int
     is_category: bool
+
+
+@dataclass(frozen=True)
+class _Sampling:
+    """How tokens are drawn."""
+
+    nucleus: float
+    temperature: float
 
 
 class LlamaWriter:
@@ -134,8 +145,8 @@ class LlamaWriter:
             if attempt:
                 self._model.rewind(start, should_stop)
             rng = np.random.default_rng(derive_seed(request.seed, "line", line.number, attempt))
-            nucleus = self._profile.nucleus if attempt < _PATIENCE else 1.0
-            tokens = self._sample(logits, self._grammar(gbnf).copy(), rng, nucleus, should_stop)
+            sampling = self._sampling(attempt)
+            tokens = self._sample(logits, self._grammar(gbnf).copy(), rng, sampling, should_stop)
             text = as_data(self._model.detokenize(tokens)).rstrip(" ,;:-")
             if text and _identity(text) not in taken:
                 return text, tokens[-1:]
@@ -145,12 +156,18 @@ class LlamaWriter:
             "ask for fewer candidates, allow more words or change the prompt",
         )
 
+    def _sampling(self, attempt: int) -> _Sampling:
+        """App. E.2's sampling for the first attempts, ever wider for the later ones."""
+        if attempt < _PATIENCE:
+            return _Sampling(self._profile.nucleus, self._profile.temperature)
+        return _Sampling(1.0, self._profile.temperature * (1 + (attempt - _PATIENCE) * _WARMING))
+
     def _sample(
         self,
         logits: np.ndarray[tuple[int], np.dtype[np.float32]],
         grammar: Grammar,
         rng: np.random.Generator,
-        nucleus: float,
+        sampling: _Sampling,
         should_stop: Callable[[], bool],
     ) -> list[int]:
         """The tokens of one line up to and with its line break; the context reads all but the last."""
@@ -158,7 +175,7 @@ class LlamaWriter:
         while True:
             try:
                 token = sample_nucleus(
-                    logits, grammar.allowed, rng, nucleus=nucleus, temperature=self._profile.temperature
+                    logits, grammar.allowed, rng, nucleus=sampling.nucleus, temperature=sampling.temperature
                 )
             except NothingAllowed as error:
                 raise PastaError(

@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pasta_core.agent.budget import word_budget
 from pasta_core.agent.requests import ShownTurn, WriteRequest
 from pasta_core.domain import Candidate, CandidateForm
 from pasta_core.microworld.captions import (
@@ -38,6 +39,8 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
 
 _TURNS = 5
 _MAX_WORDS = 62
+_SHORTEST = 8
+"""Below so many words an answer could not say what it should, so no dialogue asks for less."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,9 @@ def sample_dialogue(
     initial, words = _initial_prompt(rng, scene)
     columns = 4 if rng.random() < 0.8 else rng.randint(2, 6)
     state = _State(parse_attributes(initial), parse_idea(initial), frozenset(), None)
-    budget = float(words)
     turns: list[ShownTurn] = []
     for number in range(1, turn):
-        budget += (_MAX_WORDS - budget) / horizon
-        shown = _slate(rng, state, columns, int(budget))
+        shown = _slate(rng, state, columns, _budget(words, number, horizon))
         chosen = rng.randrange(columns)
         remark, effect = "", None
         wanted = critique if number == turn - 1 and critique is not None else rng.random() < 0.3
@@ -104,11 +105,10 @@ def sample_dialogue(
         turns.append(ShownTurn(tuple(shown), chosen, remark))
         changed = frozenset(name for name in ATTRIBUTES if getattr(said, name) != getattr(state.said, name))
         state = _State(said, state.idea, changed, effect)
-    budget += (_MAX_WORDS - budget) / horizon
     image = ""
     if rng.random() < 0.15:
         image = caption(sample_scene(rng, parse_attributes(initial), training=False).attributes, rng)
-    max_words = max(int(budget), 8)
+    max_words = _budget(words, turn, horizon)
     request = WriteRequest(initial, tuple(turns), form, max_words, seed=0, caption=image)
     return Dialogue(request, _answer(rng, state, form, max_words), state.effect)
 
@@ -155,6 +155,10 @@ def _initial_prompt(rng: random.Random, scene: Scene | None) -> tuple[str, int]:
     if rng.random() < 0.1:
         text += rng.choice((".", "!", " please"))
     return text, len(text.split())
+
+
+def _budget(words: int, turn: int, turns: int) -> int:
+    return max(word_budget(words, turn, turns, _MAX_WORDS), _SHORTEST)
 
 
 def _slate(rng: random.Random, state: _State, columns: int, max_words: int) -> list[str]:
