@@ -1,4 +1,4 @@
-"""What happens in a rollout, as frozen data: the plain command line, `--json`, the interface and the log read one stream."""
+"""What happens in a rollout, as frozen events: one stream for the interface, the command line and the log."""
 
 from __future__ import annotations
 

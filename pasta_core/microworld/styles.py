@@ -138,5 +138,5 @@ STYLES: Mapping[str, Callable[[FloatArray, FloatArray, np.random.Generator], Flo
 
 
 def apply_style(style: str, pixels: FloatArray, mask: FloatArray, noise: np.random.Generator) -> FloatArray:
-    """Render plain pixels (SIDE, SIDE, 3) in [0, 255] in a style; `mask` (SIDE, SIDE), 0 to 1, is the subject."""
+    """Render plain pixels (SIDE, SIDE, 3) in [0, 255] in a style; `mask` (SIDE, SIDE) in [0, 1]."""
     return STYLES[style](pixels, mask, noise)
