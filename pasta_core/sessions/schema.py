@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,7 +134,7 @@ def connect(path: Path, migrations: Mapping[int, Migration] = MIGRATIONS) -> sql
             path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             _migrate(connection, path, migrations)
@@ -141,6 +142,19 @@ def connect(path: Path, migrations: Mapping[int, Migration] = MIGRATIONS) -> sql
             connection.close()
             raise
         return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL; SQLite itself does not wait where two processes do so to a new file at once."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, migrations: Mapping[int, Migration]) -> None:
@@ -182,8 +196,7 @@ def sql_errors(path: Path) -> Iterator[None]:
 
 
 def _storage_error(error: sqlite3.Error, path: Path) -> StorageError:
-    # the low byte is the primary code, the rest says more of it
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    code = _primary_code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StorageError(
             f"the database {path} is locked by another process", "wait for it or end it, then try again"
@@ -197,3 +210,8 @@ def _storage_error(error: sqlite3.Error, path: Path) -> StorageError:
             f"{path} is damaged or no session store ({error})", "restore it from a copy, or move it away"
         )
     return StorageError(f"{path}: {error}", "check the disk")
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    # the low byte is the primary code, the rest says more of it
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF

@@ -23,6 +23,7 @@ from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.events import Event, Finished, ImageReady, Note, SessionStarted
 from pasta_core.sessions import schema
 from pasta_core.sessions.identity import match_id, new_id
+from pasta_core.sessions.provenance import versions
 from pasta_core.sessions.records import NewSession, SessionStatus
 from pasta_core.sessions.session import begin_session, resume_session
 from pasta_core.sessions.store import Store
@@ -398,9 +399,18 @@ def test_two_processes_may_make_the_store_at_once(tmp_path: Path) -> None:
     make = (
         "import sys; from pathlib import Path; from pasta_core.sessions.store import Store\n"
         "from pasta_core.sessions.records import NewSession\n"
+        "print('ready', flush=True); sys.stdin.read()\n"
         "Store(Path(sys.argv[1])).create(NewSession('p', 1, 'micro', 'random'))\n"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", make, str(tmp_path)]) for _ in range(4)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    command = [sys.executable, "-c", make, str(tmp_path)]
+    processes = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        process.stdout.readline()
+    for process in processes:
+        process.stdin.close()
     assert [process.wait() for process in processes] == [0] * 4
     with Store(tmp_path) as store:
         assert len(store.sessions()) == 4
@@ -410,3 +420,43 @@ def test_the_store_is_durable_by_its_settings(store: Store) -> None:
     pragmas = ("journal_mode", "synchronous", "foreign_keys")
     values = [store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
     assert values == ["wal", 2, 1]
+
+
+@pytest.mark.parametrize("events_until", [5, 40, 80])
+def test_a_cancelled_session_runs_on_in_the_same_process(store: Store, events_until: int) -> None:
+    _, whole, _ = play(store)
+    told: list[Event] = []
+
+    async def cancelled_run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def emit(event: Event) -> None:
+            told.append(event)
+            if len(told) == events_until:
+                task.cancel()
+
+        await session.run(small_services(), emit)
+
+    with begin_session(store, NEW) as session:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(cancelled_run())
+        shown = {e.path: e.image.sha256 for e in told if isinstance(e, ImageReady)}
+        kept = {
+            image.path: image.sha256 for turn in store.turns(session.id) for image in turn.images.values()
+        }
+        assert shown.items() <= kept.items()
+        again: list[Event] = []
+        assert hashes(asyncio.run(session.run(small_services(), again.append))) == hashes(whole)
+        assert sum(isinstance(e, ImageReady) and e.replayed for e in again) == len(kept)
+
+
+def test_other_versions_are_said_while_there_is_something_left_to_paint(store: Store) -> None:
+    with begin_session(store, replace(NEW, versions={**versions(), "torch": "1.0"})) as session:
+        pass
+    _, events = resume(store, session.id)
+    notes = [e.text for e in events if isinstance(e, Note)]
+    assert len(notes) == 1
+    assert "torch 1.0 -> " in notes[0]
+    _, events = resume(store, session.id)
+    assert not any(isinstance(e, Note) for e in events)
