@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from pasta_core.errors import ExitCode, PastaError
+from pasta_core.text import clean
 
 __all__ = ["EXIT_CODES", "Outcome", "Stopped", "line_and_code", "reported"]
 
@@ -105,7 +106,7 @@ def _joined(message: str, hint: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return clean(text).text
 
 
 def _flush_or_abandon(stdout: TextIO) -> None:

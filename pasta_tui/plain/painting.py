@@ -58,7 +58,7 @@ def paint_all(commission: Commission) -> None:
 
 
 def _prompts(commission: Commission, config: Configuration, out: Output) -> list[str]:
-    given = [line for line in sys.stdin if line.strip()] if commission.prompt == "-" else [commission.prompt]
+    given = _lines_of_stdin() if commission.prompt == "-" else [commission.prompt]
     if not given:
         raise InvalidInput("stdin has no prompt", "give one prompt a line")
     cleaned = [clean_prompt(text, config.session.max_words) for text in given]
@@ -69,6 +69,11 @@ def _prompts(commission: Commission, config: Configuration, out: Output) -> list
     if words:
         out.note(f"the {config.profile.name} models have never seen: {', '.join(words)}; they paint the rest")
     return prompts
+
+
+def _lines_of_stdin() -> list[str]:
+    text = sys.stdin.buffer.read().decode(errors="replace")
+    return [line for line in text.splitlines() if line.strip()]
 
 
 async def _paint(

@@ -112,6 +112,8 @@ class _Play:
             error.hint = "; ".join(part for part in (error.hint, go_on) if part)
             raise
         except BaseException:
+            # An open question leaves the cursor behind it.
+            self._out.show([""] if self._person else [])
             self._out.message(f"stopped; what was finished is kept\n{go_on}")
             raise
 

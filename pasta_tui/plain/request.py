@@ -16,6 +16,7 @@ from pasta_core.sessions.records import PERSON, NewSession, SessionInfo
 from pasta_core.text import clean_prompt
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._seeds import checked_seed
+from pasta_tui.terminal.capabilities import can_answer
 
 __all__ = ["Request", "new_session", "refuse_contradictions"]
 
@@ -48,7 +49,7 @@ def new_session(request: Request, config: Configuration, out: Output) -> NewSess
         clean_prompt(request.prompt, config.session.max_words)
     if request.rater is not None:
         check_rater(request.rater, config.paths.assets)
-    elif not sys.stdin.isatty():
+    elif not can_answer():
         raise InvalidInput(
             "choosing needs a terminal on stdin", "'--rater planted:0' lets a planted rater choose"
         )
@@ -88,13 +89,17 @@ def refuse_contradictions(request: Request, info: SessionInfo) -> None:
         raise InvalidInput(
             f"session {info.id} has its own prompt", "leave the prompt out, or begin a new session"
         )
-    if made_of.user == PERSON and not sys.stdin.isatty() and info.turns_chosen < made_of.settings.turns:
+    if made_of.user == PERSON and not can_answer() and info.turns_chosen < made_of.settings.turns:
         raise InvalidInput(f"session {info.id} needs a terminal on stdin", "resume it in a terminal")
 
 
 def _asked_prompt(out: Output) -> str:
+    hint = 'say what you want to see: pasta session "a red train"'
+    if not can_answer():
+        raise InvalidInput("there is no prompt, and no terminal to ask for one", hint)
     out.ask("What do you want to see? ")
     line = sys.stdin.readline()
     if not line:
-        raise InvalidInput("no prompt was given", 'say what you want to see: pasta session "a red train"')
+        out.show([""])
+        raise InvalidInput("no prompt was given", hint)
     return line

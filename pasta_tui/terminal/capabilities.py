@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TextIO
 
-__all__ = ["Colours", "Terminal", "detect"]
+__all__ = ["Colours", "Terminal", "can_answer", "detect"]
 
 _TRUE_COLOUR_TERMS = ("kitty", "ghostty", "alacritty", "wezterm", "foot", "direct", "iterm", "contour")
 
@@ -33,6 +34,11 @@ class Terminal:
     """A terminal, as opposed to a file or a pipe."""
     cursor: bool = False
     """Lines can be erased and rewritten."""
+
+
+def can_answer() -> bool:
+    """Whether somebody can type on stdin (which may be closed)."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def detect(stream: TextIO, env: Mapping[str, str]) -> Terminal:
