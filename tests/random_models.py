@@ -124,3 +124,19 @@ def build_clip(folder: Path, context: int = 24) -> Path:
     model = create_model(f"local-dir:{folder}", load_weights=False)
     save_file(model.state_dict(), str(folder / "open_clip_model.safetensors"))
     return folder
+
+
+def build_writer(file: Path) -> Path:
+    """Write a llama model with the micro writer's tokenizer; a grammar makes even random weights write."""
+    import torch
+
+    from pasta_core.microworld.gguf_export import export_gguf
+    from pasta_core.microworld.writer_recipe import WriterRecipe, build_model
+    from pasta_core.microworld.writer_tokens import END, train_tokenizer
+
+    torch.manual_seed(2)
+    tokenizer = train_tokenizer()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    model = build_model(WriterRecipe(layers=1, width=64, heads=2, inner=64), tokenizer)
+    export_gguf(model, tokenizer, END, file, "f32")
+    return file

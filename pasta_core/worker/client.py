@@ -19,6 +19,7 @@ from pasta_core.worker.relay import describe_exit
 
 __all__ = ["WorkerClient"]
 
+CHUNK = 2**18
 GRACE = 0.05
 """Seconds a worker has to leave by itself when its stdin is closed."""
 
@@ -143,12 +144,16 @@ class WorkerClient:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), GRACE)
         # The whole session goes, also where the leader has left already: nothing may outlive the program.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
+        self._kill()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), 1.0)
         self._pump.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._pump
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _send(self, data: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> None:
         stdin = self._process.stdin
@@ -159,7 +164,7 @@ class WorkerClient:
         stdout = self._process.stdout
         assert stdout is not None
         try:
-            while data := await stdout.read(2**18):
+            while data := await stdout.read(CHUNK):
                 for frame in self._decoder.feed(data):
                     self._take(frame)
             self._finish(await self._obituary())
@@ -167,6 +172,10 @@ class WorkerClient:
             self._finish(error)
         except (KeyError, TypeError, ValueError) as error:
             self._finish(WorkerError(f"the worker broke the protocol: {error!r}", f"its log is {self._log}"))
+        self._kill()
+        # Its exit is only seen once its output has been read to the end.
+        while await stdout.read(CHUNK):
+            pass
 
     def _take(self, frame: Frame) -> None:
         kind = frame.data.get("kind")

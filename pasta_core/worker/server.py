@@ -27,8 +27,8 @@ class WorkerOptions:
     """How a worker is started."""
 
     profile: str = "micro"
-    lanes: int = 0
-    """Passes painted side by side on a CPU, 0 for one a core; images do not depend on it."""
+    threads: int = 0
+    """Threads that paint on a CPU, a pass each; 0 for one a core. Images do not depend on it."""
     device: str | None = None
     """A torch device; None takes a GPU where there is one."""
 
@@ -55,7 +55,7 @@ def serve(options: WorkerOptions) -> None:
 
     try:
         paths = locate(os.environ)
-        lanes = options.lanes or min(len(os.sched_getaffinity(0)), 8)
+        lanes = options.threads or min(len(os.sched_getaffinity(0)), 8)
         models = Models(load_profile(options.profile, paths), paths.assets, lanes, options.device)
     except PastaError as error:
         sink.send({"kind": "fatal", "error": error_to_json(error)})
@@ -80,7 +80,7 @@ def parse(arguments: Sequence[str]) -> WorkerOptions:
     """Read the worker's own command line."""
     parser = argparse.ArgumentParser(prog="pasta worker", description="Serve the models of a profile.")
     parser.add_argument("--profile", default=WorkerOptions.profile)
-    parser.add_argument("--lanes", type=int, default=WorkerOptions.lanes)
+    parser.add_argument("--threads", type=int, default=WorkerOptions.threads)
     parser.add_argument("--device", default=None)
     return WorkerOptions(**vars(parser.parse_args(arguments)))
 
