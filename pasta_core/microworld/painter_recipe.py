@@ -1,0 +1,228 @@
+"""Training the painter: an SDXL-shaped denoiser on the autoencoder's latents of drawn scenes.
+
+v-prediction on a schedule whose last step is pure noise, sampled at trailing steps: with few steps the
+picture's brightness and palette would otherwise stay near the training mean.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from torch import Tensor
+
+from pasta_core.microworld.captions import caption, sample_mention
+from pasta_core.microworld.dataset import DrawnScenes
+from pasta_core.microworld.drawer import SIDE
+from pasta_core.microworld.eyes import to_planes
+from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, Scene
+from pasta_core.microworld.optimisation import LoopConfig, Report, train
+from pasta_core.microworld.painter_text import PainterText, idea_caption, sprinkle_unknown_words
+from pasta_core.seeds import derive_seed
+
+__all__ = ["PainterRecipe", "latents_of", "save_pipeline", "train_denoiser"]
+
+
+@dataclass(frozen=True)
+class PainterRecipe:
+    """What the shipped denoiser was trained with."""
+
+    channels: tuple[int, int] = (128, 192)
+    steps: int = 7200
+    batch: int = 64
+    peak_rate: float = 8e-4
+    average: float = 0.9995
+    empty: float = 0.08
+    """Share of pictures trained without a caption, so that guidance is possible."""
+    ideas: float = 0.05
+    """Share of pictures captioned with an abstract idea only (§6.4)."""
+    unknown: float = 0.06
+    """Share of captions with words nobody knows."""
+    shard: str = "12MB"
+
+
+def new_denoiser(recipe: PainterRecipe, text_width: int, pooled_width: int) -> UNet2DConditionModel:
+    """An untrained UNet of SDXL's shape: cross-attention below the top level, micro-conditioning on sizes."""
+    return UNet2DConditionModel(
+        sample_size=SIDE // 8,
+        in_channels=8,
+        out_channels=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=recipe.channels,
+        layers_per_block=2,
+        transformer_layers_per_block=1,
+        attention_head_dim=(4, 6),
+        use_linear_projection=True,
+        norm_num_groups=32,
+        cross_attention_dim=text_width,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=32,
+        projection_class_embeddings_input_dim=pooled_width + 6 * 32,
+    )
+
+
+def new_scheduler() -> DDIMScheduler:
+    """SDXL's betas, rescaled to end in pure noise."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        rescale_betas_zero_snr=True,
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=0,
+    )
+
+
+@torch.inference_mode()
+def latents_of(
+    autoencoder: AutoencoderTiny, scenes: DrawnScenes, cache: Path, report: Report
+) -> npt.NDArray[np.float16]:
+    """Encode all pictures once, (n, 8, 8, 8) in half precision, kept in `cache`."""
+    if cache.exists():
+        return np.asarray(np.load(cache))
+    autoencoder = autoencoder.float().eval().to(memory_format=torch.channels_last)
+    latents = np.empty((len(scenes), 8, SIDE // 8, SIDE // 8), np.float16)
+    for start in range(0, len(scenes), 500):
+        planes = to_planes(scenes.pixels[start : start + 500]).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            latents[start : start + 500] = autoencoder.encode(planes).latents.float().numpy()
+        if start % 10_000 == 0:
+            report("latents", {"step": start, "steps": len(scenes)})
+    partial = cache.with_suffix(".partial.npy")
+    np.save(partial, latents)
+    partial.rename(cache)
+    return latents
+
+
+def _rows_by_idea(labels: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
+    """For each idea the pictures whose every attribute is one that the idea is tied to."""
+    rows = {}
+    for idea, ties in IDEAS.items():
+        fitting = np.ones(len(labels), bool)
+        for index, (name, values) in enumerate(ATTRIBUTES.items()):
+            if name in ties:
+                fitting &= np.isin(labels[:, index], [values.index(value) for value in ties[name]])
+        rows[idea] = np.flatnonzero(fitting)
+    return rows
+
+
+class _Batches:
+    """Draws the pictures and captions of a step."""
+
+    def __init__(self, labels: npt.NDArray[np.int64], recipe: PainterRecipe, seed: int) -> None:
+        self._labels = labels
+        self._recipe = recipe
+        self._seed = seed
+        self._by_idea = _rows_by_idea(labels)
+        self._ideas = [idea for idea, rows in self._by_idea.items() if len(rows) >= 20]
+
+    def draw(self, step: int) -> tuple[list[int], list[str]]:
+        rng = random.Random(derive_seed(self._seed, "painter", step))
+        pairs = [self._draw_one(rng) for _ in range(self._recipe.batch)]
+        return [row for row, _ in pairs], [text for _, text in pairs]
+
+    def _draw_one(self, rng: random.Random) -> tuple[int, str]:
+        kind = rng.random()
+        if kind < self._recipe.ideas:
+            idea = rng.choice(self._ideas)
+            return int(rng.choice(self._by_idea[idea])), idea_caption(idea, rng)
+        row = rng.randrange(len(self._labels))
+        if kind < self._recipe.ideas + self._recipe.empty:
+            return row, ""
+        scene = Scene.from_labels(tuple(int(label) for label in self._labels[row]))
+        text = caption(sample_mention(rng, scene), rng)
+        return row, sprinkle_unknown_words(text, rng) if rng.random() < self._recipe.unknown else text
+
+
+def size_conditions(count: int) -> Tensor:
+    """SDXL's micro-conditioning: original size, crop, target size."""
+    return torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]] * count, dtype=torch.float32)
+
+
+def train_denoiser(
+    latents: npt.NDArray[np.float16],
+    labels: npt.NDArray[np.int64],
+    text: PainterText,
+    work: Path,
+    seed: int,
+    report: Report,
+    recipe: PainterRecipe | None = None,
+    start: UNet2DConditionModel | None = None,
+) -> UNet2DConditionModel:
+    """Train the denoiser, from `start`'s weights where given; returns the averaged weights."""
+    recipe = recipe or PainterRecipe()
+    torch.manual_seed(derive_seed(seed, "painter", "weights"))
+    widths = (text.first.config.hidden_size, text.second.config.hidden_size)
+    model = start or new_denoiser(recipe, sum(widths), widths[1])
+    model = model.to(memory_format=torch.channels_last)
+    batches = _Batches(labels, recipe, seed)
+    alphas = new_scheduler().alphas_cumprod
+    sizes = size_conditions(recipe.batch)
+
+    def loss(step: int) -> Tensor:
+        rows, texts = batches.draw(step)
+        generator = torch.Generator().manual_seed(derive_seed(seed, "painter", "noise", step))
+        clean = torch.from_numpy(latents[rows]).float()
+        noise = torch.randn(clean.shape, generator=generator)
+        # Stratified over the schedule: every step sees all noise levels.
+        shares = (torch.arange(recipe.batch) + torch.rand(recipe.batch, generator=generator)) / recipe.batch
+        times = (shares * len(alphas)).long()
+        alpha = alphas[times][:, None, None, None]
+        noisy = (alpha.sqrt() * clean + (1 - alpha).sqrt() * noise).contiguous(
+            memory_format=torch.channels_last
+        )
+        velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
+        with torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad():
+                sequence, pooled = text(text.tokens(texts))
+            conditions = {"text_embeds": pooled, "time_ids": sizes}
+            predicted = model(noisy, times, sequence, added_cond_kwargs=conditions).sample
+        return F.mse_loss(predicted.float(), velocity)
+
+    config = LoopConfig(
+        steps=recipe.steps,
+        batch=recipe.batch,
+        peak_rate=recipe.peak_rate,
+        warm_up=200,
+        average=recipe.average,
+        weight_decay=0.01,
+    )
+    trained = train("painter", model, loss, config, work / "painter", report)
+    assert isinstance(trained, UNet2DConditionModel)
+    return trained
+
+
+def save_pipeline(
+    out: Path, autoencoder: AutoencoderTiny, text: PainterText, denoiser: UNet2DConditionModel, shard: str
+) -> None:
+    """Save everything, in half precision, as `StableDiffusionXLPipeline.from_pretrained` loads it."""
+    pipeline = StableDiffusionXLPipeline(
+        vae=autoencoder,
+        text_encoder=text.first,
+        text_encoder_2=text.second,
+        tokenizer=text.tokenizer,
+        tokenizer_2=text.tokenizer,
+        unet=denoiser,
+        scheduler=new_scheduler(),
+        add_watermarker=False,
+        force_zeros_for_empty_prompt=False,
+    )
+    pipeline.to(dtype=torch.float16)
+    pipeline.save_pretrained(out, safe_serialization=True, max_shard_size=shard)
+
+
+def prompts_of(scenes: Sequence[Scene], seed: int) -> list[str]:
+    """One full caption for each scene, every attribute said."""
+    rng = random.Random(derive_seed(seed, "prompts"))
+    return [caption(scene.attributes, rng) for scene in scenes]
