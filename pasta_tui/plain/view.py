@@ -21,8 +21,8 @@ from pasta_core.events import (
 from pasta_core.settings import SessionSettings
 from pasta_core.text import clean
 from pasta_tui.cli._output import Output
+from pasta_tui.terminal.blocks import contact_sheet, encode
 from pasta_tui.terminal.capabilities import Terminal
-from pasta_tui.terminal.halfblock import contact_sheet, encode
 from pasta_tui.terminal.text import beside, wrap
 
 __all__ = ["PlainView", "columns_of_pictures", "columns_of_texts", "row_of_pictures"]

@@ -30,6 +30,8 @@ class Terminal:
     height: int = 24
     colours: Colours = Colours.NONE
     unicode: bool = True
+    quadrants: bool = True
+    """Its font has blocks of a quarter of a cell."""
     interactive: bool = False
     """A terminal, as opposed to a file or a pipe."""
     cursor: bool = False
@@ -53,6 +55,7 @@ def detect(stream: TextIO, env: Mapping[str, str]) -> Terminal:
         height=height,
         colours=_colours(env, term) if interactive and not dumb else Colours.NONE,
         unicode=encoding.startswith("utf"),
+        quadrants=term != "linux",
         interactive=interactive,
         cursor=interactive and not dumb,
     )

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pasta_core.errors import InvalidInput
 from pasta_tui.plain.person import Answer, parse_answer
+from pasta_tui.terminal.blocks import contact_sheet, encode, sheet_shape
 from pasta_tui.terminal.capabilities import Colours, Terminal, detect
-from pasta_tui.terminal.halfblock import contact_sheet, encode, sheet_shape
 from pasta_tui.terminal.text import beside, cell_width, clipped, wrap
 
 RED, GREEN, BLUE, WHITE = (200, 0, 0), (0, 180, 0), (0, 0, 220), (255, 255, 255)
@@ -47,6 +47,26 @@ def test_a_half_block_is_the_upper_pixel_over_the_lower() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "block"),
+    [
+        ("rr/bb", "▀"),
+        ("rb/rb", "▌"),
+        ("rb/bb", "▘"),
+        ("br/bb", "▝"),
+        ("bb/rb", "▖"),
+        ("bb/br", "▗"),
+        ("rb/br", "▚"),
+    ],
+)
+def test_the_block_that_fits_is_taken_where_the_font_has_it(rows: str, block: str) -> None:
+    names = {"r": RED, "b": BLUE}
+    image = np.array([[names[pixel] for pixel in row] for row in rows.split("/")], np.uint8)
+    sheet = np.dstack([image, np.full((2, 2), 255, np.uint8)])
+    assert block in encode(sheet, Terminal(colours=Colours.TRUE))[0]
+    assert "▀" in encode(sheet, Terminal(colours=Colours.TRUE, quadrants=False))[0]
+
+
+@pytest.mark.parametrize(
     ("colour", "index"), [((255, 0, 0), 196), ((128, 128, 128), 244), ((95, 135, 215), 68), ((0, 0, 0), 16)]
 )
 def test_256_colours_take_the_nearest_of_the_palette(colour: tuple[int, int, int], index: int) -> None:
@@ -67,7 +87,7 @@ def test_sheets_are_never_wider_than_asked(count: int, width: int) -> None:
     rows, columns = sheet_shape(count)
     assert rows * columns >= count
     sheet = contact_sheet([flat(RED, 8)] * count, width)
-    assert sheet.shape[1] <= width
+    assert sheet.shape[1] <= 2 * width
 
 
 @given(st.text(), st.integers(2, 40))
