@@ -13,10 +13,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pasta_core.data.embedding_bytes import embedding_from_bytes, embedding_to_bytes
 from pasta_core.domain import Candidate, Choice, Comparison, Embedding, Image, Slate, Turn, TurnRating
 from pasta_core.errors import InvalidInput
 from pasta_core.files import appearing, make_directory
@@ -114,7 +114,7 @@ class ImageRecord:
         return hash(self.sha256)
 
     def _identity(self) -> tuple[int, str, bytes | None, bytes | None]:
-        return self.seed, self.sha256, _embedding_bytes(self.embedding), self.png
+        return self.seed, self.sha256, embedding_to_bytes(self.embedding), self.png
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ def _image_rows(images: Sequence[ImageRecord]) -> list[dict[str, Any]]:
         {
             "seed": image.seed,
             "sha256": image.sha256,
-            "embedding": _embedding_bytes(image.embedding),
+            "embedding": embedding_to_bytes(image.embedding),
             "png": image.png,
         }
         for image in images
@@ -300,17 +300,10 @@ def _rating(row: dict[str, Any]) -> TurnRating:
 
 def _images(rows: Iterable[dict[str, Any]]) -> tuple[ImageRecord, ...]:
     return tuple(
-        ImageRecord(row["seed"], row["sha256"], _embedding(row["embedding"]), row["png"]) for row in rows
+        ImageRecord(row["seed"], row["sha256"], embedding_from_bytes(row["embedding"]), row["png"])
+        for row in rows
     )
 
 
 def _reals(values: list[float] | None) -> tuple[float, ...] | None:
     return None if values is None else tuple(values)
-
-
-def _embedding_bytes(embedding: Embedding | None) -> bytes | None:
-    return None if embedding is None else np.ascontiguousarray(embedding, dtype="<f4").tobytes()
-
-
-def _embedding(data: bytes | None) -> Embedding | None:
-    return None if data is None else np.frombuffer(data, dtype="<f4").astype(np.float32)

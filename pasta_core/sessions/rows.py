@@ -10,9 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pasta_core.domain import Candidate, CandidateForm, Choice, Comparison, Embedding, Slate, TurnRating
+from pasta_core.data.embedding_bytes import embedding_from_bytes
+from pasta_core.domain import Candidate, CandidateForm, Choice, Comparison, Slate, TurnRating
 from pasta_core.errors import StorageError
 from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus, StoredImage, StoredTurn
 from pasta_core.settings import SessionSettings
@@ -20,7 +19,6 @@ from pasta_core.simulation.recorder import Place
 
 __all__ = [
     "SESSION_QUERY",
-    "embedding_blob",
     "read_session",
     "read_turns",
     "settings_from_json",
@@ -136,7 +134,7 @@ def _images(connection: sqlite3.Connection, turn: int, root: Path) -> dict[Place
     rows = connection.execute("SELECT * FROM images WHERE turn_id = ? ORDER BY column, position", (turn,))
     return {
         (row["column"], row["position"]): StoredImage(
-            row["seed"], row["sha256"], root / row["file"], _embedding(row["embedding"])
+            row["seed"], row["sha256"], root / row["file"], embedding_from_bytes(row["embedding"])
         )
         for row in rows
     }
@@ -159,12 +157,3 @@ def _rating(connection: sqlite3.Connection, turn: int) -> TurnRating | None:
         comparison=None if row["comparison"] is None else Comparison(row["comparison"]),
         rationale=row["rationale"],
     )
-
-
-def embedding_blob(embedding: Embedding | None) -> bytes | None:
-    """An embedding as little-endian float32 bytes."""
-    return None if embedding is None else np.ascontiguousarray(embedding, dtype="<f4").tobytes()
-
-
-def _embedding(blob: bytes | None) -> Embedding | None:
-    return None if blob is None else np.frombuffer(blob, dtype="<f4").astype(np.float32)

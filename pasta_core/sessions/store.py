@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from pasta_core.data.embedding_bytes import embedding_to_bytes
 from pasta_core.domain import Candidate, Choice, Image, Slate, TurnRating
 from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.files import make_directory
@@ -20,7 +21,6 @@ from pasta_core.sessions.images import image_file, write_image
 from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus, StoredTurn
 from pasta_core.sessions.rows import (
     SESSION_QUERY,
-    embedding_blob,
     read_session,
     read_turns,
     settings_to_json,
@@ -183,7 +183,11 @@ class Store:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(self._turn(sql, session, turn), column, index, image.seed, image.sha256),
-                    *(path.relative_to(self.root).as_posix(), embedding_blob(image.embedding), self._now()),
+                    *(
+                        path.relative_to(self.root).as_posix(),
+                        embedding_to_bytes(image.embedding),
+                        self._now(),
+                    ),
                 ),
             )
         return path

@@ -1,4 +1,4 @@
-"""Fifty kills of real sessions at random moments, front ends and workers in turn; run by `just kill`."""
+"""Fifty kills of real sessions at random moments, front ends and workers; run by `just kill`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from tests.support.killing import random_moment, survive
+from tests.support.killing import in_order, random_moment, survive
 from tests.support.micro_sessions import LONGEST_DELAY, images_of, session_program, uninterrupted
 
 TURNS = 3
 KILLS = 50
-KILLS_PER_SESSION = 2
-"""The second one meets the resume of the first."""
+WHOM = (False, True)
+"""In each session first the front end is killed, then a worker of its resume."""
 
 
 def test_fifty_kills(tmp_path: Path) -> None:
@@ -22,12 +22,9 @@ def test_fifty_kills(tmp_path: Path) -> None:
     killed, number = Counter[str](), 0
     while killed.total() < KILLS:
         draw = random.Random(f"session {number}")
-        moments = [
-            random_moment(draw, images_of(TURNS), LONGEST_DELAY, worker=(number + kill) % 2 == 1)
-            for kill in range(KILLS_PER_SESSION)
-        ]
+        moments = [random_moment(draw, images_of(TURNS), LONGEST_DELAY, worker) for worker in WHOM]
         data = tmp_path / f"session-{number}"
-        killed.update(survive(session_program(data, TURNS), moments, reference))
+        killed.update(survive(session_program(data, TURNS), in_order(moments), reference))
         shutil.rmtree(data)
         number += 1
         print(f"{number} sessions, {dict(killed)} killed, each ended in the same images")

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,13 @@ def random_moment(draw: random.Random, images: int, longest_delay: float, worker
     return Moment(draw.randrange(images + 1), draw.random() * longest_delay, worker, draw.random())
 
 
-def run(program: Program, command: Sequence[str], moment: Moment | None = None, limit: float = 240) -> Run:
+def in_order(moments: Sequence[Moment]) -> list[Moment]:
+    """The same victims, each killed after the one before: images are counted over the whole session."""
+    counts = sorted(moment.images for moment in moments)
+    return [replace(moment, images=count) for moment, count in zip(moments, counts, strict=True)]
+
+
+def run(program: Program, command: Sequence[str], moment: Moment | None = None, limit: float = 600) -> Run:
     """Run a command to its end, or to its kill at a moment."""
     process = subprocess.Popen(
         command,
