@@ -18,7 +18,7 @@ from pasta_core.errors import PastaError
 from pasta_core.seeds import derive_seed
 from pasta_core.settings import WriterProfile
 
-__all__ = ["ATTEMPTS", "LlamaWriter"]
+__all__ = ["ATTEMPTS", "LlamaWriter", "asked_tokens"]
 
 ATTEMPTS = 24
 """How often one line is asked for before the writer gives up."""
@@ -105,29 +105,15 @@ class LlamaWriter:
         lines = request.form.total + (0 if request.form.direct else request.form.categories)
         room = self._model.context - lines * (request.max_words * _TOKENS_PER_WORD + 3)
         for skipped in range(max(1, len(request.turns))):
-            tokens = self._wrapped(self._template.render(replace(request, turns=request.turns[skipped:])))
+            tokens = asked_tokens(
+                self._model, self._template.render(replace(request, turns=request.turns[skipped:]))
+            )
             if len(tokens) <= max(room, self._model.context // 4):
                 return tokens
         raise PastaError(
             f"the prompt is too long for the writer's context of {self._model.context} tokens",
             "set a larger writer.context or start from a shorter prompt",
         )
-
-    def _wrapped(self, text: str) -> list[int]:
-        """A message's tokens inside the model's own chat form, if it has one.
-
-        The message is tokenised apart, so that no text in it can read as one of the model's control tokens.
-        """
-        if not self._model.chat_template:
-            return self._model.tokenize(text, begin=True)
-        before, after = _chat_frame(self._model)
-        begin, _ = self._model.begin_and_end
-        opened = bool(begin) and before.startswith(begin)
-        return [
-            *self._model.tokenize(before, begin=not opened, special=True),
-            *self._model.tokenize(text),
-            *self._model.tokenize(after, special=True),
-        ]
 
     def _marker(self, line: _Line) -> list[int]:
         # as the marker stands after a line break: some tokenizers put a space before a text's first word
@@ -204,6 +190,23 @@ def _lines(form: CandidateForm) -> Iterator[_Line]:
 
 def _identity(text: str) -> str:
     return " ".join(text.casefold().split()).rstrip(" .,;:!-")
+
+
+def asked_tokens(model: LlamaModel, message: str) -> list[int]:
+    """A message's tokens inside the model's own chat form, if it has one.
+
+    The message is tokenised apart, so that no text in it can read as one of the model's control tokens.
+    """
+    if not model.chat_template:
+        return model.tokenize(message, begin=True)
+    before, after = _chat_frame(model)
+    begin, _ = model.begin_and_end
+    opened = bool(begin) and before.startswith(begin)
+    return [
+        *model.tokenize(before, begin=not opened, special=True),
+        *model.tokenize(message),
+        *model.tokenize(after, special=True),
+    ]
 
 
 def _chat_frame(model: LlamaModel) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from pasta_core.agent.budget import word_budget
 from pasta_core.agent.requests import ShownTurn, WriteRequest
 from pasta_core.domain import Candidate, CandidateForm
 from pasta_core.microworld.captions import (
+    FILLERS,
     IDEA_LEADS,
     caption,
     parse_attributes,
@@ -19,6 +20,7 @@ from pasta_core.microworld.captions import (
 )
 from pasta_core.microworld.critiques import Effect, sample_critique
 from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, SUBJECTS, Attributes, Scene, sample_scene
+from pasta_core.microworld.wording import Wording, reword
 
 __all__ = ["CATEGORIES", "VERY_DIFFERENT", "Dialogue", "answer_text", "sample_dialogue"]
 
@@ -56,10 +58,14 @@ class Dialogue:
 class _State:
     """What the next answer depends on: what is said now, the idea behind it, what was picked last."""
 
-    said: Attributes
+    wording: Wording
     idea: str | None
     picked: frozenset[str]
     effect: Effect | None
+
+    @property
+    def said(self) -> Attributes:
+        return self.wording.said
 
 
 def answer_text(answer: Sequence[Candidate], form: CandidateForm) -> str:
@@ -92,19 +98,20 @@ def sample_dialogue(
     horizon = max(turn, rng.choice((_TURNS, _TURNS, _TURNS, 3, 8)))
     initial, words = _initial_prompt(rng, scene)
     columns = 4 if rng.random() < 0.8 else rng.randint(2, 6)
-    state = _State(parse_attributes(initial), parse_idea(initial), frozenset(), None)
+    state = _State(Wording.read(initial), parse_idea(initial), frozenset(), None)
     turns: list[ShownTurn] = []
     for number in range(1, turn):
         shown = _slate(rng, state, columns, _budget(words, number, horizon))
         chosen = rng.randrange(columns)
         remark, effect = "", None
         wanted = critique if number == turn - 1 and critique is not None else rng.random() < 0.3
-        said = parse_attributes(shown[chosen])
+        wording = Wording.read(shown[chosen])
+        said = wording.said
         if wanted:
             remark, effect = sample_critique(rng, said)
         turns.append(ShownTurn(tuple(shown), chosen, remark))
         changed = frozenset(name for name in ATTRIBUTES if getattr(said, name) != getattr(state.said, name))
-        state = _State(said, state.idea, changed, effect)
+        state = _State(wording, state.idea, changed, effect)
     image = ""
     if rng.random() < 0.15:
         image = caption(sample_scene(rng, parse_attributes(initial), training=False).attributes, rng)
@@ -126,9 +133,6 @@ def _sample_form(rng: random.Random) -> CandidateForm:
 
 
 _UNKNOWN = ("dragon", "zebra", "station", "wizard", "piano", "astronaut", "lighthouse", "dinosaur", "vintage")
-_JOINTS = frozenset(
-    ("a", "an", "the", "one", "of", "in", "on", "at", "by", "under", "among", "with", "during", "between")
-)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -175,22 +179,21 @@ def _answer(rng: random.Random, state: _State, form: CandidateForm, max_words: i
         names = _categories(rng, state, min(form.per_category, len(CATEGORIES)))
         names = [names[index % len(names)] for index in range(form.per_category)]
         sets = [_changes(rng, state, name, 1, taken)[0] for name in names]
-        return tuple(Candidate(_say(rng, said, max_words), "") for said in sets)
+        said_under = zip(names, sets, strict=True)
+        return tuple(Candidate(_say(rng, state, name, said, max_words), "") for name, said in said_under)
     answer = []
     for name in _categories(rng, state, form.categories):
         for said in _changes(rng, state, name, form.per_category, taken):
-            answer.append(Candidate(_say(rng, said, max_words), name))
+            answer.append(Candidate(_say(rng, state, name, said, max_words), name))
     return tuple(answer)
 
 
-def _say(rng: random.Random, said: Attributes, max_words: int) -> str:
-    """A phrasing of the attributes; bare lists of words are avoided, because people read these prompts."""
-    text = caption(said, rng, max_words=max_words)
-    for _ in range(3):
-        if "," in text or not _JOINTS.isdisjoint(text.split()):
-            break
-        text = caption(said, rng, max_words=max_words)
-    return text
+def _say(rng: random.Random, state: _State, category: str, said: Attributes, max_words: int) -> str:
+    """The attributes as a change of the current prompt; the category for detail may add an adjective."""
+    fillers = [] if category == VERY_DIFFERENT else list(state.wording.fillers)
+    if category == DETAIL and len(fillers) < 2 and rng.random() < 0.5:
+        fillers.append(rng.choice([word for word in FILLERS if word not in fillers]))
+    return reword(said, state.wording, rng, max_words, fillers)
 
 
 def _categories(rng: random.Random, state: _State, count: int) -> list[str]:

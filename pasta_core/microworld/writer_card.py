@@ -20,7 +20,7 @@ _CARD = """\
 # The micro writer
 
 Writes the candidate prompts of the `micro` profile: a Llama with {parameters:,} parameters ({layers} layers,
-width {width}, {heads} heads), as `writer.gguf` ({quantisation}, {size:.1f} MB) for llama.cpp and as
+width {width}, {heads} heads): as `writer.gguf` ({quantisation}, {size:.1f} MB) for llama.cpp and as
 `model.safetensors` (float16) to train on from.
 
 **Data.** Dialogues generated from the scene grammar (`pasta_core/microworld/dialogues.py`): an initial prompt
@@ -29,8 +29,9 @@ random (no rater has a part in them) and critiques; an answer of 5 categories x 
 Full scenes that are held out never start a dialogue.
 
 **Recipe.** `pasta_core/microworld/writer_recipe.py`, seed {seed}: {steps:,} steps of {dialogues} dialogues
-({samples:,} in all), AdamW at {peak_rate}, bfloat16 autocast on the CPU, loss on the answers only; the last
-run took {minutes:.0f} minutes. The tokenizer is byte-level BPE with one token for every known word.
+({samples:,} in all) after {earlier_steps:,} steps of earlier runs, AdamW at {peak_rate}, bfloat16 autocast,
+loss on histories and answers; the last run took {minutes:.0f} minutes. The tokenizer is byte-level BPE, one
+token for every known word.
 
 **Measured** on {prompts} requests over turns 1-5 that start from held-out scenes, sampled as in a session
 (nucleus 0.8, temperature 1), one thread:

@@ -96,10 +96,7 @@ def train_writer(
     torch.manual_seed(derive_seed(seed, "writer", "weights"))
     tokenizer = train_tokenizer()
     model = build_model(recipe, tokenizer)
-    if resume and (out / WEIGHTS).is_file():
-        model.load_state_dict(
-            {name: value.float() for name, value in load_file(out / WEIGHTS).items()}, strict=False
-        )
+    earlier = _start_from(out, model) if resume else 0
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     batches = _Batches(tokenizer, WriterTemplate.load(template), recipe, seed)
     loss = partial(_loss, model, batches)
@@ -121,6 +118,7 @@ def train_writer(
     facts = {
         "seed": seed,
         "steps": steps,
+        "earlier_steps": earlier,
         "minutes": (time.monotonic() - started) / 60,
         "parameters": sum(weights.numel() for weights in model.parameters()),
         **asdict(recipe),
@@ -188,6 +186,16 @@ def _loss(model: LlamaForCausalLM, batches: _Batches, step: int) -> Tensor:
         hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state
         logits = model.lm_head(hidden[real])
     return F.cross_entropy(logits.float(), tokens[:, 1:][real])
+
+
+def _start_from(out: Path, model: LlamaForCausalLM) -> int:
+    """Load the weights of an earlier training, if there are any; returns how many steps made them."""
+    if not (out / WEIGHTS).is_file():
+        return 0
+    weights = {name: value.float() for name, value in load_file(out / WEIGHTS).items()}
+    model.load_state_dict(weights, strict=False)
+    facts = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    return int(facts["steps"]) + int(facts["earlier_steps"])
 
 
 def _planned_steps(folder: Path, minutes: float, model: LlamaForCausalLM, loss: Any) -> int:
