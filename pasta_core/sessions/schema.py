@@ -209,7 +209,7 @@ def _storage_error(error: sqlite3.Error, path: Path) -> StorageError:
         return StorageError(
             f"{path} is damaged or no session store ({error})", "restore it from a copy, or move it away"
         )
-    return StorageError(f"{path}: {error}", "check the disk")
+    return StorageError(f"{path}: {error}", "check the disk and the space left on it")
 
 
 def _primary_code(error: sqlite3.Error) -> int:
