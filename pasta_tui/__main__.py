@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from types import FrameType
 
 __all__ = ["main"]
@@ -20,6 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pasta {version('pasta-t2i')}")
         return 0
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that cannot show a letter must not end the program.
+            stream.reconfigure(errors="replace")
     from pasta_tui.cli._errors import reported
 
     with reported(sys.stdout, sys.stderr, os.environ) as outcome:

@@ -24,15 +24,19 @@ class Output:
         stderr: TextIO | None = None,
     ) -> None:
         self.as_json = as_json
+        self._env = env
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
         self._messages = detect(self._stderr, env)
         on_stdout = not as_json and self._stdout.isatty()
         self._view = self._stdout if on_stdout else self._stderr
-        self.terminal: Terminal = detect(self._view, env)
-        """Where pictures and questions go: stdout if it is a terminal, else stderr."""
         self._stage = ""
         self._line_open = False
+
+    @property
+    def terminal(self) -> Terminal:
+        """Where pictures and questions go, as large as it is now: stdout if it is a terminal, else stderr."""
+        return detect(self._view, self._env)
 
     def data(self, line: str) -> None:
         """One line of result for people and pipes; silent in JSON mode."""
@@ -42,11 +46,11 @@ class Output:
     def record(self, values: Mapping[str, Any]) -> None:
         """One JSON line of a stream; silent outside JSON mode."""
         if self.as_json:
-            self._write(self._stdout, json.dumps(values, ensure_ascii=False) + "\n")
+            self._write(self._stdout, self._dumped(values) + "\n")
 
     def document(self, values: Mapping[str, Any] | Sequence[Any]) -> None:
         """The one JSON document of a reporting command."""
-        self._write(self._stdout, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+        self._write(self._stdout, self._dumped(values, indent=2) + "\n")
 
     def show(self, lines: Sequence[str]) -> None:
         """Lines for the person's eyes: pictures, prompts, what to do next."""
@@ -81,6 +85,10 @@ class Output:
             self._stderr.write("\r\x1b[K")
             self._stderr.flush()
         self._line_open = False
+
+    def _dumped(self, values: object, indent: int | None = None) -> str:
+        encoding = (getattr(self._stdout, "encoding", None) or "utf-8").lower()
+        return json.dumps(values, ensure_ascii=not encoding.startswith("utf"), indent=indent)
 
     def _write(self, stream: TextIO, text: str) -> None:
         self.end_progress()

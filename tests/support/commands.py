@@ -16,7 +16,7 @@ def pasta(
     stdin: str = "",
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    limit: float = 300,
+    limit: float = 600,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, its streams captured and none of them a terminal."""
     return subprocess.run(
