@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from pasta_core.microworld.dataset import DrawnScenes
 from pasta_core.microworld.eyes import to_planes
-from pasta_core.microworld.optimisation import LoopConfig, Report, train
+from pasta_core.microworld.optimisation import LoopConfig
+from pasta_core.microworld.workshop import Workshop
 from pasta_core.seeds import derive_seed
 
 __all__ = ["AutoencoderRecipe", "peak_signal_to_noise", "train_autoencoder"]
@@ -83,32 +84,30 @@ def _difference(painted: Tensor, drawn: Tensor) -> Tensor:
 def train_autoencoder(
     scenes: DrawnScenes,
     out: Path,
-    work: Path,
-    seed: int,
-    report: Report,
+    shop: Workshop,
     recipe: AutoencoderRecipe | None = None,
 ) -> None:
     """Train the autoencoder on drawn training scenes and save it as a diffusers folder."""
     recipe = recipe or AutoencoderRecipe()
-    torch.manual_seed(derive_seed(seed, "autoencoder", "weights"))
-    network = _network(recipe).to(memory_format=torch.channels_last)
+    torch.manual_seed(derive_seed(shop.seed, "autoencoder", "weights"))
+    network = _network(recipe).to(shop.device, memory_format=torch.channels_last)
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.stride == (2, 2):
             module.__class__ = _Subsampled
 
     def loss(step: int) -> Tensor:
-        rng = np.random.default_rng(derive_seed(seed, "autoencoder", step))
+        rng = np.random.default_rng(derive_seed(shop.seed, "autoencoder", step))
         rows = np.sort(rng.choice(len(scenes), recipe.batch, replace=False))
         planes = to_planes(scenes.pixels[rows])
         if step < recipe.steps * 0.8:
             planes = _crops(planes, recipe.crop, rng)
         else:
             planes = planes[: recipe.batch // 3]
-        planes = planes.contiguous(memory_format=torch.channels_last)
-        generator = torch.Generator().manual_seed(derive_seed(seed, "autoencoder", "noise", step))
-        with torch.autocast("cpu", torch.bfloat16):
+        planes = planes.to(shop.device, memory_format=torch.channels_last)
+        generator = torch.Generator().manual_seed(derive_seed(shop.seed, "autoencoder", "noise", step))
+        with shop.autocast():
             latents = network.encode(planes).latents
-            noise = torch.randn(latents.shape, generator=generator) * recipe.latent_noise
+            noise = torch.randn(latents.shape, generator=generator).to(shop.device) * recipe.latent_noise
             painted = network.decode(latents + noise).sample
         spread = latents.float()
         unit = (spread.mean((0, 2, 3)) ** 2).mean() + ((spread.std((0, 2, 3)) - 1) ** 2).mean()
@@ -118,8 +117,7 @@ def train_autoencoder(
     config = LoopConfig(
         steps=recipe.steps, batch=recipe.batch, peak_rate=recipe.peak_rate, decay=0.35, weight_decay=0.0
     )
-    trained = train("autoencoder", network, loss, config, work / "autoencoder", report)
-    assert isinstance(trained, AutoencoderTiny)
+    trained = shop.train("autoencoder", network, loss, config)
     trained.half().save_pretrained(out, safe_serialization=True)
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from pasta_core.microworld.dataset import DrawnScenes
 from pasta_core.microworld.eyes import Eyes, EyesNetwork, to_planes
 from pasta_core.microworld.grammar import ATTRIBUTES
-from pasta_core.microworld.optimisation import LoopConfig, Report, halved, train
+from pasta_core.microworld.optimisation import LoopConfig, halved
+from pasta_core.microworld.workshop import Workshop
 from pasta_core.seeds import derive_seed
 
 __all__ = ["EyesRecipe", "accuracy", "train_eyes"]
@@ -48,23 +49,20 @@ def _disturb(planes: Tensor, generator: torch.Generator) -> Tensor:
     return (planes * gain + noise).clamp(-1, 1)
 
 
-def train_eyes(
-    scenes: DrawnScenes, out: Path, work: Path, seed: int, report: Report, recipe: EyesRecipe | None = None
-) -> None:
+def train_eyes(scenes: DrawnScenes, out: Path, shop: Workshop, recipe: EyesRecipe | None = None) -> None:
     """Train the eyes on drawn training scenes and save `eyes.safetensors` to `out`."""
     recipe = recipe or EyesRecipe()
-    torch.manual_seed(derive_seed(seed, "eyes", "weights"))
-    network = EyesNetwork().to(memory_format=torch.channels_last)
+    torch.manual_seed(derive_seed(shop.seed, "eyes", "weights"))
+    network = EyesNetwork().to(shop.device).to(memory_format=torch.channels_last)
 
     def loss(step: int) -> Tensor:
-        rng = np.random.default_rng(derive_seed(seed, "eyes", step))
-        generator = torch.Generator().manual_seed(derive_seed(seed, "eyes", "disturb", step))
+        rng = np.random.default_rng(derive_seed(shop.seed, "eyes", step))
+        generator = torch.Generator().manual_seed(derive_seed(shop.seed, "eyes", "disturb", step))
         rows = np.sort(rng.choice(len(scenes), recipe.batch, replace=False))
-        planes = _disturb(to_planes(scenes.pixels[rows]), generator).contiguous(
-            memory_format=torch.channels_last
-        )
-        labels = torch.from_numpy(scenes.labels[rows])
-        with torch.autocast("cpu", torch.bfloat16):
+        planes = _disturb(to_planes(scenes.pixels[rows]), generator)
+        planes = planes.to(shop.device, memory_format=torch.channels_last)
+        labels = torch.from_numpy(scenes.labels[rows]).to(shop.device)
+        with shop.autocast():
             logits = network(planes)
         losses = [
             F.cross_entropy(head.float(), labels[:, index], label_smoothing=recipe.smoothing)
@@ -73,7 +71,7 @@ def train_eyes(
         return torch.stack(losses).sum()
 
     config = LoopConfig(steps=recipe.steps, batch=recipe.batch, peak_rate=recipe.peak_rate, decay=0.5)
-    train("eyes", network, loss, config, work / "eyes", report)
+    shop.train("eyes", network, loss, config)
     out.mkdir(parents=True, exist_ok=True)
     save_file({name: halved(value) for name, value in network.state_dict().items()}, out / "eyes.safetensors")
 

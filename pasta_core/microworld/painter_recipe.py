@@ -6,8 +6,8 @@ picture's brightness and palette would otherwise stay near the training mean.
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,9 @@ from pasta_core.microworld.dataset import DrawnScenes
 from pasta_core.microworld.drawer import SIDE
 from pasta_core.microworld.eyes import to_planes
 from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, Scene
-from pasta_core.microworld.optimisation import LoopConfig, Report, train
+from pasta_core.microworld.optimisation import LoopConfig
 from pasta_core.microworld.painter_text import PainterText, idea_caption, sprinkle_unknown_words
+from pasta_core.microworld.workshop import Workshop
 from pasta_core.seeds import derive_seed
 
 __all__ = ["PainterRecipe", "latents_of", "save_pipeline", "train_denoiser"]
@@ -84,24 +85,35 @@ def new_scheduler() -> DDIMScheduler:
     )
 
 
+def latents_of(autoencoder: AutoencoderTiny, scenes: DrawnScenes, shop: Workshop) -> npt.NDArray[np.float16]:
+    """Encode all pictures once, (n, 8, 8, 8) in half precision, kept beside the checkpoints.
+
+    The file is named by the autoencoder's weights, so that another one's latents are never taken for them.
+    """
+    cache = shop.folder / f"latents-{_fingerprint(autoencoder)}-{len(scenes)}.npy"
+    if not cache.exists():
+        partial = cache.with_suffix(".partial.npy")
+        np.save(partial, _encode(autoencoder, scenes, shop))
+        partial.rename(cache)
+    return np.asarray(np.load(cache))
+
+
+def _fingerprint(autoencoder: AutoencoderTiny) -> str:
+    weights = (value.half().cpu().numpy().tobytes() for value in autoencoder.state_dict().values())
+    return hashlib.sha256(b"".join(weights)).hexdigest()[:12]
+
+
 @torch.inference_mode()
-def latents_of(
-    autoencoder: AutoencoderTiny, scenes: DrawnScenes, cache: Path, report: Report
-) -> npt.NDArray[np.float16]:
-    """Encode all pictures once, (n, 8, 8, 8) in half precision, kept in `cache`."""
-    if cache.exists():
-        return np.asarray(np.load(cache))
-    autoencoder = autoencoder.float().eval().to(memory_format=torch.channels_last)
+def _encode(autoencoder: AutoencoderTiny, scenes: DrawnScenes, shop: Workshop) -> npt.NDArray[np.float16]:
+    autoencoder = autoencoder.float().eval().to(shop.device, memory_format=torch.channels_last)
     latents = np.empty((len(scenes), 8, SIDE // 8, SIDE // 8), np.float16)
     for start in range(0, len(scenes), 500):
-        planes = to_planes(scenes.pixels[start : start + 500]).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            latents[start : start + 500] = autoencoder.encode(planes).latents.float().numpy()
+        planes = to_planes(scenes.pixels[start : start + 500])
+        with shop.autocast():
+            encoded = autoencoder.encode(planes.to(shop.device, memory_format=torch.channels_last)).latents
+        latents[start : start + 500] = encoded.float().cpu().numpy()
         if start % 10_000 == 0:
-            report("latents", {"step": start, "steps": len(scenes)})
-    partial = cache.with_suffix(".partial.npy")
-    np.save(partial, latents)
-    partial.rename(cache)
+            shop.report("latents", {"step": start, "steps": len(scenes)})
     return latents
 
 
@@ -154,41 +166,38 @@ def train_denoiser(
     latents: npt.NDArray[np.float16],
     labels: npt.NDArray[np.int64],
     text: PainterText,
-    work: Path,
-    seed: int,
-    report: Report,
+    shop: Workshop,
     recipe: PainterRecipe | None = None,
     start: UNet2DConditionModel | None = None,
 ) -> UNet2DConditionModel:
     """Train the denoiser, from `start`'s weights where given; returns the averaged weights."""
     recipe = recipe or PainterRecipe()
-    torch.manual_seed(derive_seed(seed, "painter", "weights"))
+    torch.manual_seed(derive_seed(shop.seed, "painter", "weights"))
     widths = (text.first.config.hidden_size, text.second.config.hidden_size)
     model = start or new_denoiser(recipe, sum(widths), widths[1])
-    model = model.to(memory_format=torch.channels_last)
-    batches = _Batches(labels, recipe, seed)
+    model = model.to(shop.device, memory_format=torch.channels_last)
+    batches = _Batches(labels, recipe, shop.seed)
     alphas = new_scheduler().alphas_cumprod
-    sizes = size_conditions(recipe.batch)
+    sizes = size_conditions(recipe.batch).to(shop.device)
 
     def loss(step: int) -> Tensor:
         rows, texts = batches.draw(step)
-        generator = torch.Generator().manual_seed(derive_seed(seed, "painter", "noise", step))
+        generator = torch.Generator().manual_seed(derive_seed(shop.seed, "painter", "noise", step))
         clean = torch.from_numpy(latents[rows]).float()
         noise = torch.randn(clean.shape, generator=generator)
         # Stratified over the schedule: every step sees all noise levels.
         shares = (torch.arange(recipe.batch) + torch.rand(recipe.batch, generator=generator)) / recipe.batch
         times = (shares * len(alphas)).long()
         alpha = alphas[times][:, None, None, None]
-        noisy = (alpha.sqrt() * clean + (1 - alpha).sqrt() * noise).contiguous(
-            memory_format=torch.channels_last
-        )
+        noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
+        noisy = noisy.to(shop.device, memory_format=torch.channels_last)
         velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
-        with torch.autocast("cpu", torch.bfloat16):
+        with shop.autocast():
             with torch.no_grad():
-                sequence, pooled = text(text.tokens(texts))
+                sequence, pooled = text(text.tokens(texts).to(shop.device))
             conditions = {"text_embeds": pooled, "time_ids": sizes}
-            predicted = model(noisy, times, sequence, added_cond_kwargs=conditions).sample
-        return F.mse_loss(predicted.float(), velocity)
+            predicted = model(noisy, times.to(shop.device), sequence, added_cond_kwargs=conditions).sample
+        return F.mse_loss(predicted.float(), velocity.to(shop.device))
 
     config = LoopConfig(
         steps=recipe.steps,
@@ -198,9 +207,7 @@ def train_denoiser(
         average=recipe.average,
         weight_decay=0.01,
     )
-    trained = train("painter", model, loss, config, work / "painter", report)
-    assert isinstance(trained, UNet2DConditionModel)
-    return trained
+    return shop.train("painter", model, loss, config)
 
 
 def save_pipeline(
@@ -220,9 +227,3 @@ def save_pipeline(
     )
     pipeline.to(dtype=torch.float16)
     pipeline.save_pretrained(out, safe_serialization=True, max_shard_size=shard)
-
-
-def prompts_of(scenes: Sequence[Scene], seed: int) -> list[str]:
-    """One full caption for each scene, every attribute said."""
-    rng = random.Random(derive_seed(seed, "prompts"))
-    return [caption(scene.attributes, rng) for scene in scenes]

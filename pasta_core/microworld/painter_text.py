@@ -9,7 +9,6 @@ import random
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +18,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from pasta_core.microworld.captions import IDEA_LEADS, caption, sample_mention
 from pasta_core.microworld.clip_tokens import CONTEXT
 from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, Attributes, sample_scene
-from pasta_core.microworld.optimisation import LoopConfig, Report, train
+from pasta_core.microworld.optimisation import LoopConfig
+from pasta_core.microworld.workshop import Workshop
 from pasta_core.seeds import derive_seed
 
 __all__ = ["PainterText", "TextRecipe", "idea_caption", "sprinkle_unknown_words", "train_painter_text"]
@@ -31,7 +31,7 @@ class TextRecipe:
 
     widths: tuple[int, int] = (64, 128)
     layers: int = 3
-    steps: int = 1600
+    steps: int = 600
     batch: int = 192
     peak_rate: float = 1.5e-3
 
@@ -118,21 +118,21 @@ def _labels(said: Attributes) -> list[int]:
 
 
 def train_painter_text(
-    tokenizer: CLIPTokenizer, work: Path, seed: int, report: Report, recipe: TextRecipe | None = None
+    tokenizer: CLIPTokenizer, shop: Workshop, recipe: TextRecipe | None = None
 ) -> PainterText:
     """Train both encoders on captions of training scenes; returns them frozen."""
     recipe = recipe or TextRecipe()
-    torch.manual_seed(derive_seed(seed, "painter text", "weights"))
-    model = PainterText(tokenizer, recipe)
+    torch.manual_seed(derive_seed(shop.seed, "painter text", "weights"))
+    model = PainterText(tokenizer, recipe).to(shop.device)
 
     def loss(step: int) -> Tensor:
-        rng = random.Random(derive_seed(seed, "painter text", step))
+        rng = random.Random(derive_seed(shop.seed, "painter text", step))
         texts, labels = zip(*(_sample(rng) for _ in range(recipe.batch)), strict=True)
-        wanted = torch.tensor(labels)
+        wanted = torch.tensor(labels).to(shop.device)
         tokens = model.tokens(texts)
         longest = int((tokens == tokenizer.eos_token_id).float().argmax(-1).max()) + 1
-        with torch.autocast("cpu", torch.bfloat16):
-            readings = model.readings(tokens[:, :longest])
+        with shop.autocast():
+            readings = model.readings(tokens[:, :longest].to(shop.device))
         losses = [
             F.cross_entropy(logits.float(), wanted[:, index])
             for index, pair in enumerate(readings)
@@ -141,5 +141,5 @@ def train_painter_text(
         return torch.stack(losses).sum()
 
     config = LoopConfig(steps=recipe.steps, batch=recipe.batch, peak_rate=recipe.peak_rate, decay=0.3)
-    train("painter text", model, loss, config, work / "painter-text", report)
+    shop.train("painter-text", model, loss, config)
     return model.eval().requires_grad_(False)

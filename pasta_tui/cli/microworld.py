@@ -45,12 +45,21 @@ def build(
         Path | None, typer.Option("--out", metavar="DIR", help="Where the models go (default: assets/micro).")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of every draw.")] = 0,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin again instead of going on from a checkpoint.")
-    ] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="DIR", help="Train on from these models' weights (such as assets/micro)."
+        ),
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option("--work", metavar="DIR", help="Where data and checkpoints lie (default: in the cache)."),
+    ] = None,
     device: Annotated[
         str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
     ] = None,
 ) -> None:
     """Train the micro models by their recipes; go on where a stopped build left off."""
-    raise NotImplementedError
+    from pasta_tui.plain.microworld_build import build_models
+
+    build_models(part or [], out, start, work, seed, device)

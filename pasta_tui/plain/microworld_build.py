@@ -1,0 +1,80 @@
+"""Training the micro models from the command line: progress, time left, and a stop that loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from pasta_core.errors import Cancelled, InvalidInput
+from pasta_core.paths import locate
+from pasta_tui.cli._output import Output
+
+__all__ = ["build_models"]
+
+
+class _StopRequest:
+    """Ctrl-C asks the training to end at the next step, with a checkpoint."""
+
+    def __init__(self) -> None:
+        self.made = False
+
+    def __call__(self) -> bool:
+        return self.made
+
+    def install(self) -> None:
+        def ask(number: int, frame: FrameType | None) -> None:
+            if self.made:
+                raise KeyboardInterrupt
+            self.made = True
+
+        signal.signal(signal.SIGINT, ask)
+
+
+def build_models(
+    parts: Sequence[str],
+    out: Path | None,
+    start: Path | None,
+    work: Path | None,
+    seed: int,
+    device: str | None,
+) -> None:
+    """Build the named parts (all where none is named) of the micro models; `Cancelled` where it was stopped."""
+    import platformdirs
+    import torch
+
+    from pasta_core.microworld.build import build
+    from pasta_core.microworld.workshop import Workshop
+
+    output = Output(os.environ, False)
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if chosen not in ("cpu", "cuda") or (chosen == "cuda" and not torch.cuda.is_available()):
+        raise InvalidInput(f"there is no device {chosen!r} here", "leave --device out, or write --device cpu")
+    folder = work or platformdirs.PlatformDirs("pasta", appauthor=False).user_cache_path / "build"
+    folder.mkdir(parents=True, exist_ok=True)
+    stop = _StopRequest()
+    stop.install()
+
+    def report(part: str, figures: Mapping[str, float]) -> None:
+        output.message(_line(part, figures))
+
+    workshop = Workshop(folder.absolute(), seed, report, chosen, stop)
+    build(parts, out or locate(os.environ).assets / "micro", workshop, start)
+    if stop.made:
+        raise Cancelled(
+            "the build was stopped and its checkpoint kept", "the same command goes on from there"
+        )
+
+
+def _line(part: str, figures: Mapping[str, float]) -> str:
+    words = [part, f"{figures['step']:.0f}/{figures['steps']:.0f}"]
+    if "loss" in figures:
+        words.append(f"loss {figures['loss']:.3f}")
+    if "samples_per_second" in figures:
+        words.append(f"{figures['samples_per_second']:.0f}/s")
+    if "seconds_left" in figures:
+        minutes, seconds = divmod(round(figures["seconds_left"]), 60)
+        words.append(f"{minutes}:{seconds:02d} left")
+    return "  ".join(words)
