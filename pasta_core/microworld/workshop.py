@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 
+from pasta_core.errors import InvalidInput
 from pasta_core.microworld.optimisation import LoopConfig, Report, train
 
 __all__ = ["Workshop"]
@@ -25,6 +26,17 @@ class Workshop:
     report: Report
     device: str = "cpu"
     stop: Callable[[], bool] = lambda: False
+
+    @classmethod
+    def on(
+        cls, device: str | None, folder: Path, seed: int, report: Report, stop: Callable[[], bool]
+    ) -> Workshop:
+        """A workshop on the named device; without a name on CUDA where there is one. Unknown: `InvalidInput`."""
+        has_cuda = torch.cuda.is_available()
+        chosen = device or ("cuda" if has_cuda else "cpu")
+        if chosen not in ("cpu", "cuda") or (chosen == "cuda" and not has_cuda):
+            raise InvalidInput(f"there is no device {chosen!r} here", "name cpu, or no device at all")
+        return cls(folder, seed, report, chosen, stop)
 
     def autocast(self) -> torch.autocast:
         """Half precision where it is safe: on a CPU with these shapes 4 to 10 times faster."""

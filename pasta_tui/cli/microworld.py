@@ -60,6 +60,6 @@ def build(
     ] = None,
 ) -> None:
     """Train the micro models by their recipes; go on where a stopped build left off."""
-    from pasta_tui.plain.microworld_build import build_models
+    from pasta_tui.cli._microworld_build import build_models
 
     build_models(part or [], out, start, work, seed, device)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from pasta_core.errors import Cancelled, InvalidInput
+from pasta_core.errors import Cancelled
 from pasta_core.paths import locate
 from pasta_tui.cli._output import Output
 
@@ -41,17 +41,13 @@ def build_models(
     seed: int,
     device: str | None,
 ) -> None:
-    """Build the named parts (all where none is named) of the micro models; `Cancelled` where it was stopped."""
+    """Build the named parts (all where none is named); `Cancelled` where it was stopped."""
     import platformdirs
-    import torch
 
     from pasta_core.microworld.build import build
     from pasta_core.microworld.workshop import Workshop
 
     output = Output(os.environ, False)
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if chosen not in ("cpu", "cuda") or (chosen == "cuda" and not torch.cuda.is_available()):
-        raise InvalidInput(f"there is no device {chosen!r} here", "leave --device out, or write --device cpu")
     folder = work or platformdirs.PlatformDirs("pasta", appauthor=False).user_cache_path / "build"
     folder.mkdir(parents=True, exist_ok=True)
     stop = _StopRequest()
@@ -60,7 +56,7 @@ def build_models(
     def report(part: str, figures: Mapping[str, float]) -> None:
         output.message(_line(part, figures))
 
-    workshop = Workshop(folder.absolute(), seed, report, chosen, stop)
+    workshop = Workshop.on(device, folder.absolute(), seed, report, stop)
     build(parts, out or locate(os.environ).assets / "micro", workshop, start)
     if stop.made:
         raise Cancelled(
