@@ -38,7 +38,7 @@ kill *args:
 
 # the benchmarks; run them on an idle machine
 bench *args:
-    {{uv}} pytest tests/bench -s {{args}}
+    for file in tests/bench/bench_*.py; do {{uv}} python -m "tests.bench.$(basename "$file" .py)" {{args}}; done
 
 # the wheel and the source distribution
 build:
