@@ -15,7 +15,7 @@ from pasta_core.domain import Turn, User
 from pasta_core.errors import Cancelled, PastaError
 from pasta_core.events import Event, Finished
 from pasta_core.profiles import load_profile
-from pasta_core.sessions.records import PERSON, SessionStatus
+from pasta_core.sessions.records import PERSON, NewSession, SessionStatus
 from pasta_core.sessions.session import Services, Session, begin_session, resume_session
 from pasta_core.sessions.store import Store
 from pasta_core.settings import Profile
@@ -38,13 +38,16 @@ def play(request: Request) -> None:
     out = Output(os.environ, request.as_json)
     config = configure(request.flags, os.environ, Path.cwd())
     target = None if request.out is None else usable_directory(request.out)
-    run = _resumed if request.resume is not None else _begun
+    if request.resume is None:
+        # The prompt is asked for before the loop runs, where Ctrl-C still interrupts a read.
+        session = _begun(new_session(request, config, out), config, out, target)
+    else:
+        session = _resumed(request, config, out, target)
     with suppress(Quit):
-        run_until_stopped(run(request, config, out, target))
+        run_until_stopped(session)
 
 
-async def _begun(request: Request, config: Configuration, out: Output, target: Path | None) -> None:
-    new = new_session(request, config, out)
+async def _begun(new: NewSession, config: Configuration, out: Output, target: Path | None) -> None:
     worker = worker_for(config, config.profile, out)
     try:
         with ExitStack() as stack:

@@ -12,6 +12,7 @@ import pytest
 
 from pasta_core.paths import find_assets
 from tests.support.commands import PASTA, complaint, pasta
+from tests.support.terminal import TerminalSession
 
 RATER = ("--rater", "planted:0")
 OWN = ("--profile", "own", *RATER)
@@ -171,3 +172,12 @@ def test_a_full_disk_on_stdout_is_1() -> None:
     assert show.returncode == 1
     assert len(show.stderr.splitlines()) == 1
     assert "disk is full" in show.stderr
+
+
+def test_ctrl_c_and_ctrl_d_at_the_first_question() -> None:
+    for key, code in ((b"\x03", 130), (b"\x04", 2)):
+        with TerminalSession([*PASTA, "session"], {"TERM": "xterm"}) as terminal:
+            terminal.wait_for("What do you want to see? ")
+            terminal.press(key)
+            assert terminal.wait() == code
+            assert "Traceback" not in terminal.text
