@@ -53,6 +53,14 @@ class WriterRecipe:
     quantisation: str = "f16"
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How many steps a training takes, and how many made the weights that it starts from."""
+
+    steps: int
+    earlier_steps: int
+
+
 def build_model(recipe: WriterRecipe, tokenizer: Tokenizer) -> LlamaForCausalLM:
     """The micro writer with fresh weights."""
     end = end_token(tokenizer)
@@ -96,7 +104,6 @@ def train_writer(
     torch.manual_seed(derive_seed(seed, "writer", "weights"))
     tokenizer = train_tokenizer()
     model = build_model(recipe, tokenizer)
-    earlier = _start_from(out, model) if resume else 0
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     batches = _Batches(tokenizer, WriterTemplate.load(template), recipe, seed)
     loss = partial(_loss, model, batches)
@@ -104,9 +111,9 @@ def train_writer(
     if not resume:
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
         (folder / "plan.json").unlink(missing_ok=True)
-    steps = _planned_steps(folder, minutes, model, loss)
+    plan = _plan(folder, out, minutes, model, loss, resume)
     config = LoopConfig(
-        steps=steps,
+        steps=plan.steps,
         batch=recipe.dialogues,
         peak_rate=recipe.peak_rate,
         warm_up=recipe.warm_up,
@@ -117,8 +124,7 @@ def train_writer(
     train("writer", model, loss, config, folder, report)
     facts = {
         "seed": seed,
-        "steps": steps,
-        "earlier_steps": earlier,
+        **asdict(plan),
         "minutes": (time.monotonic() - started) / 60,
         "parameters": sum(weights.numel() for weights in model.parameters()),
         **asdict(recipe),
@@ -188,6 +194,18 @@ def _loss(model: LlamaForCausalLM, batches: _Batches, step: int) -> Tensor:
     return F.cross_entropy(logits.float(), tokens[:, 1:][real])
 
 
+def _plan(folder: Path, out: Path, minutes: float, model: LlamaForCausalLM, loss: Any, resume: bool) -> _Plan:
+    """The plan in `folder`, or a new one: whose weights to start from, and how many steps fit the time."""
+    file = folder / "plan.json"
+    if file.is_file():
+        return _Plan(**json.loads(file.read_text(encoding="utf-8")))
+    earlier = _start_from(out, model) if resume else 0
+    plan = _Plan(_fitting_steps(minutes, model, loss), earlier)
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asdict(plan)), encoding="utf-8")
+    return plan
+
+
 def _start_from(out: Path, model: LlamaForCausalLM) -> int:
     """Load the weights of an earlier training, if there are any; returns how many steps made them."""
     if not (out / WEIGHTS).is_file():
@@ -198,20 +216,14 @@ def _start_from(out: Path, model: LlamaForCausalLM) -> int:
     return int(facts["steps"]) + int(facts["earlier_steps"])
 
 
-def _planned_steps(folder: Path, minutes: float, model: LlamaForCausalLM, loss: Any) -> int:
-    """How many steps fit, timed on whole pools without changing a weight; a plan once made is kept."""
-    plan = folder / "plan.json"
-    if plan.is_file():
-        return int(json.loads(plan.read_text(encoding="utf-8"))["steps"])
+def _fitting_steps(minutes: float, model: LlamaForCausalLM, loss: Any) -> int:
+    """How many steps fit, timed on a whole pool without changing a weight."""
     loss(0).backward()
     started, count = time.monotonic(), 8
     for step in range(count):
         loss(step).backward()
     model.zero_grad(set_to_none=True)
-    steps = max(1, round(60 * minutes * count / (time.monotonic() - started)))
-    folder.mkdir(parents=True, exist_ok=True)
-    plan.write_text(json.dumps({"steps": steps}), encoding="utf-8")
-    return steps
+    return max(1, round(60 * minutes * count / (time.monotonic() - started)))
 
 
 def _export(
