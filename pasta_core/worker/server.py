@@ -36,7 +36,8 @@ class WorkerOptions:
 def serve(options: WorkerOptions) -> None:
     """Serve until stdin ends; never returns."""
     source, sink = claim_stdio()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s worker %(levelname)s %(message)s")
+    logging.getLogger("pasta_core").setLevel(logging.INFO)
     sink.send(Hello(NAME, PROTOCOL, package_version(), options.profile, os.getpid()).to_json())
 
     # Threads that wait by spinning take the cores from those they wait for: measured, 20 times slower on a

@@ -57,7 +57,8 @@ class WriterDesk:
 def main(arguments: list[str]) -> None:
     """Serve until stdin ends."""
     source, sink = claim_stdio()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s writer %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s writer %(levelname)s %(message)s")
+    logging.getLogger("pasta_core").setLevel(logging.INFO)
     _, name = arguments
     sink.send(Hello(NAME, PROTOCOL, package_version(), name, os.getpid()).to_json())
 
