@@ -1,8 +1,8 @@
 """How fast a worker greets, paints, stops and closes: `python -m tests.bench.test_bench_worker`.
 
-Without `--profile NAME` it builds models of the micro painter's shape with random weights. Prints one JSON document:
-medians in seconds, CPU seconds of the worker for 16 images, and the machine's load, without which none of
-them means much.
+Without `--profile NAME` it builds models of the micro painter's shape with random weights. Prints one JSON
+document: medians in seconds, CPU seconds of the worker for 16 images, and the machine's load, without which
+none of them means much.
 """
 
 from __future__ import annotations
