@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["load_vocabulary", "unknown_words"]
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 
 
 def load_vocabulary(path: Path | None) -> frozenset[str]:
@@ -22,4 +22,8 @@ def unknown_words(prompt: str, vocabulary: frozenset[str]) -> tuple[str, ...]:
     if not vocabulary:
         return ()
     words = dict.fromkeys(_WORD.findall(prompt.lower()))
-    return tuple(word for word in words if word not in vocabulary)
+    return tuple(word for word in words if not _known(word, vocabulary))
+
+
+def _known(word: str, vocabulary: frozenset[str]) -> bool:
+    return word in vocabulary or all(part in vocabulary for part in word.split("-"))
