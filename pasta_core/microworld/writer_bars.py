@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from tokenizers import Tokenizer
-from transformers import LlamaForCausalLM
 
 from pasta_core.agent.llama import LlamaModel
 from pasta_core.agent.templates import WriterTemplate
@@ -21,10 +19,11 @@ from pasta_core.domain import Candidate, CandidateForm
 from pasta_core.errors import PastaError
 from pasta_core.microworld.captions import parse_attributes
 from pasta_core.microworld.dialogues import VERY_DIFFERENT, Dialogue, sample_dialogue
-from pasta_core.microworld.gguf_export import export_gguf
 from pasta_core.microworld.grammar import held_out_scenes
-from pasta_core.microworld.writer_tokens import END
 from pasta_core.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
 
 __all__ = ["WriterBars", "agreement_with_weights", "bar_dialogues", "measure_writer"]
 
@@ -137,6 +136,14 @@ def agreement_with_weights(
 
     `folder` holds the trained weights. The GGUF is exported anew to `work`; its cache is kept in float32.
     """
+    # only this measurement needs the training stack
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import LlamaForCausalLM
+
+    from pasta_core.microworld.gguf_export import export_gguf
+    from pasta_core.microworld.writer_tokens import END
+
     weights = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     path = work / f"agreement-{quantisation}.gguf"
@@ -151,8 +158,9 @@ def agreement_with_weights(
     return fmean(equal)
 
 
-@torch.inference_mode()
 def _greedy_tokens_agree(model: LlamaModel, weights: LlamaForCausalLM, prompt: list[int], count: int) -> bool:
+    import torch
+
     model.clear()
     model.feed(prompt, lambda: False)
     written: list[int] = []
@@ -160,5 +168,6 @@ def _greedy_tokens_agree(model: LlamaModel, weights: LlamaForCausalLM, prompt: l
         written.append(int(np.argmax(model.logits())))
         model.feed(written[-1:], lambda: False)
     # one pass over prompt and answer says what transformers' greedy search writes as long as both agree
-    logits = weights(torch.tensor([[*prompt, *written]])).logits[0, len(prompt) - 1 : -1]
+    with torch.inference_mode():
+        logits = weights(torch.tensor([[*prompt, *written]])).logits[0, len(prompt) - 1 : -1]
     return bool(written == logits.argmax(-1).tolist())

@@ -14,8 +14,6 @@ from pasta_core.settings import WriterProfile
 
 __all__ = ["write_card"]
 
-AGREEMENT_PROMPTS = 100
-
 _CARD = """\
 # The micro writer
 
@@ -52,7 +50,9 @@ Median time of an answer: {seconds:.2f} s. Greedy tokens equal to transformers' 
 """
 
 
-def write_card(out: Path, template: Path, count: int, report: Report) -> None:
+def write_card(
+    out: Path, template: Path, count: int, report: Report, *, agreement_prompts: int = 100
+) -> None:
     """Measure the writer in `out` on `count` requests and write `README.md` and `bars.json` beside it."""
     profile = WriterProfile(out / "writer.gguf", template, threads=1)
     writer = LlamaWriter(profile)
@@ -60,7 +60,7 @@ def write_card(out: Path, template: Path, count: int, report: Report) -> None:
     writer.close()
     with tempfile.TemporaryDirectory() as folder:
         agreement = {
-            kind: agreement_with_weights(out, Path(folder), template, kind, AGREEMENT_PROMPTS)
+            kind: agreement_with_weights(out, Path(folder), template, kind, agreement_prompts)
             for kind in ("f32", "f16", "q8_0")
         }
     bars = {**asdict(measured), "greedy_agreement": agreement}
@@ -70,7 +70,7 @@ def write_card(out: Path, template: Path, count: int, report: Report) -> None:
         **facts,
         **asdict(measured),
         **agreement,
-        agreement_prompts=AGREEMENT_PROMPTS,
+        agreement_prompts=agreement_prompts,
         samples=facts["steps"] * facts["dialogues"],
         size=profile.model.stat().st_size / 1e6,
     )
