@@ -33,6 +33,12 @@ def _build_eyes(out: Path, shop: Workshop, start: Path | None) -> None:
     measure_eyes(out, shop)
 
 
+def _build_raters(out: Path, shop: Workshop, start: Path | None) -> None:
+    from pasta_core.microworld.rater_page import write_rater_page
+
+    write_rater_page(out, shop)
+
+
 def _build_autoencoder(out: Path, shop: Workshop, start: Path | None) -> None:
     from pasta_core.microworld.autoencoder_recipe import train_autoencoder
 
@@ -61,6 +67,7 @@ def _build_painter(out: Path, shop: Workshop, start: Path | None) -> None:
 
 PARTS: Mapping[str, Callable[[Path, Workshop, Path | None], None]] = {
     "eyes": _build_eyes,
+    "raters": _build_raters,
     "autoencoder": _build_autoencoder,
     "clip": _build_clip,
     "writer": _build_writer,

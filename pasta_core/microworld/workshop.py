@@ -31,7 +31,7 @@ class Workshop:
     def on(
         cls, device: str | None, folder: Path, seed: int, report: Report, stop: Callable[[], bool]
     ) -> Workshop:
-        """A workshop on the named device; without a name on CUDA where there is one. Unknown: `InvalidInput`."""
+        """A workshop on the named device, else on CUDA where there is one; unknown is `InvalidInput`."""
         has_cuda = torch.cuda.is_available()
         chosen = device or ("cuda" if has_cuda else "cpu")
         if chosen not in ("cpu", "cuda") or (chosen == "cuda" and not has_cuda):
