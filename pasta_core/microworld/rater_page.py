@@ -26,20 +26,21 @@ _PAGE = """\
 # The planted raters
 
 Who plays the humans in the microworld: the individuals of these archetypes (`planted:NAME[:INDIVIDUAL]`), by
-the numbers in [raters.toml](../raters.toml), which were fixed before any user model or value model was trained.
+the numbers in [raters.toml](../raters.toml), fixed before any user model or value model was trained.
 They see through the frozen [eyes](../eyes/README.md). SHA-256 of the file:
 `{sha256}`.
 
-On {pairs:,} pairs of drawn pictures two raters agree in {between:.1%} of cases (people on HPD v2: 79.5 %), one
-rater with themselves in {oneself:.1%}; {unsaid:.1%} of the taste variance comes from what no caption says.
+On {pairs:,} pairs of drawn pictures two raters agree in {between:.1%} of cases (people on HPD v2: 79.5 %),
+one rater with themselves in {oneself:.1%}; {unsaid:.1%} of the taste variance comes from what captions do
+not say.
 
-Each sheet shows, of {count:,} held-out drawn scenes, the {shown} that individual 0 likes most and below them the
-{shown} liked least, without an initial prompt.
+Each sheet shows, of {count:,} held-out drawn scenes, the {shown} that individual 0 likes most and below them
+the {shown} liked least, without an initial prompt.
 {sections}"""
 
 
 def write_rater_page(out: Path, shop: Workshop) -> None:
-    """Write `raters/README.md` and a contact sheet per archetype into a folder of models such as `assets/micro`."""
+    """Write `raters/README.md` and a contact sheet per archetype into a folder of models."""
     sheet, eyes = RaterSheet.load(out.parent), Eyes.load(out / "eyes")
     scenes = draw_held_out(shop.seed)
     folder = out / "raters"
