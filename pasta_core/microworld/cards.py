@@ -90,7 +90,7 @@ def measure_eyes(out: Path, shop: Workshop) -> None:
 
 def measure_clip(out: Path, shop: Workshop) -> None:
     """Measure CLIP's retrieval and its linear probes on drawn held-out scenes and write its card."""
-    from pasta_core.microworld.clip_bars import recall_at_one, utility_probe
+    from pasta_core.microworld.clip_bars import recall_at_one, utility_probes
     from pasta_core.microworld.eyes import Eyes
     from pasta_core.microworld.raters import PlantedRater, RaterSheet
     from pasta_core.users.clip import ClipEncoder
@@ -99,12 +99,8 @@ def measure_clip(out: Path, shop: Workshop) -> None:
     held_out = draw_held_out(shop.seed)
     training = draw_training_scenes(shop.folder, PROBED, shop.seed + 1, lambda done, total: None)
     sheet = RaterSheet.load(assets)
-    probes = {
-        archetype.name: utility_probe(
-            clip, PlantedRater.load(f"planted:{archetype.name}", assets, eyes), training, held_out
-        )
-        for archetype in sheet.archetypes
-    }
+    raters = [PlantedRater.load(f"planted:{archetype.name}", assets, eyes) for archetype in sheet.archetypes]
+    probes = utility_probes(clip, raters, training, held_out)
     recall = recall_at_one(clip, held_out, shop.seed)
     table = _rows("| archetype | R^2 |", {name: f"{value:.2f}" for name, value in probes.items()})
     card = _CLIP.format(count=HELD_OUT, recall=recall, probed=PROBED, raters=sheet.sha256[:12], table=table)

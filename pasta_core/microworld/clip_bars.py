@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from pasta_core.microworld.raters import PlantedRater
 from pasta_core.seeds import derive_seed
 from pasta_core.users.clip import ClipEncoder
 
-__all__ = ["recall_at_one", "utility_probe"]
+__all__ = ["recall_at_one", "utility_probes"]
 
 
 def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -34,18 +35,31 @@ def recall_at_one(clip: ClipEncoder, scenes: DrawnScenes, seed: int, among: int 
     return float(np.mean(np.concatenate(found)))
 
 
-def utility_probe(clip: ClipEncoder, rater: PlantedRater, train: DrawnScenes, test: DrawnScenes) -> float:
-    """R^2 on test pictures of a ridge regression from CLIP embeddings to a rater's planted taste."""
+def utility_probes(
+    clip: ClipEncoder, raters: Sequence[PlantedRater], train: DrawnScenes, test: DrawnScenes
+) -> dict[str, float]:
+    """R^2 on test pictures of a ridge regression from CLIP embeddings to each rater's planted taste."""
+    designs = [_design(clip, scenes) for scenes in (train, test)]
+    sheet, eyes = raters[0].sheet, raters[0].eyes
+    sights = [sheet.look(eyes, scenes.pixels) for scenes in (train, test)]
+    return {
+        rater.archetype.name: _explained(
+            designs, [rater.said_taste(sight) + rater.unsaid_taste(sight) for sight in sights]
+        )
+        for rater in raters
+    }
 
-    def features(scenes: DrawnScenes) -> npt.NDArray[np.float64]:
-        rows = clip.embed_images(list(scenes.pixels)).astype(np.float64)
-        return np.concatenate([rows, np.ones((len(rows), 1))], axis=-1)
 
-    def tastes(scenes: DrawnScenes) -> npt.NDArray[np.float64]:
-        return rater.image_utilities("", scenes.pixels)
+def _design(clip: ClipEncoder, scenes: DrawnScenes) -> npt.NDArray[np.float64]:
+    rows = clip.embed_images(list(scenes.pixels)).astype(np.float64)
+    return np.concatenate([rows, np.ones((len(rows), 1))], axis=-1)
 
-    design, wanted = features(train), tastes(train)
-    weights = np.linalg.solve(design.T @ design + 1e-2 * np.eye(design.shape[1]), design.T @ wanted)
-    truth = tastes(test)
-    missed = truth - features(test) @ weights
-    return float(1 - (missed**2).sum() / ((truth - truth.mean()) ** 2).sum())
+
+def _explained(
+    designs: Sequence[npt.NDArray[np.float64]], tastes: Sequence[npt.NDArray[np.float64]]
+) -> float:
+    """The share of the second tastes' variance that a ridge fitted to the first pair explains."""
+    ridge = 1e-2 * np.eye(designs[0].shape[1])
+    weights = np.linalg.solve(designs[0].T @ designs[0] + ridge, designs[0].T @ tastes[0])
+    missed = tastes[1] - designs[1] @ weights
+    return float(1 - (missed**2).sum() / ((tastes[1] - tastes[1].mean()) ** 2).sum())

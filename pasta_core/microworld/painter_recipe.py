@@ -35,10 +35,10 @@ __all__ = ["PainterRecipe", "latents_of", "save_pipeline", "train_denoiser"]
 class PainterRecipe:
     """What the shipped denoiser was trained with."""
 
-    channels: tuple[int, int] = (128, 192)
+    channels: tuple[int, int] = (128, 160)
     steps: int = 7200
     batch: int = 64
-    peak_rate: float = 8e-4
+    peak_rate: float = 1e-3
     average: float = 0.9995
     empty: float = 0.08
     """Share of pictures trained without a caption, so that guidance is possible."""
@@ -60,7 +60,7 @@ def new_denoiser(recipe: PainterRecipe, text_width: int, pooled_width: int) -> U
         block_out_channels=recipe.channels,
         layers_per_block=2,
         transformer_layers_per_block=1,
-        attention_head_dim=(4, 6),
+        attention_head_dim=(4, 5),
         use_linear_projection=True,
         norm_num_groups=32,
         cross_attention_dim=text_width,
