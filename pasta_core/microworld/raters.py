@@ -218,8 +218,11 @@ class PlantedRater:
 
         `columns[l][m]` is a picture (height, width, 3); the same seed repeats the choice.
         """
+        return self.choose_among(self.column_utilities(initial_prompt, columns), seed)
+
+    def choose_among(self, utilities: Array, seed: int) -> RaterChoice:
+        """Choose among columns of these true utilities (L,)."""
         numbers = self.sheet.population
-        utilities = self.column_utilities(initial_prompt, columns)
         rng = np.random.default_rng(derive_seed(seed, "rater's choice"))
         places = np.resize(self._own[2], len(utilities))
         chances = _softmax((utilities + places) / numbers["choice_temperature"])

@@ -63,11 +63,16 @@ def test_the_same_seed_repeats_a_choice_and_individuals_differ(eyes: Eyes) -> No
     assert rater.choose("a cat", columns, 11).utilities != other.choose("a cat", columns, 11).utilities
 
 
-def test_choices_follow_utility_but_not_always(eyes: Eyes) -> None:
+def test_choices_follow_utility_with_lapses(eyes: Eyes) -> None:
     rater = PlantedRater.load("planted:sunny", ASSETS, eyes)
-    columns = _columns(HOUSE, DAY)
-    chosen = [rater.choose("a cat", columns, seed).column for seed in range(300)]
-    assert 0.9 < np.mean(chosen) < 1.0
+    much, little = np.array([0.0, 5.0, 0.0, 0.0]), np.array([0.0, 0.2, 0.0, 0.0])
+    clear, close = (
+        np.mean([rater.choose_among(utilities, seed).column == 1 for seed in range(3000)])
+        for utilities in (much, little)
+    )
+    lapses = 0.75 * rater.sheet.population["lapse"]
+    assert clear == pytest.approx(1 - lapses, abs=0.01)
+    assert 0.3 < close < 0.6
 
 
 @pytest.mark.parametrize("spec", ["planted:", "planted:nobody", "planted:12", "planted:0:x", "human:0"])
