@@ -33,6 +33,9 @@ SESSION_KEYS: Mapping[str, type] = {
 
 _Part = TypeVar("_Part", WriterProfile, PainterProfile, ClipProfile)
 
+SHIPPED = "assets:"
+"""How a path in a profile begins that names a shipped file."""
+
 
 def known_profiles(paths: Paths) -> dict[str, Path]:
     """All profiles by name; a user's profile hides a shipped one of the same name."""
@@ -86,7 +89,7 @@ def session_settings(base: SessionSettings, changes: Mapping[str, int]) -> Sessi
 
 
 class _Resolver:
-    """Makes the paths in a profile file absolute."""
+    """Makes a profile's paths absolute: they start at its folder, or with `SHIPPED` at the assets."""
 
     def __init__(self, file: Path, assets: Path) -> None:
         self.file = file
@@ -94,8 +97,8 @@ class _Resolver:
 
     def path(self, value: object, key: str) -> Path:
         given: Path = convert(value, Path, f"{self.file}: {key}")
-        beside = self.file.parent / given
-        return beside if given.is_absolute() or beside.exists() else self.assets / given
+        shipped = str(given).removeprefix(SHIPPED)
+        return self.assets / shipped if shipped != str(given) else self.file.parent / given
 
 
 def _part(kind: type[_Part], table: Mapping[str, Any], key: str, resolver: _Resolver) -> _Part:

@@ -98,7 +98,7 @@ def random_profile() -> str:
     build_clip(root / "clip")
     (root / "profiles").mkdir()
     (root / "profiles" / "random.toml").write_text(
-        f'[writer]\nmodel = "{root}/none.gguf"\ntemplate = "templates/micro-writer.txt"\n'
+        f'[writer]\nmodel = "{root}/none.gguf"\ntemplate = "assets:templates/micro-writer.txt"\n'
         f'[painter]\nmodel = "{root}/painter"\nsize = 64\nsteps = 8\nguidance = 1.0\n'
         f'[clip]\nmodel = "{root}/clip"\n'
     )

@@ -24,7 +24,8 @@ def own_profile(own_directories: Path) -> Path:
     profiles = own_directories / "config" / "pasta" / "profiles"
     profiles.mkdir(parents=True)
     shipped = find_assets()
-    (profiles / "own.toml").write_text((shipped / "profiles" / "micro.toml").read_text())
+    micro = (shipped / "profiles" / "micro.toml").read_text()
+    (profiles / "own.toml").write_text(micro.replace("assets:micro", "micro"))
     shutil.copytree(shipped / "micro", profiles / "micro")
     return profiles / "micro"
 

@@ -44,7 +44,7 @@ def profiles(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     folder.mkdir(parents=True)
     for name, root in (("trial", models), ("broken", tmp_path / "nowhere")):
         (folder / f"{name}.toml").write_text(
-            f'[writer]\nmodel = "{root}/writer/writer.gguf"\ntemplate = "templates/micro-writer.txt"\n'
+            f'[writer]\nmodel = "{root}/writer/writer.gguf"\ntemplate = "assets:templates/micro-writer.txt"\n'
             f'threads = 1\n[painter]\nmodel = "{root}/painter"\nsize = 64\nsteps = 4\nguidance = 1.0\n'
             f'[clip]\nmodel = "{root}/clip"\n'
         )

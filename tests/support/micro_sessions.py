@@ -45,7 +45,7 @@ def _random_models(folder: Path) -> SessionModels:
     profiles = folder / "config" / "profiles"
     profiles.mkdir(parents=True)
     (profiles / "random.toml").write_text(
-        f'[writer]\nmodel = "{folder}/writer.gguf"\ntemplate = "templates/micro-writer.txt"\n'
+        f'[writer]\nmodel = "{folder}/writer.gguf"\ntemplate = "assets:templates/micro-writer.txt"\n'
         f'[painter]\nmodel = "{folder}/painter"\nsize = 64\nsteps = 4\nguidance = 1.0\npass_size = 4\n'
         f'[clip]\nmodel = "{folder}/clip"\n'
     )

@@ -14,7 +14,7 @@ PROFILE = """
 description = "for tests"
 [writer]
 model = "writer.gguf"
-template = "templates/micro-writer.txt"
+template = "assets:templates/micro-writer.txt"
 [painter]
 model = "painter"
 [clip]
@@ -58,12 +58,10 @@ def test_defaults_are_the_papers_and_the_shipped_profile(tmp_path: Path) -> None
     assert (session.turns, session.columns, session.images, session.form.total) == (5, 4, 4, 25)
 
 
-def test_relative_paths_start_at_the_profile_and_else_at_the_assets(config_dir: Path, tmp_path: Path) -> None:
-    (config_dir / "profiles" / "writer.gguf").write_bytes(b"GGUF")
+def test_paths_start_at_the_profile_and_shipped_ones_at_the_assets(config_dir: Path, tmp_path: Path) -> None:
     config = configured(tmp_path, {"profile": "mine"})
     assert config.profile.writer.model == config_dir / "profiles" / "writer.gguf"
-    assert config.profile.painter.model == config.paths.assets / "painter"
-    assert config.profile.writer.template.is_file()
+    assert config.profile.writer.template == config.paths.assets / "templates" / "micro-writer.txt"
 
 
 def test_a_data_directory_in_a_project_file_starts_at_that_file(tmp_path: Path) -> None:
