@@ -1,8 +1,7 @@
-"""How fast a worker greets, paints, stops and closes: `python -m tests.bench.test_bench_worker`.
+"""How fast a worker greets, paints, stops and closes: `python -m tests.bench.bench_worker`.
 
-Without `--profile NAME` it builds models of the micro painter's shape with random weights. Prints one JSON
-document: medians in seconds, CPU seconds of the worker for 16 images, and the machine's load, without which
-none of them means much.
+Prints one JSON document: medians in seconds, CPU seconds of the worker for 16 images, and the machine's load,
+without which none of them means much.
 """
 
 from __future__ import annotations
@@ -89,37 +88,13 @@ async def measure(profile: str, repeats: int) -> dict[str, Any]:
     }
 
 
-def random_profile() -> str:
-    """A profile of random models in a directory of its own."""
-    from tests.random_models import build_clip, build_painter
-
-    root = Path(tempfile.mkdtemp())
-    build_painter(root / "painter")
-    build_clip(root / "clip")
-    (root / "profiles").mkdir()
-    (root / "profiles" / "random.toml").write_text(
-        f'[writer]\nmodel = "{root}/none.gguf"\ntemplate = "assets:templates/micro-writer.txt"\n'
-        f'[painter]\nmodel = "{root}/painter"\nsize = 64\nsteps = 8\nguidance = 1.0\n'
-        f'[clip]\nmodel = "{root}/clip"\n'
-    )
-    os.environ["PASTA_CONFIG_DIR"] = str(root)
-    return "random"
-
-
-def test_worker_speed() -> None:
-    """Print the figures under `just bench`; what they must be depends on the machine, so none is asserted."""
-    figures = asyncio.run(measure(random_profile(), repeats=5))
-    print(json.dumps(figures, indent=2))
-    assert 0 < figures["first_column"] <= figures["images_16"] < figures["cold_start_16_images"]
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profile")
+    parser.add_argument("--profile", default="micro")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(options.profile or random_profile(), options.repeats)), indent=2))
+    print(json.dumps(asyncio.run(measure(options.profile, options.repeats)), indent=2))
 
 
 if __name__ == "__main__":
