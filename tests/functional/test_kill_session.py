@@ -13,9 +13,7 @@ import pytest
 from tests.support.killing import Line, in_order, random_moment, survive
 from tests.support.micro_sessions import (
     LONGEST_DELAY,
-    SessionModels,
     images_of,
-    session_models,
     session_program,
     uninterrupted,
 )
@@ -24,23 +22,18 @@ TURNS = 2
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> SessionModels:
-    return session_models(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory, models: SessionModels) -> list[Line]:
-    return uninterrupted(session_program(tmp_path_factory.mktemp("whole"), TURNS, models), TURNS)
+def reference(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
+    return uninterrupted(session_program(tmp_path_factory.mktemp("whole"), TURNS), TURNS)
 
 
 @pytest.mark.parametrize("number", [2, 3], ids=["painter", "writer"])
 def test_a_killed_session_ends_as_if_nothing_had_happened(
-    tmp_path: Path, models: SessionModels, reference: list[Line], number: int
+    tmp_path: Path, reference: list[Line], number: int
 ) -> None:
     """First the front end is killed, then a worker of its resume; the numbers meet both kinds of worker."""
     draw = random.Random(number)
     # not in the last two columns, after which the session may end before it is killed
     painted = images_of(TURNS) - 8
     moments = [random_moment(draw, painted, LONGEST_DELAY, worker) for worker in (False, True)]
-    killed = survive(session_program(tmp_path, TURNS, models), in_order(moments), reference)
+    killed = survive(session_program(tmp_path, TURNS), in_order(moments), reference)
     assert killed == ["front end", "worker"]

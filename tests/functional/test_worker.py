@@ -18,23 +18,19 @@ import pytest
 
 from pasta_core.domain import CandidateForm, Choice, History, PaintedImage, Slate, Turn
 from pasta_core.errors import InvalidInput, ModelUnavailable, PastaError, WorkerError
+from pasta_core.paths import find_assets
 from pasta_core.seeds import derive_seed
 from pasta_core.worker.frames import decode_frames, encode_frame
 from pasta_core.worker.protocol import NAME, Hello
 from pasta_core.worker.services import Worker, local_command
-from tests.random_models import build_clip, build_painter, build_writer
 
 PROMPTS = ["a red train", "a cat at night"]
 SEEDS = [[1, 2, 3, 4], [5, 6, 7, 8]]
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    build_painter(folder / "painter", channels=(32, 64))
-    build_clip(folder / "clip")
-    build_writer(folder / "writer" / "writer.gguf")
-    return folder
+def models() -> Path:
+    return find_assets() / "micro"
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.support.killing import in_order, random_moment, survive
 from tests.support.micro_sessions import (
     LONGEST_DELAY,
-    SessionModels,
     images_of,
     session_program,
     uninterrupted,
@@ -24,13 +23,13 @@ WHOM = (False, True)
 
 def test_fifty_kills(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
-    reference = uninterrupted(session_program(whole, TURNS, SessionModels()), TURNS)
+    reference = uninterrupted(session_program(whole, TURNS), TURNS)
     killed, number = Counter[str](), 0
     while killed.total() < KILLS:
         draw = random.Random(f"session {number}")
         moments = [random_moment(draw, images_of(TURNS), LONGEST_DELAY, worker) for worker in WHOM]
         data = tmp_path / f"session-{number}"
-        killed.update(survive(session_program(data, TURNS, SessionModels()), in_order(moments), reference))
+        killed.update(survive(session_program(data, TURNS), in_order(moments), reference))
         shutil.rmtree(data)
         number += 1
         print(f"{number} sessions, {dict(killed)} killed, each ended in the same images")
