@@ -15,7 +15,7 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and every command they run with them.
+# A shell that starts the tests in the background has them, and all they run, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
