@@ -95,13 +95,18 @@ def measure_writer(
     return WriterBars(
         prompts=count,
         formed=fmean(formed),
-        within_budget=fmean(shares["budget"]),
-        distinct=fmean(shares["distinct"]),
-        subject_kept=fmean(shares["subject"]),
-        critique_followed=fmean(shares["critique"]),
-        rest_kept=fmean(shares["rest"]),
-        seconds=median(seconds),
+        within_budget=_share(shares["budget"]),
+        distinct=_share(shares["distinct"]),
+        subject_kept=_share(shares["subject"]),
+        critique_followed=_share(shares["critique"]),
+        rest_kept=_share(shares["rest"]),
+        seconds=median(seconds) if seconds else 0.0,
     )
+
+
+def _share(values: list[float]) -> float:
+    """The mean; 0 where a writer gave no answer that could be measured."""
+    return fmean(values) if values else 0.0
 
 
 def _is_formed(answer: tuple[Candidate, ...]) -> bool:
