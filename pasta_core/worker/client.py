@@ -17,7 +17,7 @@ from pasta_core.worker.frames import Array, Frame, FrameDecoder, encode_frame
 from pasta_core.worker.protocol import Hello, error_from_json, final
 from pasta_core.worker.relay import describe_exit
 
-__all__ = ["WorkerClient"]
+__all__ = ["WorkerClient", "result_of"]
 
 CHUNK = 2**18
 GRACE = 0.05
@@ -130,11 +130,7 @@ class WorkerClient:
         self, verb: str, args: Mapping[str, Any], arrays: Mapping[str, Array] | None = None
     ) -> Frame:
         """Ask, and return the result alone."""
-        async with aclosing(self.call(verb, args, arrays)) as replies:
-            async for reply in replies:
-                if reply.data["kind"] == "result":
-                    return reply
-        raise WorkerError(f"the worker left {verb} unanswered")
+        return await result_of(verb, self.call(verb, args, arrays))
 
     async def close(self) -> None:
         """End the worker and everything it started: first by closing its stdin, then by SIGKILL."""
@@ -224,3 +220,12 @@ class WorkerClient:
 
 def _said(words: str) -> str:
     return f", it said: {words}" if words else ""
+
+
+async def result_of(verb: str, call: AsyncGenerator[Frame, None]) -> Frame:
+    """Read a call to its end and return the result alone; `WorkerError` where none came."""
+    async with aclosing(call) as replies:
+        async for reply in replies:
+            if reply.data["kind"] == "result":
+                return reply
+    raise WorkerError(f"the worker left {verb} unanswered")

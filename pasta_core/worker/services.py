@@ -27,7 +27,7 @@ from pasta_core.domain import (
 )
 from pasta_core.errors import WorkerError
 from pasta_core.seeds import derive_seed
-from pasta_core.worker.client import WorkerClient
+from pasta_core.worker.client import WorkerClient, result_of
 from pasta_core.worker.frames import Array, Frame
 from pasta_core.worker.protocol import Hello
 
@@ -121,11 +121,7 @@ class Worker:
         self, verb: str, args: Mapping[str, Any], arrays: Mapping[str, Array] | None = None
     ) -> Frame:
         """Make one call and return its result."""
-        async with aclosing(self.call(verb, args, arrays)) as replies:
-            async for reply in replies:
-                if reply.data["kind"] == "result":
-                    return reply
-        raise WorkerError(f"the worker left {verb} unanswered")
+        return await result_of(verb, self.call(verb, args, arrays))
 
     async def call(
         self,
