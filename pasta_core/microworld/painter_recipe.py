@@ -46,6 +46,10 @@ class PainterRecipe:
     """Share of pictures captioned with an abstract idea only (§6.4)."""
     unknown: float = 0.06
     """Share of captions with words nobody knows."""
+    sampling_steps: int = 4
+    """The steps that the profile samples with; their noise levels are the ones that matter most."""
+    at_sampling_steps: float = 0.5
+    """Share of each batch trained at exactly those noise levels; the rest is spread over the schedule."""
     shard: str = "12MB"
 
 
@@ -162,6 +166,20 @@ def size_conditions(count: int) -> Tensor:
     return torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]] * count, dtype=torch.float32)
 
 
+def training_times(recipe: PainterRecipe, generator: torch.Generator) -> Tensor:
+    """Noise levels for one batch, (batch,) in [0, 999]: the sampled ones in turn, then the whole schedule.
+
+    The second part is stratified, so that every batch sees all noise levels.
+    """
+    scheduler = new_scheduler()
+    scheduler.set_timesteps(recipe.sampling_steps)
+    at_steps = round(recipe.batch * recipe.at_sampling_steps)
+    spread = recipe.batch - at_steps
+    sampled = scheduler.timesteps[torch.arange(at_steps) % recipe.sampling_steps]
+    shares = (torch.arange(spread) + torch.rand(spread, generator=generator)) / max(spread, 1)
+    return torch.cat([sampled, (shares * len(scheduler.alphas_cumprod)).long()])
+
+
 def train_denoiser(
     latents: npt.NDArray[np.float16],
     labels: npt.NDArray[np.int64],
@@ -185,9 +203,7 @@ def train_denoiser(
         generator = torch.Generator().manual_seed(derive_seed(shop.seed, "painter", "noise", step))
         clean = torch.from_numpy(latents[rows]).float()
         noise = torch.randn(clean.shape, generator=generator)
-        # Stratified over the schedule: every step sees all noise levels.
-        shares = (torch.arange(recipe.batch) + torch.rand(recipe.batch, generator=generator)) / recipe.batch
-        times = (shares * len(alphas)).long()
+        times = training_times(recipe, generator)
         alpha = alphas[times][:, None, None, None]
         noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
         noisy = noisy.to(shop.device, memory_format=torch.channels_last)
