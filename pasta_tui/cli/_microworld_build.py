@@ -44,8 +44,8 @@ def build_models(
     """Build the named parts (all where none is named); `Cancelled` where it was stopped."""
     import platformdirs
 
-    from pasta_core.microworld.build import build
-    from pasta_core.microworld.workshop import Workshop
+    from pasta_core.microworld.recipes.build import build
+    from pasta_core.microworld.recipes.workshop import Workshop
 
     output = Output(os.environ, False)
     folder = work or platformdirs.PlatformDirs("pasta", appauthor=False).user_cache_path / "build"

@@ -12,11 +12,11 @@ import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from pasta_core.microworld.clip_bars import recall_at_one
-from pasta_core.microworld.dataset import draw_held_out
 from pasta_core.microworld.eyes import Eyes
-from pasta_core.microworld.eyes_recipe import accuracy
-from pasta_core.microworld.painter_bars import painter_accuracy
+from pasta_core.microworld.recipes.clip_bars import recall_at_one
+from pasta_core.microworld.recipes.dataset import draw_held_out
+from pasta_core.microworld.recipes.eyes_recipe import accuracy
+from pasta_core.microworld.recipes.painter_bars import painter_accuracy
 from pasta_core.painter.diffusers_painter import DiffusersPainter
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile

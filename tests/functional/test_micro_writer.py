@@ -20,7 +20,7 @@ from pasta_core.agent.sampling import sample_nucleus
 from pasta_core.agent.writer import LlamaWriter, asked_tokens
 from pasta_core.domain import CandidateForm
 from pasta_core.errors import Cancelled, ModelUnavailable, PastaError
-from pasta_core.microworld.writer_bars import agreement_with_weights, measure_writer
+from pasta_core.microworld.recipes.writer_bars import agreement_with_weights, measure_writer
 from pasta_core.settings import WriterProfile
 
 ASSETS = Path(__file__).parents[2] / "assets"

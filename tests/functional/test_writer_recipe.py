@@ -9,7 +9,7 @@ from pathlib import Path
 from pasta_core.agent.requests import WriteRequest
 from pasta_core.agent.writer import LlamaWriter
 from pasta_core.domain import CandidateForm
-from pasta_core.microworld.writer_recipe import TEMPLATE, WriterRecipe, train_writer
+from pasta_core.microworld.recipes.writer_recipe import TEMPLATE, WriterRecipe, train_writer
 from pasta_core.settings import WriterProfile
 
 SMALL = WriterRecipe(layers=1, width=64, heads=2, inner=64, dialogues=2, pool=2, warm_up=2)

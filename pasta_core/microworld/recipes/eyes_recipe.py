@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pasta_core.microworld.dataset import DrawnScenes
 from pasta_core.microworld.eyes import Eyes, EyesNetwork, to_planes
 from pasta_core.microworld.grammar import ATTRIBUTES
-from pasta_core.microworld.optimisation import LoopConfig, halved
-from pasta_core.microworld.workshop import Workshop
+from pasta_core.microworld.recipes.dataset import DrawnScenes
+from pasta_core.microworld.recipes.optimisation import LoopConfig, halved
+from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
 
 __all__ = ["EyesRecipe", "accuracy", "train_eyes"]

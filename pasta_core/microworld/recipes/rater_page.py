@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from pasta_core.domain import Pixels
-from pasta_core.microworld.dataset import draw_held_out
 from pasta_core.microworld.drawer import SIDE
 from pasta_core.microworld.eyes import Eyes
 from pasta_core.microworld.rater_agreement import Agreement, measure_agreement
 from pasta_core.microworld.raters import PlantedRater, RaterSheet
-from pasta_core.microworld.workshop import Workshop
+from pasta_core.microworld.recipes.dataset import draw_held_out
+from pasta_core.microworld.recipes.workshop import Workshop
 
 __all__ = ["write_rater_page"]
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pasta_core.microworld.dataset import draw_held_out, draw_training_scenes
 from pasta_core.microworld.grammar import HELD_OUT
-from pasta_core.microworld.workshop import Workshop
+from pasta_core.microworld.recipes.dataset import draw_held_out, draw_training_scenes
+from pasta_core.microworld.recipes.workshop import Workshop
 
 __all__ = ["measure_clip", "measure_eyes", "measure_painter"]
 
@@ -25,8 +25,8 @@ for the planted raters; they were frozen before the painter was trained, choose 
 share nothing with CLIP, the user model or the value model.
 
 **Data.** Drawn training scenes (`pasta_core/microworld/drawer.py`), softened and disturbed at random; never a
-painted picture, never a held-out scene. **Recipe.** `pasta_core/microworld/eyes_recipe.py`: a residual
-network, AdamW, bfloat16 autocast.
+painted picture, never a held-out scene. **Recipe.** `pasta_core/microworld/recipes/eyes_recipe.py`: a
+residual network, AdamW, bfloat16 autocast.
 
 **Measured** on {count:,} held-out drawn scenes (bar: 97 % each):
 
@@ -40,7 +40,7 @@ An open_clip model (a ViT with 8x8 patches, a causal text tower, 96 dimensions) 
 and what is written.
 
 **Data.** Drawn training scenes with captions in many phrasings, some with unknown words. **Recipe.**
-`pasta_core/microworld/clip_recipe.py`: contrastive over batches of 256, AdamW, bfloat16 autocast.
+`pasta_core/microworld/recipes/clip_recipe.py`: contrastive over batches of 256, AdamW, bfloat16 autocast.
 
 **Measured** on {count:,} held-out drawn scenes: caption to image, recall at 1 among 100 distinct scenes,
 **{recall:.1%}** (bar: 85 %).
@@ -60,7 +60,7 @@ with 8x8x8 latents, {steps} DDIM steps, guidance {guidance}.
 **Data.** Drawn training scenes with captions in many phrasings, attributes left out, abstract ideas, unknown
 words; none of the held-out scenes. **Recipe.** `autoencoder_recipe.py`, `painter_text.py` (the text encoders
 learn to name what a caption says, then are frozen) and `painter_recipe.py` (v-prediction, zero terminal SNR,
-averaged weights) under `pasta_core/microworld/`.
+averaged weights) under `pasta_core/microworld/recipes/`.
 
 **Measured**: one picture for each of {count:,} held-out scenes from a full caption, judged by the eyes:
 
@@ -81,7 +81,7 @@ def _write(folder: Path, card: str, measured: Mapping[str, Any]) -> None:
 def measure_eyes(out: Path, shop: Workshop) -> None:
     """Measure the eyes in `out` on drawn held-out scenes and write their card."""
     from pasta_core.microworld.eyes import Eyes
-    from pasta_core.microworld.eyes_recipe import accuracy
+    from pasta_core.microworld.recipes.eyes_recipe import accuracy
 
     measured = accuracy(Eyes.load(out / "eyes"), draw_held_out(shop.seed))
     table = _rows("| attribute | accuracy |", {name: f"{share:.1%}" for name, share in measured.items()})
@@ -90,9 +90,9 @@ def measure_eyes(out: Path, shop: Workshop) -> None:
 
 def measure_clip(out: Path, shop: Workshop) -> None:
     """Measure CLIP's retrieval and its linear probes on drawn held-out scenes and write its card."""
-    from pasta_core.microworld.clip_bars import recall_at_one, utility_probes
     from pasta_core.microworld.eyes import Eyes
     from pasta_core.microworld.raters import PlantedRater, RaterSheet
+    from pasta_core.microworld.recipes.clip_bars import recall_at_one, utility_probes
     from pasta_core.users.clip import ClipEncoder
 
     clip, eyes, assets = ClipEncoder.load(out / "clip"), Eyes.load(out / "eyes"), out.parent
@@ -111,8 +111,8 @@ def measure_clip(out: Path, shop: Workshop) -> None:
 def measure_painter(out: Path, shop: Workshop, count: int = HELD_OUT) -> None:
     """Paint held-out scenes, let the eyes judge them beside the drawn ones, and write the painter's card."""
     from pasta_core.microworld.eyes import Eyes
-    from pasta_core.microworld.eyes_recipe import accuracy
-    from pasta_core.microworld.painter_bars import BARS, painter_accuracy
+    from pasta_core.microworld.recipes.eyes_recipe import accuracy
+    from pasta_core.microworld.recipes.painter_bars import BARS, painter_accuracy
     from pasta_core.painter.diffusers_painter import DiffusersPainter
     from pasta_core.paths import locate
     from pasta_core.profiles import load_profile

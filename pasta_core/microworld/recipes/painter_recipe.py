@@ -19,13 +19,13 @@ from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionXLPipeline,
 from torch import Tensor
 
 from pasta_core.microworld.captions import caption, sample_mention
-from pasta_core.microworld.dataset import DrawnScenes
 from pasta_core.microworld.drawer import SIDE
 from pasta_core.microworld.eyes import to_planes
 from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, Scene
-from pasta_core.microworld.optimisation import LoopConfig
-from pasta_core.microworld.painter_text import PainterText, idea_caption, sprinkle_unknown_words
-from pasta_core.microworld.workshop import Workshop
+from pasta_core.microworld.recipes.dataset import DrawnScenes
+from pasta_core.microworld.recipes.optimisation import LoopConfig
+from pasta_core.microworld.recipes.painter_text import PainterText, idea_caption, sprinkle_unknown_words
+from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
 
 __all__ = ["PainterRecipe", "latents_of", "save_pipeline", "train_denoiser"]

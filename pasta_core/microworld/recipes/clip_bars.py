@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pasta_core.microworld.captions import caption
-from pasta_core.microworld.dataset import DrawnScenes
 from pasta_core.microworld.grammar import Scene
 from pasta_core.microworld.raters import PlantedRater
+from pasta_core.microworld.recipes.dataset import DrawnScenes
 from pasta_core.seeds import derive_seed
 from pasta_core.users.clip import ClipEncoder
 

@@ -7,11 +7,16 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionXLPipeline, UNet2DConditionModel
 
-from pasta_core.microworld.clip_tokens import clip_tokenizer
-from pasta_core.microworld.dataset import DrawnScenes
-from pasta_core.microworld.painter_recipe import PainterRecipe, latents_of, save_pipeline, train_denoiser
-from pasta_core.microworld.painter_text import PainterText, TextRecipe, train_painter_text
-from pasta_core.microworld.workshop import Workshop
+from pasta_core.microworld.recipes.clip_tokens import clip_tokenizer
+from pasta_core.microworld.recipes.dataset import DrawnScenes
+from pasta_core.microworld.recipes.painter_recipe import (
+    PainterRecipe,
+    latents_of,
+    save_pipeline,
+    train_denoiser,
+)
+from pasta_core.microworld.recipes.painter_text import PainterText, TextRecipe, train_painter_text
+from pasta_core.microworld.recipes.workshop import Workshop
 
 __all__ = ["build_painter"]
 

@@ -20,16 +20,16 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from pasta_core.agent.templates import WriterTemplate
 from pasta_core.microworld.dialogues import Dialogue, answer_text, sample_dialogue
-from pasta_core.microworld.gguf_export import export_gguf
-from pasta_core.microworld.optimisation import LoopConfig, Report, halved, train
-from pasta_core.microworld.writer_card import write_card
-from pasta_core.microworld.writer_tokens import END, end_token, train_tokenizer
+from pasta_core.microworld.recipes.gguf_export import export_gguf
+from pasta_core.microworld.recipes.optimisation import LoopConfig, Report, halved, train
+from pasta_core.microworld.recipes.writer_card import write_card
+from pasta_core.microworld.recipes.writer_tokens import END, end_token, train_tokenizer
 from pasta_core.seeds import derive_seed
 
 __all__ = ["WriterRecipe", "build_model", "train_writer"]
 
 WEIGHTS = "model.safetensors"
-TEMPLATE = Path(__file__).parents[2] / "assets" / "templates" / "micro-writer.txt"
+TEMPLATE = Path(__file__).parents[3] / "assets" / "templates" / "micro-writer.txt"
 
 
 @dataclass(frozen=True)

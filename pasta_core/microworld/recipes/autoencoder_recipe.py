@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 
-from pasta_core.microworld.dataset import DrawnScenes
 from pasta_core.microworld.eyes import to_planes
-from pasta_core.microworld.optimisation import LoopConfig
-from pasta_core.microworld.workshop import Workshop
+from pasta_core.microworld.recipes.dataset import DrawnScenes
+from pasta_core.microworld.recipes.optimisation import LoopConfig
+from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
 
 __all__ = ["AutoencoderRecipe", "peak_signal_to_noise", "train_autoencoder"]

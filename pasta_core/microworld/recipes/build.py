@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput
-from pasta_core.microworld.cards import measure_clip, measure_eyes, measure_painter
-from pasta_core.microworld.dataset import DrawnScenes, draw_training_scenes
-from pasta_core.microworld.workshop import Workshop
+from pasta_core.microworld.recipes.cards import measure_clip, measure_eyes, measure_painter
+from pasta_core.microworld.recipes.dataset import DrawnScenes, draw_training_scenes
+from pasta_core.microworld.recipes.workshop import Workshop
 
 __all__ = ["PARTS", "build"]
 
@@ -27,39 +27,39 @@ def _scenes(shop: Workshop) -> DrawnScenes:
 
 
 def _build_eyes(out: Path, shop: Workshop, start: Path | None) -> None:
-    from pasta_core.microworld.eyes_recipe import train_eyes
+    from pasta_core.microworld.recipes.eyes_recipe import train_eyes
 
     train_eyes(_scenes(shop), out / "eyes", shop)
     measure_eyes(out, shop)
 
 
 def _build_raters(out: Path, shop: Workshop, start: Path | None) -> None:
-    from pasta_core.microworld.rater_page import write_rater_page
+    from pasta_core.microworld.recipes.rater_page import write_rater_page
 
     write_rater_page(out, shop)
 
 
 def _build_autoencoder(out: Path, shop: Workshop, start: Path | None) -> None:
-    from pasta_core.microworld.autoencoder_recipe import train_autoencoder
+    from pasta_core.microworld.recipes.autoencoder_recipe import train_autoencoder
 
     train_autoencoder(_scenes(shop), shop.folder / "vae", shop)
 
 
 def _build_clip(out: Path, shop: Workshop, start: Path | None) -> None:
-    from pasta_core.microworld.clip_recipe import train_clip
+    from pasta_core.microworld.recipes.clip_recipe import train_clip
 
     train_clip(_scenes(shop), out / "clip", shop, start=None if start is None else start / "clip")
     measure_clip(out, shop)
 
 
 def _build_writer(out: Path, shop: Workshop, start: Path | None) -> None:
-    from pasta_core.microworld.writer_recipe import train_writer
+    from pasta_core.microworld.recipes.writer_recipe import train_writer
 
     train_writer(out / "writer", shop.folder, shop.seed, shop.report, WRITER_MINUTES, resume=True)
 
 
 def _build_painter(out: Path, shop: Workshop, start: Path | None) -> None:
-    from pasta_core.microworld.painter_build import build_painter
+    from pasta_core.microworld.recipes.painter_build import build_painter
 
     build_painter(_scenes(shop), out / "painter", shop, None if start is None else start / "painter")
     measure_painter(out, shop)

@@ -16,14 +16,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pasta_core.microworld.captions import caption, sample_mention
-from pasta_core.microworld.clip_tokens import CONTEXT, clip_tokenizer
-from pasta_core.microworld.dataset import DrawnScenes
 from pasta_core.microworld.drawer import SIDE
 from pasta_core.microworld.eyes import to_planes
 from pasta_core.microworld.grammar import Scene
-from pasta_core.microworld.optimisation import LoopConfig, halved
-from pasta_core.microworld.painter_text import sprinkle_unknown_words
-from pasta_core.microworld.workshop import Workshop
+from pasta_core.microworld.recipes.clip_tokens import CONTEXT, clip_tokenizer
+from pasta_core.microworld.recipes.dataset import DrawnScenes
+from pasta_core.microworld.recipes.optimisation import LoopConfig, halved
+from pasta_core.microworld.recipes.painter_text import sprinkle_unknown_words
+from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
 
 __all__ = ["ClipRecipe", "train_clip"]

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from pasta_core.microworld.captions import IDEA_LEADS, caption, sample_mention
-from pasta_core.microworld.clip_tokens import CONTEXT
 from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, Attributes, sample_scene
-from pasta_core.microworld.optimisation import LoopConfig
-from pasta_core.microworld.workshop import Workshop
+from pasta_core.microworld.recipes.clip_tokens import CONTEXT
+from pasta_core.microworld.recipes.optimisation import LoopConfig
+from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
 
 __all__ = ["PainterText", "TextRecipe", "idea_caption", "sprinkle_unknown_words", "train_painter_text"]

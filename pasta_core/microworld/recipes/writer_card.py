@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pasta_core.agent.writer import LlamaWriter
-from pasta_core.microworld.optimisation import Report
-from pasta_core.microworld.writer_bars import agreement_with_weights, measure_writer
+from pasta_core.microworld.recipes.optimisation import Report
+from pasta_core.microworld.recipes.writer_bars import agreement_with_weights, measure_writer
 from pasta_core.settings import WriterProfile
 
 __all__ = ["write_card"]
@@ -26,10 +26,10 @@ with attributes left out, abstract ideas, unknown words; up to four turns of pro
 random (no rater has a part in them) and critiques; an answer of 5 categories x 5 prompts or the direct form.
 Full scenes that are held out never start a dialogue.
 
-**Recipe.** `pasta_core/microworld/writer_recipe.py`, seed {seed}: {steps:,} steps of {dialogues} dialogues
-({samples:,} in all) after {earlier_steps:,} steps of earlier runs, AdamW at {peak_rate}, bfloat16 autocast,
-loss on histories and answers; the last run took {minutes:.0f} minutes. The tokenizer is byte-level BPE, one
-token for every known word.
+**Recipe.** `pasta_core/microworld/recipes/writer_recipe.py`, seed {seed}: {steps:,} steps of {dialogues}
+dialogues ({samples:,} in all) after {earlier_steps:,} steps of earlier runs, AdamW at {peak_rate}, bfloat16
+autocast, loss on histories and answers; the last run took {minutes:.0f} minutes. The tokenizer is byte-level
+BPE, one token for every known word.
 
 **Measured** on {prompts} requests over turns 1-5 that start from held-out scenes, sampled as in a session
 (nucleus 0.8, temperature 1), one thread:

@@ -146,8 +146,8 @@ def agreement_with_weights(
     from tokenizers import Tokenizer
     from transformers import LlamaForCausalLM
 
-    from pasta_core.microworld.gguf_export import export_gguf
-    from pasta_core.microworld.writer_tokens import END
+    from pasta_core.microworld.recipes.gguf_export import export_gguf
+    from pasta_core.microworld.recipes.writer_tokens import END
 
     weights = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from pasta_core.microworld.captions import caption
-from pasta_core.microworld.dataset import DrawnScenes
 from pasta_core.microworld.eyes import Eyes
-from pasta_core.microworld.eyes_recipe import accuracy
 from pasta_core.microworld.grammar import Scene, held_out_scenes
+from pasta_core.microworld.recipes.dataset import DrawnScenes
+from pasta_core.microworld.recipes.eyes_recipe import accuracy
 from pasta_core.painter.diffusers_painter import DiffusersPainter
 from pasta_core.seeds import derive_seed
 

@@ -1,0 +1,1 @@
+"""The recipes that train, measure and describe the micro models; nothing outside of a build imports them."""
