@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pasta_core.agent.templates import WriterTemplate
+from pasta_core.domain import CandidateForm
 from pasta_core.microworld.dialogues import Dialogue, answer_text, sample_dialogue
 from pasta_core.microworld.recipes.gguf_export import export_gguf
 from pasta_core.microworld.recipes.optimisation import LoopConfig, Report, halved, train
@@ -41,11 +42,15 @@ class WriterRecipe:
     heads: int = 4
     inner: int = 512
     dialogues: int = 8
-    """Dialogues a step."""
+    """Rows a step: a dialogue each, or several short ones."""
     pool: int = 8
-    """Steps whose dialogues are drawn together and sorted by length, so that little is padded."""
+    """Steps whose rows are drawn together and sorted by length, so that little is padded."""
+    lessons: float = 0.5
+    """Share of rows that pack short dialogues, mostly with a critique: a few prompts each, so that what was
+    asked for weighs more in the loss than the rewording of 25 prompts."""
+    lessons_a_row: int = 4
     longest: int = 1280
-    """Dialogues of more tokens are left out."""
+    """Rows of more tokens are left out."""
     peak_rate: float = 3e-3
     warm_up: int = 50
     decay: float = 0.5
@@ -163,15 +168,25 @@ class _Batches:
 
     def _rows(self, rng: random.Random, count: int) -> Iterator[list[int]]:
         while count:
-            row = self._encode(sample_dialogue(rng))
+            row = self._row(rng)
             if len(row) <= self._recipe.longest:
                 count -= 1
                 yield row
+
+    def _row(self, rng: random.Random) -> list[int]:
+        if rng.random() >= self._recipe.lessons:
+            return self._encode(sample_dialogue(rng))
+        return [token for _ in range(self._recipe.lessons_a_row) for token in self._encode(_lesson(rng))]
 
     def _encode(self, dialogue: Dialogue) -> list[int]:
         prompt = self._tokenizer.encode(self._template.render(dialogue.request)).ids
         answer = self._tokenizer.encode(answer_text(dialogue.answer, dialogue.request.form)).ids
         return [*prompt, *answer, self._end]
+
+
+def _lesson(rng: random.Random) -> Dialogue:
+    form = CandidateForm(1, rng.randint(1, 4)) if rng.random() < 0.4 else CandidateForm(rng.randint(2, 4), 1)
+    return sample_dialogue(rng, turn=rng.choice((1, 2, 2, 2, 3)), form=form, critique=rng.random() < 0.8)
 
 
 def _loss(model: LlamaForCausalLM, batches: _Batches, step: int) -> Tensor:
