@@ -117,7 +117,12 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute(table)
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _create}
+def _add_deletions(connection: sqlite3.Connection) -> None:
+    """Sessions whose rows are gone and whose files may not be."""
+    connection.execute("CREATE TABLE deletions (session_id TEXT PRIMARY KEY) WITHOUT ROWID")
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _create, 2: _add_deletions}
 """What takes a store to each version from the one before it; version 0 is an empty file."""
 
 VERSION = max(MIGRATIONS)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -15,7 +16,7 @@ from typing import Self
 from pasta_core.data.embedding_bytes import embedding_to_bytes
 from pasta_core.domain import Candidate, Choice, Image, Slate, TurnRating
 from pasta_core.errors import InvalidInput, StorageError
-from pasta_core.files import make_directory
+from pasta_core.files import make_directory, storing
 from pasta_core.sessions.identity import LAST, SessionLock, match_id, new_id
 from pasta_core.sessions.images import image_file, write_image
 from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus, StoredTurn
@@ -27,6 +28,7 @@ from pasta_core.sessions.rows import (
     turn_ids,
 )
 from pasta_core.sessions.schema import connect, sql_errors
+from pasta_core.sessions.search import EVERYTHING, SessionFilter, filter_clause
 
 __all__ = ["Store", "utc_now"]
 
@@ -59,6 +61,8 @@ class Store:
         self._lock = threading.Lock()
         self._connection = connect(self.path)
         self._connection.row_factory = sqlite3.Row
+        self._connection.create_function("casefold", 1, str.casefold, deterministic=True)
+        self._finish_deletions()
 
     def close(self) -> None:
         """Close the file, after the step that is being saved."""
@@ -82,7 +86,8 @@ class Store:
                 inserted = sql.execute(
                     "INSERT OR IGNORE INTO sessions (id, created_at, updated_at, status, prompt, seed,"
                     " profile, selector, user, blind, settings, versions)"
-                    " VALUES (?, ?, ?, 'active', ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " SELECT ?1, ?, ?, 'active', ?, ?, ?, ?, ?, ?, ?, ?"
+                    " WHERE ?1 NOT IN (SELECT session_id FROM deletions)",
                     (
                         *(session, now, now, new.prompt, new.seed, new.profile, new.selector, new.user),
                         *(new.blind, settings_to_json(new.settings), json.dumps(dict(new.versions))),
@@ -109,10 +114,12 @@ class Store:
             return sessions[0]
         return self.get(match_id(text, (session.id for session in sessions)))
 
-    def sessions(self) -> tuple[SessionInfo, ...]:
-        """All sessions, the one worked on last first."""
+    def sessions(self, wanted: SessionFilter = EVERYTHING) -> tuple[SessionInfo, ...]:
+        """All sessions that are looked for, the one worked on last first."""
+        condition, parameters = filter_clause(wanted)
+        query = f"{SESSION_QUERY} WHERE {condition} ORDER BY updated_at DESC, rowid DESC"
         with self._reading() as sql:
-            rows = sql.execute(SESSION_QUERY + "ORDER BY updated_at DESC, rowid DESC").fetchall()
+            rows = sql.execute(query, parameters).fetchall()
         return tuple(read_session(row) for row in rows)
 
     def set_status(self, session: str, status: SessionStatus) -> None:
@@ -128,6 +135,22 @@ class Store:
         """Star a session, or take its star away; this is no work on it."""
         with self._transaction() as sql:
             sql.execute("UPDATE sessions SET starred = ? WHERE id = ?", (starred, session))
+
+    def delete(self, session: str) -> None:
+        """Delete a session and its image files for good; `StorageError` if another process works on it.
+
+        Its rows go at once; where its files cannot follow, `StorageError` says so, and the next process that
+        opens the store goes on with them.
+        """
+        self.get(session)
+        lock = self.lock(session)
+        try:
+            with self._transaction() as sql:
+                sql.execute("DELETE FROM sessions WHERE id = ?", (session,))
+                sql.execute("INSERT OR IGNORE INTO deletions (session_id) VALUES (?)", (session,))
+            self._delete_files(session)
+        finally:
+            lock.release()
 
     def directory(self, session: str) -> Path:
         """Where a session's image files lie."""
@@ -231,6 +254,26 @@ class Store:
         row = inserted.lastrowid
         assert row is not None
         return row
+
+    def _delete_files(self, session: str) -> None:
+        directory = self.directory(session)
+        if directory.is_dir():
+            with storing(directory):
+                shutil.rmtree(directory)
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM deletions WHERE session_id = ?", (session,))
+
+    def _finish_deletions(self) -> None:
+        """Go on where a process was killed between a session's rows and its files."""
+        with self._reading() as sql:
+            left = [row["session_id"] for row in sql.execute("SELECT session_id FROM deletions")]
+        for session in left:
+            with suppress(StorageError):
+                lock = self.lock(session)
+                try:
+                    self._delete_files(session)
+                finally:
+                    lock.release()
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="microseconds")

@@ -354,7 +354,9 @@ def test_a_store_of_a_newer_version_is_refused_untouched(store: Store) -> None:
     sql.execute("UPDATE schema_version SET version = ?", (schema.VERSION + 1,))
     sql.commit()
     sql.close()
-    with pytest.raises(StorageError, match=r"newer version of pasta \(schema 2\)") as refusal:
+    with pytest.raises(
+        StorageError, match=rf"newer version of pasta \(schema {schema.VERSION + 1}\)"
+    ) as refusal:
         Store(store.root)
     assert "update pasta" in refusal.value.hint
 
