@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pasta_tui.terminal.capabilities import Colours, Terminal
+from pasta_tui.terminal.capabilities import Colours
 
-__all__ = ["contact_sheet", "encode", "sheet_shape"]
+__all__ = ["BlockLine", "contact_sheet", "encode", "mosaic", "sheet_shape"]
 
 Rgba = npt.NDArray[np.uint8]
 """(2 * lines, 2 * cells, 4): four pixels a cell, alpha 0 or 255."""
-_Colours = npt.NDArray[np.float64]
+_Colours = npt.NDArray[np.float32]
 
 _RESET = "\x1b[0m"
 _SHADES = " ░▒▓█"
@@ -32,9 +34,32 @@ _FOREGROUND = np.array(
         [0, 0, 0, 1],
         [1, 0, 0, 1],
     ],
-    np.float64,
+    np.float32,
 )
 """Which of a cell's pixels (upper left, upper right, lower left, lower right) each block covers."""
+
+
+class Palette(Protocol):
+    """What a place to draw can show; `Terminal` and `Graphics` both say it."""
+
+    @property
+    def colours(self) -> Colours: ...
+    @property
+    def unicode(self) -> bool: ...
+    @property
+    def quadrants(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class BlockLine:
+    """One line of a picture without gaps."""
+
+    ansi: str
+    """Ready to be written; colours end with the line."""
+    glyphs: str
+    fore: npt.NDArray[np.uint8] | None
+    """(cells, 3); None where the line has no colours."""
+    back: npt.NDArray[np.uint8] | None
 
 
 def sheet_shape(count: int) -> tuple[int, int]:
@@ -59,44 +84,80 @@ def contact_sheet(images: Sequence[npt.NDArray[np.uint8]], width: int, columns: 
     return sheet
 
 
-def encode(sheet: Rgba, terminal: Terminal) -> list[str]:
+def encode(sheet: Rgba, terminal: Palette) -> list[str]:
     """Encode a sheet as lines, each as wide as the sheet and self-contained (colours end with the line)."""
     if sheet.shape[0] % 2:
         sheet = np.concatenate([sheet, np.zeros((1, *sheet.shape[1:]), np.uint8)])
-    lines, cells = sheet.shape[0] // 2, sheet.shape[1] // 2
-    quarters = sheet.reshape(lines, 2, cells, 2, 4).transpose(0, 2, 1, 3, 4).reshape(lines, cells, 4, 4)
-    rgb, there = quarters[..., :3].astype(np.float64), quarters[..., 3] > 0
+    quarters = _quarters(sheet)
+    rgb, there = quarters[..., :3].astype(np.float32), quarters[..., 3] > 0
     if terminal.colours is Colours.NONE or not terminal.unicode:
-        return _shades(rgb, there, _SHADES if terminal.unicode else _ASCII_SHADES)
-    blocks = len(_BLOCKS) if terminal.quadrants else 1
-    chosen, fore, back = _fitted(rgb, _FOREGROUND[:blocks])
+        return _shades(rgb, there, terminal)
+    chosen, fore, back = _fitted(rgb, len(_BLOCKS) if terminal.quadrants else 1)
     # Where a gap runs through a cell there is no room for two colours beside it.
     whole = there.all(axis=-1)
     chosen[~whole], fore[~whole], back[~whole] = 0, rgb[~whole][:, :2].mean(1), rgb[~whole][:, 2:].mean(1)
-    names = _true_colours if terminal.colours is Colours.TRUE else _indexed_colours
+    names = _names(terminal.colours)
     return [
-        _line(chosen[y], there[y, :, 0], there[y, :, 2], names(fore[y]), names(back[y])) for y in range(lines)
+        _gapped_line(chosen[y], there[y, :, 0], there[y, :, 2], names(fore[y]), names(back[y]))
+        for y in range(len(chosen))
     ]
 
 
-def _fitted(rgb: _Colours, foreground: _Colours) -> tuple[npt.NDArray[np.intp], _Colours, _Colours]:
+def mosaic(pixels: npt.NDArray[np.uint8], cells: int, lines: int, terminal: Palette) -> list[BlockLine]:
+    """Scale one RGB image (height, width, 3) to so many cells and lines, four pixels a cell."""
+    small = cells * 2 <= pixels.shape[1] and lines * 2 <= pixels.shape[0]
+    way = Image.Resampling.BOX if small else Image.Resampling.BICUBIC
+    scaled = np.asarray(Image.fromarray(pixels).resize((2 * cells, 2 * lines), way))
+    rgb = _quarters(scaled).astype(np.float32)
+    if terminal.colours is Colours.NONE or not terminal.unicode:
+        shades = _shades(rgb, np.ones(rgb.shape[:3], np.bool_), terminal)
+        return [BlockLine(line, line, None, None) for line in shades]
+    chosen, fore, back = _fitted(rgb, len(_BLOCKS) if terminal.quadrants else 1)
+    fore, back = fore.round().astype(np.uint8), back.round().astype(np.uint8)
+    names = _names(terminal.colours)
+    return [
+        BlockLine(*_line(chosen[y], names(fore[y]), names(back[y])), fore[y], back[y]) for y in range(lines)
+    ]
+
+
+def _quarters(sheet: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(2 * lines, 2 * cells, k) -> (lines, cells, 4, k)."""
+    lines, cells, depth = sheet.shape[0] // 2, sheet.shape[1] // 2, sheet.shape[2]
+    return sheet.reshape(lines, 2, cells, 2, depth).transpose(0, 2, 1, 3, 4).reshape(lines, cells, 4, depth)
+
+
+def _fitted(rgb: _Colours, blocks: int) -> tuple[npt.NDArray[np.intp], _Colours, _Colours]:
     """For each cell the block and the two mean colours that come closest to its four pixels."""
+    foreground = _FOREGROUND[:blocks]
     background = 1 - foreground
-    fore = np.einsum("lcqk,bq->blck", rgb, foreground) / foreground.sum(1)[:, None, None, None]
-    back = np.einsum("lcqk,bq->blck", rgb, background) / background.sum(1)[:, None, None, None]
-    covered = foreground[:, None, None, :, None]
-    error = rgb - covered * fore[..., None, :] - (1 - covered) * back[..., None, :]
-    chosen = np.round((error**2).sum(axis=(-1, -2)), 6).argmin(axis=0)
+    fore = np.tensordot(foreground / foreground.sum(1, keepdims=True), rgb, axes=(1, 2))
+    back = np.tensordot(background / background.sum(1, keepdims=True), rgb, axes=(1, 2))
+    # The squared error of a block is that of the pixels less what its two means explain.
+    explained = foreground.sum(1)[:, None, None] * (fore**2).sum(-1)
+    explained += background.sum(1)[:, None, None] * (back**2).sum(-1)
+    # Rounded, so that blocks that fit equally well are told apart by their order and not by the last bit.
+    chosen = np.round(explained / 16).argmax(axis=0)
     lines, cells = np.indices(chosen.shape)
     return chosen, fore[chosen, lines, cells], back[chosen, lines, cells]
 
 
-def _line(
+def _line(chosen: npt.NDArray[np.intp], fore: Sequence[str], back: Sequence[str]) -> tuple[str, str]:
+    """Escape codes only where the colours change, and the bare glyphs."""
+    glyphs = [_BLOCKS[block] for block in chosen.tolist()]
+    cells: list[str] = []
+    last = ("", "")
+    for glyph, pair in zip(glyphs, zip(fore, back, strict=True), strict=True):
+        cells.append(glyph if pair == last else f"\x1b[38;{pair[0]};48;{pair[1]}m{glyph}")
+        last = pair
+    return "".join(cells) + _RESET, "".join(glyphs)
+
+
+def _gapped_line(
     chosen: npt.NDArray[np.intp],
     upper: npt.NDArray[np.bool_],
     lower: npt.NDArray[np.bool_],
-    fore: list[str],
-    back: list[str],
+    fore: Sequence[str],
+    back: Sequence[str],
 ) -> str:
     cells: list[str] = []
     current = ""
@@ -114,12 +175,18 @@ def _line(
     return "".join(cells) + _RESET
 
 
-def _true_colours(row: _Colours) -> list[str]:
+def _names(colours: Colours) -> Callable[[npt.NDArray[np.number[Any]]], Sequence[str]]:
+    """How colours (cells, 3) are spelled in an escape code, behind `38;` or `48;`."""
+    return _true_colours if colours is Colours.TRUE else _indexed_colours
+
+
+def _true_colours(row: npt.NDArray[np.number[Any]]) -> Sequence[str]:
     return [f"2;{r};{g};{b}" for r, g, b in row.round().astype(int).tolist()]
 
 
-def _indexed_colours(row: _Colours) -> list[str]:
+def _indexed_colours(row: npt.NDArray[np.number[Any]]) -> Sequence[str]:
     """The nearest of the 6x6x6 cube and the 24 greys of the 256-colour palette."""
+    row = row.astype(np.float64)
     steps = np.abs(row[:, :, None] - _CUBE).argmin(axis=2)
     cube = _CUBE[steps]
     grey_step = np.clip((row.mean(axis=1) - 8) / 10, 0, 23).round().astype(np.int32)
@@ -131,7 +198,8 @@ def _indexed_colours(row: _Colours) -> list[str]:
     return [f"5;{value}" for value in index.tolist()]
 
 
-def _shades(rgb: _Colours, there: npt.NDArray[np.bool_], ramp: str) -> list[str]:
+def _shades(rgb: _Colours, there: npt.NDArray[np.bool_], terminal: Palette) -> list[str]:
+    ramp = _SHADES if terminal.unicode else _ASCII_SHADES
     light = (rgb @ np.array([0.299, 0.587, 0.114])) * there
     count = there.sum(axis=-1)
     mean = np.divide(light.sum(axis=-1), count, out=np.zeros(count.shape), where=count > 0)
