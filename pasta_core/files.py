@@ -11,7 +11,15 @@ from typing import BinaryIO
 
 from pasta_core.errors import StorageError
 
-__all__ = ["appearing", "make_directory", "storage_error", "storing", "sweep", "write_atomically"]
+__all__ = [
+    "appearing",
+    "make_directory",
+    "replacing",
+    "storage_error",
+    "storing",
+    "sweep",
+    "write_atomically",
+]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -48,6 +56,25 @@ def appearing(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync_directory(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path for a library to write to; as `appearing`, for files that take no open file.
+
+    Its directory must exist. Raises `StorageError`.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with storing(path):
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
             temporary.replace(path)
             _sync_directory(path.parent)
     finally:

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from pasta_core.microworld.eyes import to_planes
 from pasta_core.microworld.recipes.dataset import DrawnScenes
-from pasta_core.microworld.recipes.optimisation import LoopConfig
 from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
+from pasta_core.training.loop import LoopConfig
 
 __all__ = ["AutoencoderRecipe", "peak_signal_to_noise", "train_autoencoder"]
 

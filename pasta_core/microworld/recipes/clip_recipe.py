@@ -21,10 +21,10 @@ from pasta_core.microworld.eyes import to_planes
 from pasta_core.microworld.grammar import Scene
 from pasta_core.microworld.recipes.clip_tokens import CONTEXT, clip_tokenizer
 from pasta_core.microworld.recipes.dataset import DrawnScenes
-from pasta_core.microworld.recipes.optimisation import LoopConfig, halved
 from pasta_core.microworld.recipes.painter_text import sprinkle_unknown_words
 from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
+from pasta_core.training.loop import LoopConfig, halved
 
 __all__ = ["ClipRecipe", "train_clip"]
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from pasta_core.microworld.eyes import Eyes, EyesNetwork, to_planes
 from pasta_core.microworld.grammar import ATTRIBUTES
 from pasta_core.microworld.recipes.dataset import DrawnScenes
-from pasta_core.microworld.recipes.optimisation import LoopConfig, halved
 from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
+from pasta_core.training.loop import LoopConfig, halved
 
 __all__ = ["EyesRecipe", "accuracy", "train_eyes"]
 

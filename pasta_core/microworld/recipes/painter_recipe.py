@@ -23,10 +23,10 @@ from pasta_core.microworld.drawer import SIDE
 from pasta_core.microworld.eyes import to_planes
 from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, Scene
 from pasta_core.microworld.recipes.dataset import DrawnScenes
-from pasta_core.microworld.recipes.optimisation import LoopConfig
 from pasta_core.microworld.recipes.painter_text import PainterText, idea_caption, sprinkle_unknown_words
 from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
+from pasta_core.training.loop import LoopConfig
 
 __all__ = ["PainterRecipe", "latents_of", "save_pipeline", "train_denoiser"]
 

@@ -18,9 +18,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from pasta_core.microworld.captions import IDEA_LEADS, caption, sample_mention
 from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, Attributes, sample_scene
 from pasta_core.microworld.recipes.clip_tokens import CONTEXT
-from pasta_core.microworld.recipes.optimisation import LoopConfig
 from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
+from pasta_core.training.loop import LoopConfig
 
 __all__ = ["PainterText", "TextRecipe", "idea_caption", "sprinkle_unknown_words", "train_painter_text"]
 

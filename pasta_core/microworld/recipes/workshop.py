@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from pasta_core.errors import InvalidInput
-from pasta_core.microworld.recipes.optimisation import LoopConfig, Report, train
+from pasta_core.training.loop import LoopConfig, Report, train
 
 __all__ = ["Workshop"]
 

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pasta_core.agent.writer import LlamaWriter
-from pasta_core.microworld.recipes.optimisation import Report
 from pasta_core.microworld.recipes.writer_bars import agreement_with_weights, measure_writer
 from pasta_core.settings import WriterProfile
+from pasta_core.training.loop import Report
 
 __all__ = ["write_card"]
 

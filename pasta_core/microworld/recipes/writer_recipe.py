@@ -22,10 +22,10 @@ from pasta_core.agent.templates import WriterTemplate
 from pasta_core.domain import CandidateForm
 from pasta_core.microworld.dialogues import Dialogue, answer_text, sample_dialogue
 from pasta_core.microworld.recipes.gguf_export import export_gguf
-from pasta_core.microworld.recipes.optimisation import LoopConfig, Report, halved, train
 from pasta_core.microworld.recipes.writer_card import write_card
 from pasta_core.microworld.recipes.writer_tokens import END, end_token, train_tokenizer
 from pasta_core.seeds import derive_seed
+from pasta_core.training.loop import LoopConfig, Report, halved, train
 
 __all__ = ["WriterRecipe", "build_model", "train_writer"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pasta_core.microworld.recipes.optimisation import LoopConfig, learning_rate, train
+from pasta_core.training.loop import LoopConfig, learning_rate, train
 
 CONFIG = LoopConfig(steps=40, batch=8, peak_rate=0.05, warm_up=5, average=0.9, report_every=10)
 
