@@ -15,23 +15,48 @@ app = typer.Typer(
     rich_markup_mode=None,
     invoke_without_command=True,
     callback=help_if_bare,
-    help="List, show and export your sessions.",
+    help="Browse, list, show, star, delete and export your sessions.",
 )
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or 'last'.")]
+_Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, their beginnings, or 'last'.")]
+
+_LIST_EPILOG = """\b
+Examples:
+  pasta sessions list --text train --since 7d
+  pasta sessions list --since 2026-11-01 --until 2026-11-20 --starred
+"""
+_EXPORT_EPILOG = """\b
+Examples:
+  pasta sessions export --out sessions.parquet
+  pasta sessions export last --sheet train.png
+  pasta sessions export last --sheet turn.png --turn 3
+"""
 
 
-@app.command("list")
+@app.command("list", epilog=_LIST_EPILOG)
 def list_sessions(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="At most this many, the latest first.")
     ] = 50,
+    text: Annotated[
+        str, typer.Option("--text", metavar="WORDS", help="Only those whose prompts hold all these words.")
+    ] = "",
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="WHEN", help="Only later ones: 2026-11-20, yesterday, 12h, 7d, 2w."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="WHEN", help="Only earlier ones; a date includes its day."),
+    ] = None,
+    starred: Annotated[bool, typer.Option("--starred", help="Only starred ones.")] = False,
     as_json: Json = False,
 ) -> None:
     """List your sessions, the one worked on last first."""
-    from pasta_tui.plain.records import list_all
+    from pasta_tui.plain.records import Listing, list_all
 
-    list_all(limit, as_json)
+    list_all(Listing(limit, text, since, until, starred), as_json)
 
 
 @app.command("show")
@@ -42,20 +67,57 @@ def show(session: _Id = "last", as_json: Json = False) -> None:
     show_one(session, as_json)
 
 
-@app.command("export")
+@app.command("star")
+def star(sessions: _Ids, as_json: Json = False) -> None:
+    """Star sessions, to find them again."""
+    from pasta_tui.plain.keeping import star as set_star
+
+    set_star(sessions, True, as_json)
+
+
+@app.command("unstar")
+def unstar(sessions: _Ids, as_json: Json = False) -> None:
+    """Take the stars of sessions away."""
+    from pasta_tui.plain.keeping import star as set_star
+
+    set_star(sessions, False, as_json)
+
+
+@app.command("delete")
+def delete(
+    sessions: _Ids,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete sessions and their images for good."""
+    from pasta_tui.plain.keeping import delete as delete_sessions
+
+    delete_sessions(sessions, yes, as_json)
+
+
+@app.command("export", epilog=_EXPORT_EPILOG)
 def export(
     sessions: Annotated[
-        list[str] | None, typer.Argument(metavar="ID", help="Which sessions (default: all).")
+        list[str] | None,
+        typer.Argument(metavar="ID", help="Which sessions (default: all; for a sheet the last one)."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The Parquet file to write.")] = Path(
-        "sessions.parquet"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The Parquet file to write (default: sessions.parquet)."),
+    ] = None,
     with_images: Annotated[
         bool, typer.Option("--with-images", help="Put the images themselves into the file.")
     ] = False,
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--sheet", metavar="FILE.png", help="Draw one session as a contact sheet."),
+    ] = None,
+    turn: Annotated[
+        int | None, typer.Option("--turn", metavar="N", min=0, help="Only this turn on the sheet.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Export sessions as trajectories (Parquet, docs/trajectories.md)."""
-    from pasta_tui.plain.records import export_all
+    """Export sessions as trajectories (Parquet, docs/trajectories.md), or one as a contact sheet."""
+    from pasta_tui.plain.exporting import export as write
 
-    export_all(sessions or [], out, with_images, as_json)
+    write(sessions or [], out, with_images, sheet, turn, as_json)

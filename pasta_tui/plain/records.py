@@ -1,40 +1,62 @@
-"""The session store for people and scripts: a list, one session, an export."""
+"""The session store for people and scripts: a list, and one session."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pasta_core.configuration import configure
 from pasta_core.domain import Image
-from pasta_core.errors import InvalidInput
 from pasta_core.sessions.images import read_image
 from pasta_core.sessions.records import SessionInfo, StoredTurn
-from pasta_core.sessions.store import Store
+from pasta_core.sessions.search import SessionFilter, parse_since, parse_until
+from pasta_core.sessions.store import Store, utc_now
 from pasta_core.text import clean
 from pasta_tui.cli._output import Output
 from pasta_tui.plain.view import row_of_pictures
 from pasta_tui.terminal.text import clipped, wrap
 
-__all__ = ["export_all", "list_all", "show_one"]
+__all__ = ["Listing", "list_all", "open_store", "show_one"]
 
 
-def list_all(limit: int, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Listing:
+    """What was typed for a list; None was not."""
+
+    limit: int
+    text: str = ""
+    since: str | None = None
+    until: str | None = None
+    starred: bool = False
+
+    def filter(self, now: datetime) -> SessionFilter:
+        """The filter that was typed; `InvalidInput` for what is no date."""
+        since = None if self.since is None else parse_since(self.since, now)
+        until = None if self.until is None else parse_until(self.until, now)
+        return SessionFilter(self.text, since, until, self.starred)
+
+
+def list_all(listing: Listing, as_json: bool) -> None:
     """Print one line per session, or one JSON document."""
     out = Output(os.environ, as_json)
-    with _store() as store:
-        sessions = store.sessions()[:limit]
+    wanted = listing.filter(utc_now())
+    with open_store() as store:
+        sessions = store.sessions(wanted)[: listing.limit]
     if as_json:
         out.document({"sessions": [_described(info) for info in sessions]})
         return
-    if not sessions:
+    if not sessions and wanted == SessionFilter():
         out.message('no sessions yet; begin one with: pasta session "a red train in the snow"')
+    elif not sessions:
+        out.message("no session matches")
     for info in sessions:
         line = (
-            f"{info.id}  {info.updated_at.astimezone():%Y-%m-%d %H:%M}  {info.status.value:9}  "
-            f"{info.turns_chosen}/{info.made_of.settings.turns}  {clean(info.made_of.prompt).text}"
+            f"{info.id}{'*' if info.starred else ' '} {info.updated_at.astimezone():%Y-%m-%d %H:%M}  "
+            f"{info.status.value:9}  {info.turns_chosen}/{info.made_of.settings.turns}  "
+            f"{clean(info.made_of.prompt).text}"
         )
         out.data(clipped(line, out.terminal.width) if out.terminal.interactive else line)
 
@@ -42,7 +64,7 @@ def list_all(limit: int, as_json: bool) -> None:
 def show_one(text: str, as_json: bool) -> None:
     """Print one session's turns and where its images lie."""
     out = Output(os.environ, as_json)
-    with _store() as store:
+    with open_store() as store:
         info = store.find(text)
         turns = store.turns(info.id)
     if as_json:
@@ -56,34 +78,8 @@ def show_one(text: str, as_json: bool) -> None:
         _print_turn(turn, out)
 
 
-def export_all(names: Sequence[str], path: Path, with_images: bool, as_json: bool) -> None:
-    """Write sessions to a Parquet file and print its path."""
-    from pasta_core.sessions.export import export_sessions
-
-    out = Output(os.environ, as_json)
-    target = path.expanduser()
-    if target.is_dir():
-        raise InvalidInput(f"{target} is a directory", "name a file: --out sessions.parquet")
-    with _store() as store:
-        sessions = [store.find(name) for name in names] if names else list(store.sessions())
-        exported = export_sessions(store, sessions, target, with_images)
-    if as_json:
-        out.document(
-            {
-                "path": str(exported.path),
-                "trajectories": exported.trajectories,
-                "turns": exported.turns,
-                "lost_images": exported.lost_images,
-            }
-        )
-        return
-    out.message(f"{exported.trajectories} sessions with {exported.turns} turns")
-    if exported.lost_images:
-        out.note(f"{exported.lost_images} images are missing or damaged and were left out")
-    out.data(str(exported.path))
-
-
-def _store() -> Store:
+def open_store() -> Store:
+    """The store that the settings name."""
     return Store(configure({}, os.environ, Path.cwd()).paths.data)
 
 
