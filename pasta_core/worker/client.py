@@ -147,6 +147,11 @@ class WorkerClient:
         with contextlib.suppress(asyncio.CancelledError):
             await self._pump
 
+    def kill(self) -> None:
+        """End the worker and everything it started with SIGKILL, without waiting."""
+        self._finish(final(WorkerError("the worker is closed")))
+        self._kill()
+
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
