@@ -13,18 +13,27 @@ from pasta_core.profiles import SESSION_KEYS, load_profile, session_settings
 from pasta_core.settings import Profile, SessionSettings
 from pasta_core.typed_toml import convert, read_toml, refuse_unknown_keys
 
-__all__ = ["KEYS", "Configuration", "configure"]
+__all__ = ["GRAPHICS", "KEYS", "Configuration", "configure"]
+
+GRAPHICS = ("auto", "kitty", "sixel", "half", "none")
+"""How pictures may be shown in a terminal; `auto` asks it."""
 
 KEYS: Mapping[str, type] = {
     "profile": str,
     "selector": str,
     "worker": str,
+    "graphics": str,
     "data_dir": Path,
     **SESSION_KEYS,
 }
 """Every key of `pasta.toml`; the environment spells it `PASTA_` and upper case."""
 
-_DEFAULTS: Mapping[str, Any] = {"profile": "micro", "selector": "random", "worker": ""}
+_DEFAULTS: Mapping[str, Any] = {
+    "profile": "micro",
+    "selector": "random",
+    "worker": "",
+    "graphics": "auto",
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class Configuration:
     """Which slate selector (§3.1); an unknown one is refused where selectors are made."""
     worker: str
     """The command of the worker, empty for one on this machine."""
+    graphics: str
+    """How pictures are shown in the terminal, one of `GRAPHICS`."""
     session: SessionSettings
     paths: Paths
     sources: Mapping[str, str]
@@ -60,6 +71,7 @@ def configure(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Co
     values = dict(_DEFAULTS)
     sources: dict[str, str] = {}
     for layer in layers:
+        _check_graphics(layer)
         values.update(layer.values)
         sources.update(dict.fromkeys(layer.values, layer.name or "flag"))
     profile = load_profile(values["profile"], paths)
@@ -70,6 +82,7 @@ def configure(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Co
         profile=profile,
         selector=values["selector"],
         worker=values["worker"],
+        graphics=values["graphics"],
         session=session,
         paths=replace(paths, data=values.get("data_dir", paths.data)),
         sources=sources,
@@ -93,6 +106,13 @@ def _from_environment(env: Mapping[str, str]) -> _Layer:
         "environment",
         {key: convert(value, KEYS[key], f"PASTA_{key.upper()}", Path.cwd()) for key, value in given.items()},
     )
+
+
+def _check_graphics(layer: _Layer) -> None:
+    value = layer.values.get("graphics", "auto")
+    if value not in GRAPHICS:
+        prefix = f"{layer.name}: " if layer.name else ""
+        raise InvalidInput(f"{prefix}graphics is {value!r}", f"choose one of {', '.join(GRAPHICS)}")
 
 
 def _changed(session: SessionSettings, layer: _Layer) -> SessionSettings:

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
-__all__ = ["Colours", "Terminal", "can_answer", "detect"]
+__all__ = ["CellSize", "Colours", "Terminal", "can_answer", "detect"]
 
 _TRUE_COLOUR_TERMS = ("kitty", "ghostty", "alacritty", "wezterm", "foot", "direct", "iterm", "contour")
 
@@ -20,6 +20,13 @@ class Colours(IntEnum):
     NONE = 0
     INDEXED = 256
     TRUE = 1 << 24
+
+
+class CellSize(NamedTuple):
+    """One character cell in pixels."""
+
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
