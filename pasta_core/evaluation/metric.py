@@ -1,0 +1,76 @@
+"""One measured number: its value, how sure it is, and what chance would have got on the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pasta_core.seeds import derive_seed
+
+__all__ = ["NOTHING", "Metric", "clustered_mean"]
+
+Array = npt.NDArray[np.float64]
+
+RESAMPLES = 2000
+_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`value` with its 95 % interval, `chance` on the same data, and `n`, how many judgements it is made of.
+
+    Where the data has no such judgement, `n` is 0 and the others are None.
+    """
+
+    value: float | None
+    ci95: tuple[float, float] | None
+    chance: float | None
+    n: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The four keys that `--json` prints."""
+        interval = None if self.ci95 is None else list(self.ci95)
+        return {"value": self.value, "ci95": interval, "chance": self.chance, "n": self.n}
+
+
+NOTHING = Metric(None, None, None, 0)
+
+
+def clustered_mean(
+    values: npt.ArrayLike, clusters: Sequence[Hashable], chances: npt.ArrayLike, seed: int = 0
+) -> Metric:
+    """The mean of judgements (n,) with a percentile bootstrap over their clusters (raters or prompts).
+
+    Judgements of one rater resemble each other, so whole clusters are drawn with replacement, and the
+    resampled mean is the ratio of sums (Efron and Tibshirani 1993, ch. 13). Same seed, same interval.
+    """
+    judged = np.asarray(values, np.float64)
+    if not len(judged):
+        return NOTHING
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    member = np.array([numbers[cluster] for cluster in clusters])
+    sums = np.bincount(member, judged, len(numbers)).astype(np.float64)
+    counts = np.bincount(member, minlength=len(numbers)).astype(np.float64)
+    means = _resampled(sums, counts, np.random.default_rng(derive_seed(seed, "bootstrap")))
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Metric(
+        value=float(judged.mean()),
+        ci95=(float(low), float(high)),
+        chance=float(np.mean(np.asarray(chances, np.float64))),
+        n=len(judged),
+    )
+
+
+def _resampled(sums: Array, counts: Array, rng: np.random.Generator) -> Array:
+    """Means (RESAMPLES,) of as many clusters as there are, drawn with replacement."""
+    clusters = len(sums)
+    step = max(1, _CELLS // clusters)
+    means = []
+    for start in range(0, RESAMPLES, step):
+        times = rng.multinomial(clusters, np.full(clusters, 1 / clusters), min(step, RESAMPLES - start))
+        means.append((times @ sums) / (times @ counts))
+    return np.concatenate(means)
