@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli import doctor, microworld, paint, session, sessions, worker
+from pasta_tui.cli import data, doctor, microworld, paint, session, sessions, worker
 from pasta_tui.cli._errors import EXIT_CODES
 from pasta_tui.cli._options import help_if_bare
 
@@ -66,4 +66,5 @@ app.command("doctor", short_help="What is installed, what is missing, where it l
 app.command("worker", epilog=worker.EPILOG, short_help="Serve this machine's models to a session elsewhere.")(
     worker.worker
 )
+app.add_typer(data.app, name="data")
 app.add_typer(microworld.app, name="microworld")

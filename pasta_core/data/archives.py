@@ -1,0 +1,200 @@
+"""Where a data set's images lie: folders, tar and zip archives, read in place and never extracted."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol, cast
+
+from pasta_core.data.images import FileImage, ImageReference, MemberImage, UnreadableImage
+from pasta_core.errors import InvalidInput
+
+__all__ = [
+    "FolderImages",
+    "ImagePlace",
+    "TarImages",
+    "ZipImages",
+    "archives_in",
+    "find_image",
+    "open_archive",
+]
+
+LARGEST_MEMBER = 256 * 1024 * 1024
+"""A larger member is no image."""
+
+_DAMAGED = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, ValueError, RuntimeError)
+
+
+class ImagePlace(Protocol):
+    """Somewhere that images can be looked up by the name a data set gives them."""
+
+    def find(self, name: str) -> ImageReference | None:
+        """The image of this name, else None; a name never leads outside the place."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """The names of all files, as they are stored."""
+        ...
+
+
+def find_image(places: Sequence[ImagePlace], name: str) -> ImageReference | None:
+    """The image of this name in the first place that has it."""
+    for place in places:
+        if (image := place.find(name)) is not None:
+            return image
+    return None
+
+
+@dataclass(frozen=True)
+class FolderImages:
+    """A folder of image files."""
+
+    root: Path
+
+    def find(self, name: str) -> ImageReference | None:
+        relative = PurePosixPath(name)
+        if relative.is_absolute() or ".." in relative.parts or "\0" in name or not name:
+            return None
+        path = self.root / relative
+        try:
+            return FileImage(name, path) if path.is_file() else None
+        except OSError:  # such as a name that is too long
+            return None
+
+    def names(self) -> Iterator[str]:
+        for path in sorted(self.root.rglob("*")):
+            if path.is_file():
+                yield path.relative_to(self.root).as_posix()
+
+
+class TarImages:
+    """The regular files of a tar archive, plain or compressed; they are found by path or by file name.
+
+    A compressed archive can only be read forwards, so images out of order are slow to reach.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cut_short = False
+        self.compressed = _is_gzip(path)
+        self._lock = threading.Lock()
+
+    def find(self, name: str) -> ImageReference | None:
+        place = self._members.get(name) or self._by_file_name.get(PurePosixPath(name).name)
+        if place is None:
+            return None
+        offset, size = place
+        return MemberImage(name, str(self.path), offset, partial(self._read, offset, size))
+
+    def names(self) -> Iterator[str]:
+        return iter(self._members)
+
+    @cached_property
+    def _members(self) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
+        try:
+            with tarfile.open(self.path, "r:gz" if self.compressed else "r:") as archive:
+                try:
+                    for member in archive:
+                        if member.isreg() and not member.issparse() and member.size <= LARGEST_MEMBER:
+                            found[member.name.removeprefix("./")] = member.offset_data, member.size
+                        # Hundreds of thousands of them would be kept otherwise.
+                        archive.members.clear()  # type: ignore[attr-defined]
+                except _DAMAGED:
+                    self.cut_short = True
+        except _DAMAGED as error:
+            raise InvalidInput(f"{self.path} is no tar archive that can be read ({error})") from error
+        return found
+
+    @cached_property
+    def _by_file_name(self) -> dict[str, tuple[int, int]]:
+        return {PurePosixPath(name).name: place for name, place in self._members.items()}
+
+    @cached_property
+    def _stream(self) -> IO[bytes]:
+        return cast(IO[bytes], gzip.open(self.path)) if self.compressed else self.path.open("rb")
+
+    def _read(self, offset: int, size: int) -> bytes:
+        try:
+            with self._lock:
+                self._stream.seek(offset)
+                data = self._stream.read(size)
+        except _DAMAGED as error:
+            raise UnreadableImage(f"a member of {self.path} cannot be read ({error})") from error
+        if len(data) < size:
+            raise UnreadableImage(f"a member of {self.path} is cut short")
+        return data
+
+
+class ZipImages:
+    """The files of a zip archive; they are found by path or by file name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            self._archive = zipfile.ZipFile(path)
+            infos = self._archive.infolist()
+        except _DAMAGED as error:
+            raise InvalidInput(f"{path} is no zip archive that can be read ({error})") from error
+        self._members = {
+            info.filename: info for info in infos if not info.is_dir() and info.file_size <= LARGEST_MEMBER
+        }
+        self._by_file_name = {PurePosixPath(name).name: info for name, info in self._members.items()}
+
+    def find(self, name: str) -> ImageReference | None:
+        info = self._members.get(name) or self._by_file_name.get(PurePosixPath(name).name)
+        if info is None:
+            return None
+        return MemberImage(name, str(self.path), info.header_offset, partial(self.read, info.filename))
+
+    def names(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a member; raises `UnreadableImage`."""
+        try:
+            with self._lock:
+                return self._archive.read(name)
+        except (*_DAMAGED, KeyError, NotImplementedError) as error:
+            raise UnreadableImage(f"{name} in {self.path} cannot be read ({error})") from error
+
+    def open(self, name: str) -> IO[bytes]:
+        """A member as a stream; what is wrong with it shows when it is read."""
+        return self._archive.open(name)
+
+
+def open_archive(path: Path) -> TarImages | ZipImages:
+    """Open an archive by what it is, not by its name; anything else is `InvalidInput`."""
+    try:
+        if zipfile.is_zipfile(path):
+            return ZipImages(path)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
+    return TarImages(path)
+
+
+def archives_in(folder: Path, stems: Sequence[str] = ()) -> list[TarImages | ZipImages]:
+    """The archives of a folder in the order of their names, of the given stems where any are given."""
+    suffixes = (".tar", ".tar.gz", ".tgz", ".zip")
+    found = []
+    for path in sorted(folder.iterdir()):
+        stem = next((path.name.removesuffix(end) for end in suffixes if path.name.endswith(end)), None)
+        if stem is not None and path.is_file() and (not stems or stem in stems):
+            found.append(open_archive(path))
+    return found
+
+
+def _is_gzip(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"\x1f\x8b"
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
