@@ -14,13 +14,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pasta_core.data.embeddings import EmbeddingShelf, EmbeddingStore
+from pasta_core.data.embeddings import EmbeddingShelf, EmbeddingStore, text_hash
 from pasta_core.data.embeddings_shards import KEY_BYTES, Header
 from pasta_core.data.embeddings_writer import EmbeddingWriter, writing_in
 from pasta_core.data.images import ImageReference
 from pasta_core.data.records import Source
 
-__all__ = ["ImageRows", "ReferenceKeys", "ReferenceShelf", "reference_writing", "remember"]
+__all__ = [
+    "UNREADABLE",
+    "ImageRows",
+    "ReferenceKeys",
+    "ReferenceShelf",
+    "TextRows",
+    "reference_writing",
+    "remember",
+]
 
 UNREADABLE = "00" * KEY_BYTES
 """The content of an image that cannot be read."""
@@ -79,6 +87,17 @@ class ImageRows:
             for reference, content in zip(wanted, known, strict=True)
         ]
         return self._images.find(hashes)
+
+
+class TextRows:
+    """Finds the rows of texts in an embedding store."""
+
+    def __init__(self, store: EmbeddingStore) -> None:
+        self._texts = store.texts
+
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """The row (n,) of each text, -1 where it was not embedded."""
+        return self._texts.find([text_hash(text) for text in texts])
 
 
 @contextmanager

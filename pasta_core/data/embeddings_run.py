@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -91,6 +91,8 @@ class EmbeddingJob:
     stop: Callable[[], bool] = lambda: False
     waiting: Callable[[], None] = lambda: None
     """Called when another run writes to the same shelf, which is then waited for."""
+    profiles: frozenset[str] = frozenset()
+    """Profiles whose CLIP is this encoder: what their sessions carry need not be embedded again."""
     flush_seconds: float = 30.0
     """How much work a kill may cost."""
     shard_rows: int = SHARD_ROWS
@@ -193,19 +195,21 @@ class _ImageRun:
         self.writer.flush()
         self.references.flush()
 
-    def fresh(self, records: Iterable[Record]) -> Iterator[ImageReference]:
-        """Every reference the first time it comes."""
+    def fresh(self, records: Iterable[Record], profiles: frozenset[str]) -> Iterator[ImageReference]:
+        """Every reference the first time it comes, without the embedding that another encoder made."""
         for record in records:
+            ours = isinstance(record, SessionRecord) and record.profile in profiles
             for reference in images_of(record):
                 mark = hash(reference.name)
                 if mark not in self.seen:
                     self.seen.add(mark)
-                    yield reference
+                    foreign = reference.embedding is not None and not ours
+                    yield replace(reference, embedding=None) if foreign else reference
 
 
 def _embed_images(job: EmbeddingJob, source: Source, split: str | None, run: _ImageRun, total: int) -> None:
     pace, keys, known = _Pace(job, "image", total), ReferenceKeys(source), ReferenceShelf(job.root)
-    for chunk in _chunks(run.fresh(source.records(split))):
+    for chunk in _chunks(run.fresh(source.records(split), job.profiles)):
         if job.stop():
             run.summary.stopped = True
             break
@@ -231,9 +235,14 @@ def _embed_chunk(
         for reference, content in zip(chunk, known.contents(names), strict=True)
     ]
     lacking: dict[str, Pixels] = {}
+    carried: dict[str, Embedding] = {}
     for place in sorted(range(len(chunk)), key=lambda place: chunk[place].locality):
         content = contents[place]
         if content is not None and (content == UNREADABLE or content in run.writer):
+            continue
+        embedding = chunk[place].embedding
+        if content is not None and embedding is not None and len(embedding) == run.writer.dimension:
+            carried.setdefault(content, embedding)
             continue
         try:
             pixels = chunk[place].open()
@@ -245,6 +254,8 @@ def _embed_chunk(
         contents[place] = found if content in (None, found) else UNREADABLE
         if contents[place] == found and found not in run.writer:
             lacking.setdefault(found, pixels)
+    if carried:
+        run.writer.add(list(carried), np.stack(list(carried.values())))
     if lacking:
         run.writer.add(list(lacking), job.encoder.embed_images(list(lacking.values())))
         run.summary.embedded_images += len(lacking)

@@ -56,6 +56,11 @@ class EmbeddingWriter:
         """How many rows are in finished shards."""
         return self._manifest.rows
 
+    @property
+    def dimension(self) -> int:
+        """d, the length of a row."""
+        return self._manifest.header.dimension
+
     def __contains__(self, key: str) -> bool:
         """Whether a hash (hexadecimal) is there already, flushed or not."""
         return bytes.fromhex(key) in self._known
