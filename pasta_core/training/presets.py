@@ -1,0 +1,165 @@
+"""What the user model is trained with: the paper's Tables 1 and 2, and what the microworld needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pasta_core.errors import InvalidInput
+from pasta_core.training.loop import LoopConfig
+
+__all__ = ["PRESETS", "SequentialConfig", "SingleTurnConfig", "UserModelPreset", "preset_named"]
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """What both phases need. Out of range is `InvalidInput`."""
+
+    steps: int
+    """Steps of gradient descent (Tables 1, 2: 50e3)."""
+    batch: int
+    """Labels a step in the first phase (Table 1: 2048), sessions in the second (Table 2: 8)."""
+    peak_rate: float
+    """AdamW's highest learning rate (Table 1: 3e-4, Table 2: 3e-7)."""
+    restart_every: int
+    """Steps of a cosine after which the rate starts anew, T of SGDR (Tables 1, 2: "10e3", 10,000)."""
+    target_every: int
+    """Steps between two updates of the target network (Tables 1, 2: 256)."""
+    alpha_prior: float
+    """How much of the prior a step keeps (Tables 1, 2: 0.999)."""
+    weight_decay: float
+    """AdamW's (Tables 1, 2: 1e-4)."""
+    clip_norm: float
+    """Longest gradient (Table 2: 0.5; Table 1 names none, 0)."""
+    report_every: int
+    """Steps between two lines of metrics; not the paper's."""
+    precision: str
+    """float32, or bfloat16 for the products of the encoders; the paper does not say."""
+
+    def __post_init__(self) -> None:
+        whole = ("steps", "batch", "target_every", "report_every")
+        checks = [(name, getattr(self, name), getattr(self, name) >= 1) for name in whole]
+        checks += [
+            ("restart_every", self.restart_every, self.restart_every >= 0),
+            ("peak_rate", self.peak_rate, 0 < self.peak_rate < 1),
+            ("alpha_prior", self.alpha_prior, 0 <= self.alpha_prior < 1),
+            ("precision", self.precision, self.precision in ("float32", "bfloat16")),
+        ]
+        for name, value, good in checks:
+            if not good:
+                raise InvalidInput(f"{name} is {value}", "see docs/user-model.md for what it may be")
+
+    def loop(self, checkpoint_seconds: float) -> LoopConfig:
+        """The loop's own settings; AdamW's other two numbers are its usual ones."""
+        return LoopConfig(
+            steps=self.steps,
+            batch=self.batch,
+            peak_rate=self.peak_rate,
+            warm_up=1,
+            restart_every=self.restart_every,
+            decay=0.5,
+            weight_decay=self.weight_decay,
+            betas=(0.9, 0.999),
+            clip_norm=self.clip_norm,
+            checkpoint_seconds=checkpoint_seconds,
+            report_every=self.report_every,
+        )
+
+
+@dataclass(frozen=True)
+class SingleTurnConfig(_Phase):
+    """The first phase (Table 1)."""
+
+    kappa_1: float = 1.0
+    """Weight of the ratings' loss against the preferences' (Table 1: 1)."""
+    held_out: float = 0.05
+    """Share of the raters on whom accuracy is measured meanwhile; not the paper's."""
+    held_out_most: int = 500
+    """At most so many raters."""
+
+
+@dataclass(frozen=True)
+class SequentialConfig(_Phase):
+    """The second phase (Table 2)."""
+
+    kappa_2: float = 0.01
+    """Weight of in-turn preferences (Table 2: 0.01)."""
+    kappa_3: float = 1.0
+    """Weight of cross-turn preferences (Table 2: 1)."""
+    train_clip: bool = True
+    """Whether the CLIP encoders learn too (D.1: "the entire model")."""
+
+
+@dataclass(frozen=True)
+class UserModelPreset:
+    """Both phases under one name."""
+
+    single_turn: SingleTurnConfig
+    sequential: SequentialConfig
+
+
+_PAPER = UserModelPreset(
+    SingleTurnConfig(
+        steps=50_000,
+        batch=2048,
+        peak_rate=3e-4,
+        restart_every=10_000,
+        target_every=256,
+        alpha_prior=0.999,
+        weight_decay=1e-4,
+        clip_norm=0.0,
+        report_every=100,
+        precision="float32",
+    ),
+    SequentialConfig(
+        steps=50_000,
+        batch=8,
+        peak_rate=3e-7,
+        restart_every=10_000,
+        target_every=256,
+        alpha_prior=0.999,
+        weight_decay=1e-4,
+        clip_norm=0.5,
+        report_every=100,
+        precision="float32",
+    ),
+)
+
+_MICRO = UserModelPreset(
+    SingleTurnConfig(
+        steps=3000,
+        batch=1024,
+        peak_rate=1e-3,
+        restart_every=0,
+        target_every=16,
+        alpha_prior=0.99,
+        weight_decay=1e-4,
+        clip_norm=1.0,
+        report_every=50,
+        precision="float32",
+    ),
+    SequentialConfig(
+        steps=500,
+        batch=8,
+        peak_rate=3e-5,
+        restart_every=0,
+        target_every=16,
+        alpha_prior=0.99,
+        weight_decay=1e-4,
+        clip_norm=0.5,
+        report_every=25,
+        precision="float32",
+    ),
+)
+
+PRESETS: Mapping[str, UserModelPreset] = MappingProxyType({"paper": _PAPER, "micro": _MICRO})
+"""By name. `micro` differs because the microworld has hundreds of raters and minutes of two CPU cores: fewer
+and smaller steps at a higher rate, and a target network and a prior that follow within so few steps."""
+
+
+def preset_named(name: str) -> UserModelPreset:
+    """A preset; an unknown name is `InvalidInput`."""
+    if name not in PRESETS:
+        raise InvalidInput(f'there is no preset "{name}"', f"the presets are {', '.join(PRESETS)}")
+    return PRESETS[name]

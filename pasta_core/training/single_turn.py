@@ -1,0 +1,113 @@
+"""The first phase (Algorithm 1, §6.2): user encoders learn from single-turn labels, CLIP stays frozen."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pasta_core.training.devices import ONE_DEVICE, Devices
+from pasta_core.training.em import group_sums, moved_prior, posterior
+from pasta_core.training.em_state import EmState
+from pasta_core.training.embedded_labels import EmbeddedLabels
+from pasta_core.training.label_batches import LabelBatch, LabelSampler
+from pasta_core.training.losses import mixture_loss, preference_loss, relevance_loss
+from pasta_core.training.presets import SingleTurnConfig
+from pasta_core.users.likelihood import log_preference, log_relevance
+from pasta_core.users.user_model import UserModel
+
+__all__ = ["LabelScores", "SingleTurn", "label_scores", "rater_log_likelihoods"]
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """What a model makes of a batch: scores (p, K) of the pairs' images, means (r, K) of the ratings."""
+
+    first: Tensor
+    second: Tensor
+    mean: Tensor
+
+
+def label_scores(model: UserModel, batch: LabelBatch) -> LabelScores:
+    """Score every label's images for every type; a distinct image or prompt is encoded once."""
+    pairs, ratings = batch.pairs, batch.ratings
+    cosines = model.cosines(
+        batch.images,
+        batch.texts,
+        torch.cat([pairs.first, pairs.second, ratings.image]),
+        torch.cat([pairs.text, pairs.text, ratings.text]),
+    )
+    count = len(pairs.first)
+    scores = model.scores(cosines[: 2 * count])
+    return LabelScores(scores[:count], scores[count:], model.relevance(cosines[2 * count :]))
+
+
+def rater_log_likelihoods(scores: LabelScores, batch: LabelBatch, nu: float) -> Tensor:
+    """log of the E-step's product over all labels of each rater: (g, K). No weight enters it."""
+    of_pairs = log_preference(scores.first, scores.second, batch.pairs.label)
+    of_ratings = log_relevance(scores.mean, batch.ratings.value, nu)
+    return group_sums(of_pairs, batch.pairs.lengths) + group_sums(of_ratings, batch.ratings.lengths)
+
+
+class SingleTurn:
+    """Algorithm 1 on embedded labels; calling it with a step's number gives that step's loss."""
+
+    def __init__(
+        self,
+        state: EmState[UserModel],
+        labels: EmbeddedLabels,
+        config: SingleTurnConfig,
+        seed: int,
+        devices: Devices = ONE_DEVICE,
+    ) -> None:
+        self.state = state
+        self._config = config
+        self._sampler = LabelSampler(labels, config.batch, seed)
+        self._devices = devices
+
+    def __call__(self, step: int) -> Tensor:
+        """Lines 4 to 7: the batch, the E-step, the prior, and the loss whose gradient is line 6's."""
+        self.state.update_target(step, self._config.target_every)
+        batch = self._sampler.batch(step, self._devices.device, self._devices.index, self._devices.count)
+        gamma = self._expect(batch)
+        return self._loss(batch, gamma)
+
+    @torch.no_grad()
+    def _expect(self, batch: LabelBatch) -> Tensor:
+        live, target = self.state.live, self.state.target
+        with self._precision():
+            scores = label_scores(target, batch)
+        gamma = posterior(live.prior, rater_log_likelihoods(scores, batch, live.config.nu))
+        alpha = self._config.alpha_prior
+        live.prior.copy_(moved_prior(live.prior, gamma, batch.rater_weight, alpha, self._devices))
+        return gamma
+
+    def _loss(self, batch: LabelBatch, gamma: Tensor) -> Tensor:
+        model, pairs, ratings = self.state.live, batch.pairs, batch.ratings
+        with self._precision():
+            scores = label_scores(model, batch)
+        preference = preference_loss(
+            gamma.repeat_interleave(pairs.lengths, 0),
+            scores.first,
+            scores.second,
+            pairs.label,
+            batch.pair_count / self._devices.count,
+            pairs.weight,
+        )
+        relevance = relevance_loss(
+            gamma.repeat_interleave(ratings.lengths, 0),
+            scores.mean,
+            ratings.value,
+            model.config.nu,
+            batch.rating_count / self._devices.count,
+            ratings.weight,
+        )
+        return mixture_loss(preference, relevance, self._config.kappa_1)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self._config.precision == "bfloat16":
+            return torch.autocast(self._devices.device.type, torch.bfloat16)
+        return contextlib.nullcontext()
