@@ -59,7 +59,9 @@ def load_profile(name: str, paths: Paths) -> Profile:
     file = profiles[name]
     table = read_toml(file)
     refuse_unknown_keys(
-        table, ("description", "vocabulary", "writer", "painter", "clip", "session"), str(file)
+        table,
+        ("description", "needs", "examples", "vocabulary", "writer", "painter", "clip", "session"),
+        str(file),
     )
     where = _Resolver(file, paths.assets)
     vocabulary = table.get("vocabulary")
@@ -70,6 +72,8 @@ def load_profile(name: str, paths: Paths) -> Profile:
         painter=_part(PainterProfile, table, "painter", where),
         clip=_part(ClipProfile, table, "clip", where),
         vocabulary=None if vocabulary is None else where.path(vocabulary, "vocabulary"),
+        examples=_examples(table.get("examples", []), file),
+        needs=convert(table.get("needs", ""), str, f"{file}: needs"),
         session=_session(table.get("session", {}), file),
     )
 
@@ -116,6 +120,11 @@ def _part(kind: type[_Part], table: Mapping[str, Any], key: str, resolver: _Reso
         for name, value in section.items()
     }
     return kind(**values)
+
+
+def _examples(value: object, file: Path) -> tuple[str, ...]:
+    given: list[object] = convert(value, list, f"{file}: examples")
+    return tuple(convert(example, str, f"{file}: examples") for example in given)
 
 
 def _session(section: object, file: Path) -> SessionSettings:

@@ -103,5 +103,9 @@ class Profile:
     clip: ClipProfile
     vocabulary: Path | None = None
     """One known word a line, where the models know only so many; others are named to the user once."""
+    examples: tuple[str, ...] = ()
+    """Prompts it paints well, offered to who has no idea yet."""
+    needs: str = ""
+    """What it runs on, in a few words."""
     session: SessionSettings = field(default_factory=SessionSettings)
     """The shape of a session where nothing else says it."""

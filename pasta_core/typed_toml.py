@@ -19,6 +19,7 @@ _NAMES: Mapping[type, str] = {
     bool: "true or false",
     Path: "a path",
     dict: "a table",
+    list: "a list",
 }
 
 

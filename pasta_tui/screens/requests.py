@@ -12,7 +12,7 @@ __all__ = ["BrowseRequest", "EndRequest", "Next", "StartRequest"]
 class StartRequest:
     """Begin a session with `prompt`, or go on with the session `resume`: exactly one of them is given.
 
-    `profile` names the set of models to begin with; None is the one that the app was started with.
+    `prompt` is clean and short enough; `profile` names the set of models that it begins with.
     """
 
     prompt: str | None = None
@@ -27,17 +27,18 @@ class Next(StrEnum):
     """A session that begins with `EndRequest.prompt`."""
     NEW = "new"
     """The start screen."""
-    BROWSE = "browse"
-    """Past sessions."""
+    RESUME = "resume"
+    """The session `EndRequest.resume`, which was found while browsing."""
     QUIT = "quit"
 
 
 @dataclass(frozen=True, slots=True)
 class EndRequest:
-    """What the person wants after the last turn; `prompt`, clean and short enough, is for AGAIN only."""
+    """What the person wants after the last turn; `prompt` is clean and short enough."""
 
     next: Next
     prompt: str | None = None
+    resume: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
