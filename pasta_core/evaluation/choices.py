@@ -56,7 +56,7 @@ def session_metrics(
     beliefs: dict[str, Belief] = {}
     for session in sessions:
         belief = beliefs.get(session.rater, prior_belief(model.prior))
-        before: Array | None = None
+        before: tuple[int, Array] | None = None
         for turn in session.turns:
             utilities = _utilities(turn, model)
             choices = model.log_choices(utilities)
@@ -67,11 +67,11 @@ def session_metrics(
             loss.add(-float(mixed[turn.choice]), -float(np.log(share)), session.rater)
             belief = observe(belief, choices[:, turn.choice])
             chosen = utilities[:, turn.choice]
-            if before is not None and turn.comparison is not None:
-                difference = float(np.tanh((chosen - before) / 2) @ probabilities(belief))
+            if before is not None and before[0] == turn.number - 1 and turn.comparison is not None:
+                difference = float(np.tanh((chosen - before[1]) / 2) @ probabilities(belief))
                 same = turn.comparison is Comparison.SAME
                 crossing.add(_crosses(difference, turn.comparison), 1.0 if same else 0.5, session.rater)
-            before = chosen
+            before = turn.number, chosen
         beliefs[session.rater] = belief
     return SessionMetrics(accuracy.metric(seed), loss.metric(seed), crossing.metric(seed))
 

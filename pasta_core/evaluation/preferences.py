@@ -76,12 +76,13 @@ class ScoredRanking:
 
 @dataclass(frozen=True, eq=False)
 class ScoredTurn:
-    """One turn: `columns[l]` (M, K) are the scores of column l's images, `choice` the chosen column.
+    """Turn `number`: `columns[l]` (M, K) are the scores of column l's images, `choice` the chosen one.
 
     `comparison` is what the rater said of its images against those chosen the turn before, where that is
     known.
     """
 
+    number: int
     columns: tuple[Array, ...]
     choice: int
     comparison: Comparison | None = None

@@ -220,9 +220,11 @@ def test_strict_pair_accuracy_leaves_ties_out_and_counts_equal_scores_as_wrong()
     assert metric.chance == 0.5
 
 
-def turn(scores: list[list[float]], choice: int, comparison: Comparison | None = None) -> ScoredTurn:
+def turn(
+    scores: list[list[float]], choice: int, comparison: Comparison | None = None, number: int = 1
+) -> ScoredTurn:
     """Columns of one image each, whose scores the two types see."""
-    return ScoredTurn(tuple(np.array([column]) for column in scores), choice, comparison)
+    return ScoredTurn(number, tuple(np.array([column]) for column in scores), choice, comparison)
 
 
 def test_session_metrics_by_hand() -> None:
@@ -232,8 +234,8 @@ def test_session_metrics_by_hand() -> None:
         "a",
         (
             turn(opposite, 0),
-            turn(opposite, 0, Comparison.SAME),
-            turn([[log(3), 0.0], [0.0, 0.0]], 1, Comparison.WORSE),
+            turn(opposite, 0, Comparison.SAME, 2),
+            turn([[log(3), 0.0], [0.0, 0.0]], 1, Comparison.WORSE, 3),
         ),
     )
     metrics = session_metrics([session], Softmax())
@@ -259,9 +261,15 @@ def test_what_a_rater_chose_in_one_session_is_known_in_the_next_but_not_of_other
     assert unknown == pytest.approx(log(2))
 
 
+def test_a_turn_is_compared_with_the_one_before_it_alone() -> None:
+    better = [[log(3), 0.0], [0.0, log(3)]]
+    session = ScoredSession("a", (turn(better, 0), turn(better, 0, Comparison.SAME, number=3)))
+    assert session_metrics([session], Softmax()).cross_turn_accuracy is NOTHING
+
+
 def test_columns_may_hold_different_numbers_of_images() -> None:
     columns = (np.array([[0.0, 0.0], [2.0, 2.0]]), np.array([[1.0, 1.0]]))
-    metrics = session_metrics([ScoredSession("a", (ScoredTurn(columns, 0),))], Softmax())
+    metrics = session_metrics([ScoredSession("a", (ScoredTurn(1, columns, 0),))], Softmax())
     assert metrics.choice_nll.value == pytest.approx(log(1 + exp(-1)))
 
 
