@@ -45,10 +45,10 @@ class WriterRecipe:
     """Rows a step: a dialogue each, or several short ones."""
     pool: int = 8
     """Steps whose rows are drawn together and sorted by length, so that little is padded."""
-    lessons: float = 0.5
+    lessons: float = 0.7
     """Share of rows that pack short dialogues, mostly with a critique: a few prompts each, so that what was
     asked for weighs more in the loss than the rewording of 25 prompts."""
-    lessons_a_row: int = 4
+    lessons_a_row: int = 3
     longest: int = 1280
     """Rows of more tokens are left out."""
     peak_rate: float = 3e-3
@@ -185,7 +185,11 @@ class _Batches:
 
 
 def _lesson(rng: random.Random) -> Dialogue:
-    form = CandidateForm(1, rng.randint(1, 4)) if rng.random() < 0.4 else CandidateForm(rng.randint(2, 4), 1)
+    """Many categories of one or two prompts: each has to go back to the current prompt and the critique.
+
+    In a category of five, copying the line above is nearly always right, and that is what is learned.
+    """
+    form = CandidateForm(rng.randint(3, 6), rng.choice((1, 1, 2)))
     return sample_dialogue(rng, turn=rng.choice((1, 2, 2, 2, 3)), form=form, critique=rng.random() < 0.8)
 
 
