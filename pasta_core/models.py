@@ -27,12 +27,14 @@ class ModelFile:
 
 def model_files(profile: Profile) -> tuple[ModelFile, ...]:
     """Look at every model of a profile, without loading one."""
-    models = (
+    models = [
         _inspected("writer", profile.writer.model),
         _inspected("template", profile.writer.template),
         _inspected("painter", profile.painter.model),
         _inspected("clip", profile.clip.model),
-    )
+    ]
+    if profile.captions is not None:
+        models.append(_inspected("captions", profile.captions))
     return tuple(problem for model in models for problem in model)
 
 

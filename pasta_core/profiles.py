@@ -60,18 +60,21 @@ def load_profile(name: str, paths: Paths) -> Profile:
     table = read_toml(file)
     refuse_unknown_keys(
         table,
-        ("description", "needs", "examples", "vocabulary", "writer", "painter", "clip", "session"),
+        (
+            *("description", "needs", "examples", "vocabulary", "captions"),
+            *("writer", "painter", "clip", "session"),
+        ),
         str(file),
     )
     where = _Resolver(file, paths.assets)
-    vocabulary = table.get("vocabulary")
     return Profile(
         name=name,
         description=convert(table.get("description", ""), str, f"{file}: description"),
         writer=_part(WriterProfile, table, "writer", where),
         painter=_part(PainterProfile, table, "painter", where),
         clip=_part(ClipProfile, table, "clip", where),
-        vocabulary=None if vocabulary is None else where.path(vocabulary, "vocabulary"),
+        vocabulary=where.optional(table, "vocabulary"),
+        captions=where.optional(table, "captions"),
         examples=_examples(table.get("examples", []), file),
         needs=convert(table.get("needs", ""), str, f"{file}: needs"),
         session=_session(table.get("session", {}), file),
@@ -103,6 +106,9 @@ class _Resolver:
         given: Path = convert(value, Path, f"{self.file}: {key}")
         shipped = str(given).removeprefix(SHIPPED)
         return self.assets / shipped if shipped != str(given) else self.file.parent / given
+
+    def optional(self, table: Mapping[str, Any], key: str) -> Path | None:
+        return self.path(table[key], key) if key in table else None
 
 
 def _part(kind: type[_Part], table: Mapping[str, Any], key: str, resolver: _Resolver) -> _Part:

@@ -107,5 +107,7 @@ class Profile:
     """Prompts it paints well, offered to who has no idea yet."""
     needs: str = ""
     """What it runs on, in a few words."""
+    captions: Path | None = None
+    """How the writer is told what images show (`agent.captions`), for one that sees none itself."""
     session: SessionSettings = field(default_factory=SessionSettings)
     """The shape of a session where nothing else says it."""

@@ -17,7 +17,6 @@ __all__ = [
     "parse_attributes",
     "parse_idea",
     "sample_mention",
-    "unknown_words",
 ]
 
 NOUNS: Mapping[str, tuple[str, ...]] = {
@@ -296,8 +295,3 @@ def known_words() -> frozenset[str]:
         for value, phrases in table.items():
             texts.extend((value, *phrases))
     return frozenset(word for text in texts for word in _WORD.findall(text.lower()))
-
-
-def unknown_words(text: str) -> tuple[str, ...]:
-    """The words of a text that the microworld's models have never seen, each once, in order."""
-    return tuple(dict.fromkeys(word for word in _WORD.findall(text.lower()) if word not in known_words()))

@@ -20,6 +20,7 @@ from pasta_core.microworld.captions import (
 )
 from pasta_core.microworld.critiques import Effect, sample_critique
 from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS, SUBJECTS, Attributes, Scene, sample_scene
+from pasta_core.microworld.image_captions import caption_sheet
 from pasta_core.microworld.wording import Wording, reword
 
 __all__ = ["CATEGORIES", "VERY_DIFFERENT", "Dialogue", "answer_text", "sample_dialogue"]
@@ -114,7 +115,8 @@ def sample_dialogue(
         state = _State(wording, state.idea, changed, effect)
     image = ""
     if rng.random() < 0.15:
-        image = caption(sample_scene(rng, parse_attributes(initial), training=False).attributes, rng)
+        shown_scene = sample_scene(rng, parse_attributes(initial), training=False)
+        image = caption_sheet().describe(shown_scene.attributes.known())
     max_words = _budget(words, turn, horizon)
     request = WriteRequest(initial, tuple(turns), form, max_words, seed=0, caption=image)
     return Dialogue(request, _answer(rng, state, form, max_words), state.effect)

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from pasta_core.agent.captions import Captioner, CaptionSheet
 from pasta_core.agent.requests import WriteRequest
 from pasta_core.domain import (
     Candidate,
@@ -54,6 +55,7 @@ class Worker:
 
     The call during which it dies raises a retryable `WorkerError`; whoever made it may make it again.
     `on_note` gets the lines a person should read: a prompt that is too long, a worker that was restarted.
+    With `captions` the writer is told what the initial prompt's images show.
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class Worker:
         log: Path,
         on_note: Callable[[str], None] = lambda text: None,
         handshake: float = HANDSHAKE,
+        captions: CaptionSheet | None = None,
     ) -> None:
         self._command = list(command)
         self._log = log
         self._on_note = on_note
         self._handshake = handshake
+        self._captioner = None if captions is None else Captioner(captions, self.embed_texts)
         self._client: WorkerClient | None = None
         self._starting = asyncio.Lock()
         self._closed = False
@@ -81,7 +85,7 @@ class Worker:
     @property
     def writer(self) -> WorkerWriter:
         """The candidate generator (`domain.Writer`)."""
-        return WorkerWriter(self)
+        return WorkerWriter(self, self._captioner)
 
     @property
     def painter(self) -> WorkerPainter:
@@ -159,14 +163,16 @@ class Worker:
 class WorkerWriter:
     """The language model in the worker's writer process."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, captioner: Captioner | None = None) -> None:
         self._worker = worker
+        self._captioner = captioner
 
     async def write(
         self, history: History, form: CandidateForm, max_words: int, seed: int, progress: Progress
     ) -> tuple[Candidate, ...]:
         """Write the candidates of the next turn (§3.1)."""
-        request = WriteRequest.from_history(history, form, max_words, seed)
+        caption = "" if self._captioner is None else await self._captioner.caption(history.initial_images)
+        request = WriteRequest.from_history(history, form, max_words, seed, caption)
         replies = self._worker.call("write", {"request": request.to_json()}, progress=progress)
         async with aclosing(replies):
             async for reply in replies:

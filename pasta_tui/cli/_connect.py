@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from pasta_core.agent.captions import CaptionSheet
 from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
 from pasta_core.models import require_models
@@ -23,7 +24,9 @@ def worker_for(config: Configuration, profile: Profile, out: Output) -> Worker:
     log = config.paths.logs / "worker.log"
     if not config.worker:
         require_models(profile)
-        return Worker(local_command(profile.name), log, out.note)
+    captions = None if profile.captions is None else CaptionSheet.load(profile.captions)
+    if not config.worker:
+        return Worker(local_command(profile.name), log, out.note, captions=captions)
     try:
         command = shlex.split(config.worker)
     except ValueError as error:
@@ -32,7 +35,7 @@ def worker_for(config: Configuration, profile: Profile, out: Output) -> Worker:
         ) from error
     if not command:
         raise InvalidInput("the worker command is empty", "leave --worker out for a worker on this machine")
-    return Worker(command, log, out.note)
+    return Worker(command, log, out.note, captions=captions)
 
 
 async def check_profile(worker: Worker, profile: Profile) -> None:

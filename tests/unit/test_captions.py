@@ -13,7 +13,6 @@ from pasta_core.microworld.captions import (
     parse_attributes,
     parse_idea,
     sample_mention,
-    unknown_words,
 )
 from pasta_core.microworld.grammar import SCENES, Attributes, Scene
 
@@ -45,11 +44,6 @@ def test_a_caption_keeps_to_its_words(number: int, seed: int, most: int) -> None
 )
 def test_what_people_type_is_understood(typed: str, meant: Attributes) -> None:
     assert parse_attributes(typed) == meant
-
-
-def test_unknown_words_are_named_once_each_in_order() -> None:
-    assert unknown_words("a zebra, a red zebra and a gnu") == ("zebra", "gnu")
-    assert unknown_words("a red train in the snow") == ()
 
 
 def test_ideas_are_recognised() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput
+from pasta_core.microworld.image_captions import caption_sheet, sheet_text
 from pasta_core.microworld.recipes.cards import measure_clip, measure_eyes, measure_painter
 from pasta_core.microworld.recipes.dataset import DrawnScenes, draw_training_scenes
 from pasta_core.microworld.recipes.workshop import Workshop
@@ -49,6 +50,7 @@ def _build_clip(out: Path, shop: Workshop, start: Path | None) -> None:
     from pasta_core.microworld.recipes.clip_recipe import train_clip
 
     train_clip(_scenes(shop), out / "clip", shop, start=None if start is None else start / "clip")
+    (out / "clip" / "captions.toml").write_text(sheet_text(caption_sheet()))
     measure_clip(out, shop)
 
 

@@ -45,6 +45,10 @@ and what is written.
 **Measured** on {count:,} held-out drawn scenes: caption to image, recall at 1 among 100 distinct scenes,
 **{recall:.1%}** (bar: 85 %).
 
+Zero-shot tags, the phrase nearest to a picture (`captions.toml` names those that the writer is told):
+
+{tags}
+
 How much of each archetype's planted taste a linear probe reads from the image embedding (R^2 on held-out
 scenes, fitted to {probed:,} training scenes, individual 0, hash of the raters' file `{raters}`):
 
@@ -92,7 +96,7 @@ def measure_clip(out: Path, shop: Workshop) -> None:
     """Measure CLIP's retrieval and its linear probes on drawn held-out scenes and write its card."""
     from pasta_core.microworld.eyes import Eyes
     from pasta_core.microworld.raters import PlantedRater, RaterSheet
-    from pasta_core.microworld.recipes.clip_bars import recall_at_one, utility_probes
+    from pasta_core.microworld.recipes.clip_bars import recall_at_one, tag_accuracy, utility_probes
     from pasta_core.users.clip import ClipEncoder
 
     clip, eyes, assets = ClipEncoder.load(out / "clip"), Eyes.load(out / "eyes"), out.parent
@@ -102,9 +106,16 @@ def measure_clip(out: Path, shop: Workshop) -> None:
     raters = [PlantedRater.load(f"planted:{archetype.name}", assets, eyes) for archetype in sheet.archetypes]
     probes = utility_probes(clip, raters, training, held_out)
     recall = recall_at_one(clip, held_out, shop.seed)
-    table = _rows("| archetype | R^2 |", {name: f"{value:.2f}" for name, value in probes.items()})
-    card = _CLIP.format(count=HELD_OUT, recall=recall, probed=PROBED, raters=sheet.sha256[:12], table=table)
-    measured = {"recall_at_one": recall, "utility_probe": probes, "raters": sheet.sha256}
+    told = tag_accuracy(clip, held_out)
+    card = _CLIP.format(
+        count=HELD_OUT,
+        recall=recall,
+        tags=_rows("| attribute | right |", {name: f"{share:.1%}" for name, share in told.items()}),
+        probed=PROBED,
+        raters=sheet.sha256[:12],
+        table=_rows("| archetype | R^2 |", {name: f"{value:.2f}" for name, value in probes.items()}),
+    )
+    measured = {"recall_at_one": recall, "tags": told, "utility_probe": probes, "raters": sheet.sha256}
     _write(out / "clip", card, measured)
 
 

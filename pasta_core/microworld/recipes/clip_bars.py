@@ -1,4 +1,4 @@
-"""How good the micro CLIP is: retrieval among distinct held-out scenes, and a linear probe of each taste."""
+"""How good the micro CLIP is: retrieval, zero-shot tags, and a linear probe of each taste."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pasta_core.microworld.captions import caption
-from pasta_core.microworld.grammar import Scene
+from pasta_core.microworld.grammar import ATTRIBUTES, Scene
+from pasta_core.microworld.image_captions import every_phrase
 from pasta_core.microworld.raters import PlantedRater
 from pasta_core.microworld.recipes.dataset import DrawnScenes
 from pasta_core.seeds import derive_seed
 from pasta_core.users.clip import ClipEncoder
 
-__all__ = ["recall_at_one", "utility_probes"]
+__all__ = ["recall_at_one", "tag_accuracy", "utility_probes"]
 
 
 def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -33,6 +34,18 @@ def recall_at_one(clip: ClipEncoder, scenes: DrawnScenes, seed: int, among: int 
         block = slice(start, start + among)
         found.append((texts[block] @ images[block].T).argmax(-1) == np.arange(among))
     return float(np.mean(np.concatenate(found)))
+
+
+def tag_accuracy(clip: ClipEncoder, scenes: DrawnScenes) -> dict[str, float]:
+    """For each attribute the share of pictures whose value has the phrase nearest to the picture."""
+    images = _unit(clip.embed_images(list(scenes.pixels)))
+    right = {}
+    for position, (name, phrases) in enumerate(every_phrase().items()):
+        texts = _unit(clip.embed_texts(list(phrases.values())))
+        nearest = [tuple(phrases)[index] for index in (images @ texts.T).argmax(-1)]
+        told = [ATTRIBUTES[name].index(value) for value in nearest]
+        right[name] = float(np.mean(np.array(told) == scenes.labels[:, position]))
+    return right
 
 
 def utility_probes(
