@@ -42,6 +42,8 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
 
 _TURNS = 5
 _MAX_WORDS = 62
+_CAPTIONED = 0.5
+"""Share of dialogues whose history says what the first images show; every session says it, or none does."""
 _SHORTEST = 8
 """Below so many words an answer could not say what it should, so no dialogue asks for less."""
 
@@ -114,7 +116,7 @@ def sample_dialogue(
         changed = frozenset(name for name in ATTRIBUTES if getattr(said, name) != getattr(state.said, name))
         state = _State(wording, state.idea, changed, effect)
     image = ""
-    if rng.random() < 0.15:
+    if rng.random() < _CAPTIONED:
         shown_scene = sample_scene(rng, parse_attributes(initial), training=False)
         image = caption_sheet().describe(shown_scene.attributes.known())
     max_words = _budget(words, turn, horizon)

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pasta_core.agent.captions import CaptionSheet
+from pasta_core.agent.requests import WriteRequest
 from pasta_core.domain import CandidateForm, Choice, History, PaintedImage, Slate, Turn
 from pasta_core.errors import InvalidInput, ModelUnavailable, PastaError, WorkerError
 from pasta_core.paths import find_assets
@@ -215,6 +217,25 @@ def test_the_writer_answers_cancels_and_survives_its_own_death(profiles: Path, l
     candidates = with_worker(local_command("trial"), log, use)
     assert len(candidates) == 25
     assert len({candidate.category for candidate in candidates}) == 5
+
+
+def test_the_writer_is_told_what_the_first_images_show(profiles: Path, models: Path, log: Path) -> None:
+    sheet = CaptionSheet.load(models / "clip" / "captions.toml")
+
+    async def use() -> None:
+        async with Worker(local_command("trial"), log, captions=sheet) as worker:
+            painted = await paint(worker, ["a pencil sketch of a red train in the snow at night"], [[1, 2]])
+            history = History("a red train", tuple(one.image for one in painted))
+            written = await worker.writer.write(history, CandidateForm(), 12, 3, lambda *step: None)
+            rows = np.stack([one.image.embedding for one in painted])
+            caption = sheet.describe(sheet.tags(rows, await worker.embed_texts(sheet.texts)))
+            for told, same in ((caption, True), ("", False)):
+                request = WriteRequest.from_history(history, CandidateForm(), 12, 3, told)
+                answer = await worker.ask("write", {"request": request.to_json()})
+                prompts = [prompt for prompt, _ in answer.data["data"]["candidates"]]
+                assert (prompts == [candidate.prompt for candidate in written]) is same
+
+    asyncio.run(use())
 
 
 def test_errors_come_back_as_what_they_were(profiles: Path, log: Path) -> None:
