@@ -18,7 +18,15 @@ import numpy.typing as npt
 from pasta_core.data.embeddings_shards import KEY_BYTES, Header, Shard, map_shard, read_manifest
 from pasta_core.errors import InvalidInput, ModelUnavailable, StorageError
 
-__all__ = ["KINDS", "EmbeddingShelf", "EmbeddingStore", "encoder_fingerprint", "shelf_folder", "text_hash"]
+__all__ = [
+    "KINDS",
+    "EmbeddingShelf",
+    "EmbeddingStore",
+    "default_store",
+    "encoder_fingerprint",
+    "shelf_folder",
+    "text_hash",
+]
 
 KINDS = ("image", "text")
 DTYPES = ("float16", "float32")
@@ -26,9 +34,24 @@ DTYPES = ("float16", "float32")
 Rows = npt.NDArray[np.int64]
 
 _OPENING_ATTEMPTS = 20
-_NO_MODEL_FILES = frozenset({".md", ".png", ".jpg"})
+_MODEL_FILES = (
+    "open_clip_config.json",
+    "open_clip_model.safetensors",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "spiece.model",
+)
+"""What decides an embedding; a folder may hold pages and measurements beside it."""
 _RECIPE = "open_clip, eval mode, before normalisation, 1"
 """Part of every fingerprint: changed when the same weights would be run in another way."""
+
+
+def default_store(data: Path) -> Path:
+    """Where the store lies in a data directory, if nobody says otherwise."""
+    return data / "embeddings"
 
 
 def text_hash(text: str) -> str:
@@ -37,19 +60,15 @@ def text_hash(text: str) -> str:
 
 
 def encoder_fingerprint(folder: Path) -> str:
-    """The SHA-256 of an open_clip folder's configuration, weights and tokenizer, not its pages."""
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file() and file.suffix not in _NO_MODEL_FILES and not file.name.startswith(".")
-    )
+    """The SHA-256 of an open_clip folder's configuration, weights and tokenizer."""
+    files = sorted({file for pattern in _MODEL_FILES for file in folder.glob(pattern) if file.is_file()})
     if not files:
         raise ModelUnavailable(f"there is no CLIP model in {folder}", "name an open_clip folder")
     whole = hashlib.sha256(_RECIPE.encode())
     for file in files:
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        whole.update(f"\n{file.relative_to(folder).as_posix()} {digest}".encode())
+        whole.update(f"\n{file.name} {digest}".encode())
     return whole.hexdigest()
 
 

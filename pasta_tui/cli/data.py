@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, help_if_bare
+from pasta_tui.cli._options import Json, MaybeProfile, help_if_bare
 
 __all__ = ["app"]
 
@@ -35,3 +36,37 @@ def check(
     from pasta_tui.plain.data import check_data
 
     check_data(source, split, images, as_json)
+
+
+@app.command("embed")
+def embed(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="KIND:PATH...", help="Data sets (docs/data.md), one after the other."),
+    ],
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store", metavar="DIR", help="Where the embeddings lie (default: the data directory)."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="Only this split (default: all).")
+    ] = None,
+    profile: MaybeProfile = None,
+    clip: Annotated[
+        Path | None,
+        typer.Option("--clip", metavar="DIR", help="An open_clip folder (default: the profile's)."),
+    ] = None,
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="TYPE", help="float16 or float32: what is stored.")
+    ] = "float16",
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Embed every image and prompt once; a stopped run goes on where it was."""
+    from pasta_tui.cli._embedding import EncoderChoice, embed_data
+
+    embed_data(sources, split, lambda: EncoderChoice.of(profile, clip, store, dtype), device, as_json)

@@ -16,7 +16,7 @@ from safetensors.numpy import load
 from pasta_core.data.embeddings import EmbeddingStore, encoder_fingerprint, shelf_folder, text_hash
 from pasta_core.data.embeddings_shards import Header
 from pasta_core.data.embeddings_writer import writing
-from pasta_core.errors import InvalidInput, StorageError
+from pasta_core.errors import InvalidInput, ModelUnavailable, StorageError
 
 ENCODER = "ab" * 32
 D = 5
@@ -234,6 +234,11 @@ def test_a_fingerprint_is_that_of_the_models_files(tmp_path: Path) -> None:
     (folder / "open_clip_model.safetensors").write_bytes(b"weights")
     first = encoder_fingerprint(folder)
     (folder / "README.md").write_text("about it")
+    (folder / "bars.json").write_text("{}")
     assert encoder_fingerprint(folder) == first
+    (folder / "tokenizer.json").write_text("{}")
+    second = encoder_fingerprint(folder)
     (folder / "open_clip_model.safetensors").write_bytes(b"other weights")
-    assert encoder_fingerprint(folder) != first
+    assert len({first, second, encoder_fingerprint(folder)}) == 3
+    with pytest.raises(ModelUnavailable):
+        encoder_fingerprint(tmp_path)

@@ -1,0 +1,52 @@
+"""Small data sets in their publishers' layouts: drawn scenes, ranked or compared by how warm they are."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pasta_core.microworld.drawer import draw
+from pasta_core.microworld.grammar import sample_scene
+
+__all__ = ["write_hpd_test"]
+
+
+def write_hpd_test(folder: Path, groups: int, annotators: int = 2, images: int = 9) -> Path:
+    """HPD v2's test split: half of the annotators like warm pictures, the others cold ones."""
+    (folder / "test").mkdir(parents=True)
+    rng = random.Random(0)
+    entries = []
+    for group in range(groups):
+        names, warmth = [], []
+        for index in range(images):
+            pixels = draw(sample_scene(rng), group * images + index)
+            name = f"{group * images + index:05d}.jpg"
+            Image.fromarray(pixels).save(folder / "test" / name, format="PNG")
+            names.append(name)
+            warmth.append(float(pixels[..., 0].mean() - pixels[..., 2].mean()))
+        own = [_ranks(warmth, warm=number % 2 == 0) for number in range(annotators)]
+        entries.append(
+            {
+                "prompt": f"a picture {group}",
+                "image_path": names,
+                "rank": _ranks(np.mean(own, axis=0).tolist(), warm=False),
+                "raw_annotations": [
+                    {"rank": ranks, "user_hash": f"u{number}"} for number, ranks in enumerate(own)
+                ],
+            }
+        )
+    (folder / "test.json").write_text(json.dumps(entries))
+    return folder
+
+
+def _ranks(values: Sequence[float], warm: bool) -> list[int]:
+    """Ranks from 1 = best; with `warm` the largest value is best."""
+    order = np.argsort([-value if warm else value for value in values], kind="stable")
+    ranks = np.empty(len(values), np.int64)
+    ranks[order] = np.arange(1, len(values) + 1)
+    return [int(rank) for rank in ranks]
