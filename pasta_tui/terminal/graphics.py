@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import TextIO
 
 from pasta_tui.terminal.brands import Brand, brand_of
 from pasta_tui.terminal.capabilities import CellSize, Colours, Terminal, detect
-from pasta_tui.terminal.probe import Probed, probe
+from pasta_tui.terminal.probe import Probed, probe, window_cell
 from pasta_tui.terminal.tmux import Tmux
 
 __all__ = ["CellSize", "Graphics", "Protocol", "choose_graphics", "find_graphics"]
@@ -47,13 +48,14 @@ class Graphics:
     """The font has blocks of a quarter of a cell."""
     tmux: bool = False
     """The terminal is a pane of tmux."""
-    image_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1), compare=False, repr=False)
+    image_ids: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
     """Numbers for pictures that the terminal keeps, each taken once."""
+    measure: Callable[[], CellSize | None] = field(default=lambda: None, compare=False, repr=False)
+    """The cell as large as it is now, where that can be told: its size changes with the font's."""
 
-    @property
-    def cell_aspect(self) -> float:
-        """Height of a cell over its width; 2 where the terminal did not tell."""
-        return self.cell.height / self.cell.width if self.cell else 2.0
+    def cell_now(self) -> CellSize | None:
+        """One cell in pixels where it is known."""
+        return self.measure() or self.cell
 
 
 def find_graphics(setting: str, env: Mapping[str, str], stdin: TextIO, stdout: TextIO) -> Graphics:
@@ -65,11 +67,14 @@ def find_graphics(setting: str, env: Mapping[str, str], stdin: TextIO, stdout: T
     asks = setting not in (Protocol.HALF, Protocol.NONE) and terminal.interactive and stdin.isatty()
     probed = probe(stdin.fileno(), stdout.fileno(), env) if asks else Probed()
     # Panes of one tmux share the outer terminal's numbers.
-    return choose_graphics(setting, probed, env, terminal, first_id=1 + os.getpid() * 64)
+    graphics = choose_graphics(setting, probed, env, terminal, first_id=os.getpid() * 64)
+    if graphics.cell is None or window_cell(stdout.fileno()) != graphics.cell:
+        return graphics
+    return replace(graphics, measure=partial(window_cell, stdout.fileno()))
 
 
 def choose_graphics(
-    setting: str, probed: Probed, env: Mapping[str, str], terminal: Terminal, first_id: int = 1
+    setting: str, probed: Probed, env: Mapping[str, str], terminal: Terminal, first_id: int = 0
 ) -> Graphics:
     """Decide by the setting (`auto` or a protocol), what the terminal said and who it is."""
     protocol, why = _automatic(probed, env, terminal)

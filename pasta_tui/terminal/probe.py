@@ -18,7 +18,7 @@ from pasta_tui.terminal.capabilities import CellSize
 from pasta_tui.terminal.replies import Replies, Reply
 from pasta_tui.terminal.tmux import Tmux, ask_tmux
 
-__all__ = ["Probed", "probe", "question"]
+__all__ = ["Probed", "probe", "question", "window_cell"]
 
 LIMIT = 2.0
 """Seconds until a terminal counts as one that does not answer."""
@@ -65,7 +65,7 @@ def probe(
     outside = tmux(env)
     if not (os.isatty(reader) and os.isatty(writer)) or not _in_foreground(reader):
         return Probed(tmux=outside)
-    window = Probed(cell=_window_cell(writer), tmux=outside)
+    window = Probed(cell=window_cell(writer), tmux=outside)
     if not brand_of("", env).asks or env.get("TERM", "") in ("", "dumb", "unknown"):
         return window
     begin = clock()
@@ -127,7 +127,7 @@ def _understood(found: Probed, reply: Reply) -> Probed:
     return found
 
 
-def _window_cell(writer: int) -> CellSize | None:
+def window_cell(writer: int) -> CellSize | None:
     """A cell by the window's size in pixels, which many terminals leave at zero."""
     try:
         window = fcntl.ioctl(writer, termios.TIOCGWINSZ, b"\0" * 8)

@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from pasta_core.text import clean
-from pasta_tui.terminal.blocks import mosaic
+from pasta_tui.terminal import kitty
+from pasta_tui.terminal.blocks import BlockLine, mosaic
 from pasta_tui.terminal.graphics import Graphics, Protocol
 from pasta_tui.terminal.text import cell_width, clipped
-from pasta_tui.widgets.strips import Margins, PictureStrip, block_segments
+from pasta_tui.widgets.fitting import Box, Pixels, fitted, largest
+from pasta_tui.widgets.sharp import SharpImage, encoded, is_quick
+from pasta_tui.widgets.strips import BlockStrip, KittyImage, KittyStrip, Margins, SixelImage, SixelStrip
 
-__all__ = ["Fitted", "Picture", "fitted"]
-
-Pixels = npt.NDArray[np.uint8]
-"""(height, width, 3), RGB."""
-
-
-class Fitted(NamedTuple):
-    """The cells a picture takes."""
-
-    cells: int
-    lines: int
-
-
-def fitted(width: int, height: int, pixels: Pixels, cell_aspect: float) -> Fitted:
-    """The largest box of the picture's shape within `width` x `height` cells, at least one cell."""
-    lines_per_cell = pixels.shape[0] / pixels.shape[1] / cell_aspect
-    cells = min(width, round(height / lines_per_cell))
-    return Fitted(max(1, cells), max(1, min(height, round(cells * lines_per_cell))))
+__all__ = ["Picture"]
 
 
 class Picture(Widget):
     """Shows one picture as large as it fits, centred; a short dim text where there is none yet.
 
+    Where the terminal draws pixels, blocks stand in until they are encoded, and where something covers them.
     Borders belong on the container: then a selection that moves never encodes a picture again.
     """
 
@@ -70,6 +57,11 @@ class Picture(Widget):
         self._placeholder = placeholder
         self._description = description
         self._drawn: tuple[object, list[Strip]] | None = None
+        self._blocks: tuple[Box, list[BlockLine]] | None = None
+        self._sharp: tuple[Box, SharpImage] | None = None
+        self._wanted: Box | None = None
+        self._kept: KittyImage | None = None  # what the terminal has in memory
+        self._retrying = False
 
     @property
     def pixels(self) -> Pixels | None:
@@ -80,8 +72,8 @@ class Picture(Widget):
     def pixels(self, pixels: Pixels | None) -> None:
         if pixels is not self._pixels:
             self._pixels = pixels
-            self._drawn = None
-            self.refresh()
+            self._blocks = self._sharp = self._wanted = None
+            self._repaint()
 
     @property
     def placeholder(self) -> str:
@@ -92,7 +84,7 @@ class Picture(Widget):
     def placeholder(self, text: str) -> None:
         if text != self._placeholder:
             self._placeholder = text
-            self._changed_text()
+            self._repaint()
 
     @property
     def description(self) -> str:
@@ -103,7 +95,7 @@ class Picture(Widget):
     def description(self, text: str) -> None:
         if text != self._description:
             self._description = text
-            self._changed_text()
+            self._repaint()
 
     def render_line(self, y: int) -> Strip:
         """One line of the content."""
@@ -117,49 +109,126 @@ class Picture(Widget):
         strips = self._lines()[crop.y : crop.bottom]
         return [strip.crop(crop.x, crop.right) for strip in strips]
 
-    def _changed_text(self) -> None:
+    def on_mount(self) -> None:
+        """In tmux, what was sent while the pane was hidden is lost: send it again when it is looked at."""
+        if self._graphics.tmux and self._graphics.protocol is Protocol.KITTY:
+            self.watch(self.app, "app_focus", self._send_again, init=False)
+
+    def on_unmount(self, event: events.Unmount) -> None:
+        """Take the picture out of the terminal's memory."""
+        self._forget()
+
+    def _repaint(self) -> None:
         self._drawn = None
-        self.refresh()
+        if self.is_mounted:
+            self.refresh()
 
     def _lines(self) -> list[Strip]:
         """All lines of the content, made again only if the picture, the size or the background changed."""
-        width, height = self.content_size
-        style = self.rich_style
-        key = (width, height, style)
+        # What ends on the last line of the screen makes some terminals scroll.
+        spare = self._graphics.protocol is Protocol.SIXEL and self.region.bottom >= self.screen.size.height
+        key = (self.content_size, self.rich_style, spare)
         if self._drawn is None or self._drawn[0] != key:
-            self._drawn = (key, self._draw(width, height, style))
+            self._drawn = (key, self._draw(Box(*self.content_size), self.rich_style, spare))
         return self._drawn[1]
 
-    def _draw(self, width: int, height: int, style: Style) -> list[Strip]:
-        if not width or not height:
+    def _draw(self, room: Box, style: Style, spare: bool) -> list[Strip]:
+        if not room.cells or not room.lines:
             return []
-        pixels = self._pixels
-        if pixels is None:
-            return _words(self._placeholder, width, height, style)
-        if self._graphics.protocol is Protocol.NONE:
-            return _words(self._description, width, height, style)
-        box = fitted(width, height, pixels, self._graphics.cell_aspect)
-        left = (width - box.cells) // 2
-        margins = Margins(left, width - box.cells - left, style)
-        picture: list[Strip] = [
-            PictureStrip(line.ansi, box.cells, margins, partial(block_segments, line))
-            for line in mosaic(pixels, box.cells, box.lines, self._graphics)
-        ]
-        return _centred(picture, width, height, style)
+        pixels, protocol = self._pixels, self._graphics.protocol
+        if pixels is None or protocol is Protocol.NONE:
+            self._forget()
+            return _words(self._placeholder if pixels is None else self._description, room, style)
+        cell = self._graphics.cell_now()
+        usable = largest(Box(room.cells, max(1, room.lines - spare)), protocol, cell)
+        box = fitted(usable, pixels, cell)
+        left = (room.cells - box.cells) // 2
+        margins = Margins(left, room.cells - box.cells - left, style)
+        return _centred(self._picture_lines(pixels, box, margins), room, style)
+
+    def _picture_lines(self, pixels: Pixels, box: Box, margins: Margins) -> list[Strip]:
+        sharp = self._sharp_one(pixels, box)
+        blocks = partial(self._block_lines, pixels, box)
+        if isinstance(sharp, KittyImage):
+            return [
+                KittyStrip(sharp, y, range(box.cells), margins, _later(blocks, y, margins))
+                for y in range(box.lines)
+            ]
+        if isinstance(sharp, SixelImage):
+            return [SixelStrip(sharp, y, line, margins) for y, line in enumerate(blocks())]
+        return [BlockStrip(line, margins) for line in blocks()]
+
+    def _block_lines(self, pixels: Pixels, box: Box) -> list[BlockLine]:
+        if self._blocks is None or self._blocks[0] != box:
+            self._blocks = (box, mosaic(pixels, box.cells, box.lines, self._graphics))
+        return self._blocks[1]
+
+    def _sharp_one(self, pixels: Pixels, box: Box) -> SharpImage | None:
+        """The picture in real pixels where it is ready; what takes long is begun here and comes later."""
+        if self._sharp is not None and self._sharp[0] == box:
+            return self._sharp[1]
+        if self._wanted == box or self._graphics.protocol not in (Protocol.KITTY, Protocol.SIXEL):
+            return None
+        self._wanted = box
+        work = partial(encoded, pixels, box, self._graphics, self._kept, self._began)
+        if is_quick(pixels, self._graphics):
+            self._keep(box, work())
+        else:
+            self.run_worker(self._encode(pixels, box, work), group="encode", exclusive=True)
+        return None if self._sharp is None else self._sharp[1]
+
+    async def _encode(self, pixels: Pixels, box: Box, work: Callable[[], SharpImage]) -> None:
+        image = await asyncio.to_thread(work)
+        if self._pixels is pixels and self._wanted == box:
+            self._keep(box, image)
+            self._repaint()
+
+    def _keep(self, box: Box, image: SharpImage) -> None:
+        self._sharp = (box, image)
+        if isinstance(image, KittyImage):
+            self._kept = image
+
+    def _began(self) -> None:
+        """A frame began to write cells of the picture: see what became of it when the frame is done."""
+        self.call_later(self._settle)
+
+    def _settle(self) -> None:
+        """Draw a picture that the last frame tore again; once, as it stays torn under what covers it."""
+        image = self._sharp[1] if self._sharp is not None else None
+        if not isinstance(image, SixelImage):
+            return
+        self._retrying = not image.settle() and not self._retrying
+        if self._retrying:
+            self.refresh()
+
+    def _send_again(self, focused: bool) -> None:
+        if focused and self._kept is not None:
+            self._kept.sent = False
+            self.refresh()
+
+    def _forget(self) -> None:
+        driver = self.app._driver
+        if driver is not None and self._kept is not None and self._kept.sent:
+            driver.write(kitty.delete(self._kept.number, self._graphics.tmux))
+        self._kept = None
 
 
-def _words(text: str, width: int, height: int, style: Style) -> list[Strip]:
+def _later(blocks: Callable[[], list[BlockLine]], y: int, margins: Margins) -> Callable[[], list[Segment]]:
+    return lambda: margins.around(blocks()[y])
+
+
+def _words(text: str, room: Box, style: Style) -> list[Strip]:
     """`text` dim in the middle."""
-    shown = clipped(clean(text).text, width)
+    shown = clipped(clean(text).text, room.cells)
     if not shown:
-        return [Strip.blank(width, style)] * height
-    left = (width - cell_width(shown)) // 2
-    right = width - cell_width(shown) - left
-    line = Strip([Segment(" " * left + shown + " " * right, style + Style(dim=True))], width)
-    return _centred([line], width, height, style)
+        return [Strip.blank(room.cells, style)] * room.lines
+    left = (room.cells - cell_width(shown)) // 2
+    right = room.cells - cell_width(shown) - left
+    line = Strip([Segment(" " * left + shown + " " * right, style + Style(dim=True))], room.cells)
+    return _centred([line], room, style)
 
 
-def _centred(lines: list[Strip], width: int, height: int, style: Style) -> list[Strip]:
-    blank = Strip.blank(width, style)
-    above = (height - len(lines)) // 2
-    return [*[blank] * above, *lines, *[blank] * (height - len(lines) - above)]
+def _centred(lines: list[Strip], room: Box, style: Style) -> list[Strip]:
+    blank = Strip.blank(room.cells, style)
+    above = (room.lines - len(lines)) // 2
+    return [*[blank] * above, *lines, *[blank] * (room.lines - len(lines) - above)]

@@ -105,9 +105,10 @@ def test_forced_sixel_without_a_cell_size_says_what_it_takes() -> None:
     assert "10x20" in graphics.why
 
 
-def test_the_shape_of_a_cell_is_one_to_two_where_nobody_told() -> None:
-    assert Graphics().cell_aspect == 2
-    assert Graphics(cell=CellSize(8, 18)).cell_aspect == 2.25
+def test_a_cell_that_can_be_measured_is_the_one_of_now() -> None:
+    assert Graphics().cell_now() is None
+    assert Graphics(cell=CELL).cell_now() == CELL
+    assert Graphics(cell=CELL, measure=lambda: CellSize(8, 16)).cell_now() == CellSize(8, 16)
 
 
 def test_an_answer_beats_the_environment_that_was_inherited() -> None:
