@@ -12,7 +12,7 @@ from pasta_core.evaluation.preferences import Array
 from pasta_core.users.model_files import CLIP_FOLDER, load_user_model
 from pasta_core.users.user_model import UserModel
 
-__all__ = ["UserModelPreferences", "check_encoder", "encoder_folder"]
+__all__ = ["UserModelPreferences", "check_encoder", "encoder_folder", "usual_device"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -68,6 +68,13 @@ class UserModelPreferences:
         with torch.inference_mode():
             given = torch.as_tensor(utilities, dtype=torch.float32, device=self._model.prior.device)
             return np.asarray(self._model.log_choices(given).double().cpu().numpy())
+
+
+def usual_device() -> str:
+    """The GPU if there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def encoder_folder(model: Path, default: Path) -> Path:

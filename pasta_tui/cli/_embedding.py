@@ -14,11 +14,12 @@ from pasta_core.data.embeddings_run import EmbeddingJob, EmbeddingProgress, Embe
 from pasta_core.data.records import Source, Tally
 from pasta_core.data.sources import open_source, parse_source
 from pasta_core.errors import Cancelled
+from pasta_core.evaluation.torch_model import usual_device
 from pasta_core.users.clip import ClipEncoder
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._stopping import StopRequest
 
-__all__ = ["EncoderChoice", "Embedder", "embed_data", "usual_device"]
+__all__ = ["EncoderChoice", "Embedder", "embed_data"]
 
 _SHOWN_EVERY = {True: 0.2, False: 20.0}
 """Seconds between two lines of progress: where a line can be rewritten, and where it cannot."""
@@ -127,13 +128,6 @@ def embed_data(
             f"{summary.texts:,} prompts ({summary.embedded_texts:,} new)"
         )
     out.data(str(chosen.store))
-
-
-def usual_device() -> str:
-    """The GPU if there is one."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _line(progress: EmbeddingProgress) -> str:
