@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ONE_DEVICE", "Devices", "ManyDevices", "OneDevice"]
+from pasta_core.errors import InvalidInput
+
+__all__ = ["ONE_DEVICE", "Devices", "ManyDevices", "OneDevice", "devices_named"]
 
 
 class Devices(Protocol):
@@ -115,3 +118,23 @@ class ManyDevices:
 
     def wait(self) -> None:
         self._accelerator.wait_for_everyone()
+
+
+def devices_named(name: str | None, env: Mapping[str, str]) -> Devices:
+    """The processes that `accelerate launch` started, by their environment, else one device.
+
+    `name` is cpu or cuda, None for CUDA where there is one; another, or CUDA where there is none, is
+    `InvalidInput`.
+    """
+    has_cuda = torch.cuda.is_available()
+    chosen = name or ("cuda" if has_cuda else "cpu")
+    if chosen not in ("cpu", "cuda") or (chosen == "cuda" and not has_cuda):
+        raise InvalidInput(f"there is no device {chosen!r} here", "name cpu, or no device at all")
+    if int(env.get("WORLD_SIZE", "1")) == 1:
+        return OneDevice(chosen)
+    try:
+        return ManyDevices(cpu=chosen == "cpu")
+    except ModuleNotFoundError as error:
+        raise InvalidInput(
+            "several processes need accelerate, which is not installed", "pip install 'pasta-t2i[train]'"
+        ) from error

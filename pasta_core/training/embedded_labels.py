@@ -69,6 +69,8 @@ class EmbeddedLabels:
     value: Reals
     weight: Reals
     """Factor of a label's loss; never of the posterior."""
+    mass: Reals
+    """How much a label counts in the mean that its loss is part of: its weight without its source's."""
     starts: Rows
 
     def __len__(self) -> int:
@@ -95,6 +97,7 @@ class EmbeddedLabels:
             self.text[rows],
             self.value[rows],
             self.weight[rows],
+            self.mass[rows],
             starts,
         )
 
@@ -111,13 +114,13 @@ class EmbeddedLabels:
 class RowFinder(Protocol):
     """Finds the image rows of references, -1 where one was not embedded."""
 
-    def __call__(self, references: Iterable[ImageReference]) -> Rows: ...
+    def __call__(self, references: Sequence[ImageReference], /) -> Rows: ...
 
 
 class TextFinder(Protocol):
     """Finds the text rows of prompts, -1 where one was not embedded."""
 
-    def __call__(self, texts: Sequence[str]) -> Rows: ...
+    def __call__(self, texts: Sequence[str], /) -> Rows: ...
 
 
 @dataclass
@@ -178,16 +181,17 @@ class LabelCollector:
         self.without_embedding += int((~there).sum())
         group = np.array([self._group(source, label.group) for label in chunk], np.int64)
         value = np.array([label.value for label in chunk], np.float32)
-        weights = np.array([weight * label.weight for label in chunk], np.float32)
-        self._columns.append(tuple(column[there] for column in (first, second, text, value, weights, group)))
+        mass = np.array([label.weight for label in chunk], np.float32)
+        columns = (first, second, text, value, np.float32(weight) * mass, mass, group)
+        self._columns.append(tuple(column[there] for column in columns))
 
     def _group(self, source: int, name: str) -> int:
         return self._groups.setdefault((source, name), len(self._groups))
 
     def finish(self, seed: int = 0) -> EmbeddedLabels:
         """Everything that was added, sorted by group and shuffled within it."""
-        none = (np.zeros(0, np.int64),) * 3 + (np.zeros(0, np.float32),) * 2 + (np.zeros(0, np.int64),)
-        first, second, text, value, weight, group = (
+        none = (np.zeros(0, np.int64),) * 3 + (np.zeros(0, np.float32),) * 3 + (np.zeros(0, np.int64),)
+        first, second, text, value, weight, mass, group = (
             np.concatenate(parts) for parts in zip(none, *self._columns, strict=True)
         )
         shuffled = np.random.default_rng(derive_seed(seed, "label order")).permutation(len(first))
@@ -202,6 +206,7 @@ class LabelCollector:
             text[order],
             value[order],
             weight[order],
+            mass[order],
             starts,
         )
 

@@ -55,9 +55,8 @@ def measure(model: UserModel, labels: EmbeddedLabels, device: torch.device) -> H
         loss -= (label * share.log() + (1 - label) * torch.log1p(-share)).clamp_min(-50).sum().item()
         losses += len(label)
         gammas.append(gamma.cpu())
-    return HeldOut(
-        right / judged if judged else float("nan"), loss / max(losses, 1), judged, torch.cat(gammas)
-    )
+    accuracy = right / judged if judged else float("nan")
+    return HeldOut(accuracy, loss / losses if losses else float("nan"), judged, torch.cat(gammas))
 
 
 def _first_wins(first: torch.Tensor, second: torch.Tensor, gamma: torch.Tensor, pairs: Pairs) -> torch.Tensor:
@@ -68,10 +67,7 @@ def _first_wins(first: torch.Tensor, second: torch.Tensor, gamma: torch.Tensor, 
 
 
 def _every_second(labels: EmbeddedLabels, groups: Rows, phase: int) -> tuple[Rows, Rows]:
-    spans = [
-        np.arange(
-            labels.starts[group] + phase, min(labels.starts[group + 1], labels.starts[group] + MOST_LABELS), 2
-        )
-        for group in groups
-    ]
+    starts = labels.starts[groups]
+    ends = np.minimum(labels.starts[groups + 1], starts + MOST_LABELS)
+    spans = [np.arange(start + phase, end, 2) for start, end in zip(starts, ends, strict=True)]
     return np.concatenate(spans), np.array([len(span) for span in spans], np.int64)

@@ -54,9 +54,10 @@ class LabelBatch:
     ratings: Ratings
     rater_weight: Tensor
     """(g,): undoes that raters of many labels are drawn more often, for the mean over raters."""
-    pair_count: int
-    """Preference labels of this step on all devices."""
-    rating_count: int
+    pair_mass: float
+    """Sum of what the step's preference labels count, on all devices."""
+    rating_mass: float
+    """The same of its ratings."""
 
 
 class LabelSampler:
@@ -98,7 +99,7 @@ class LabelSampler:
     def batch(self, step: int, device: torch.device, index: int = 0, count: int = 1) -> LabelBatch:
         """This process's part of the step's labels: every `count`-th rater, from `index`."""
         rows, taken, weight = self.draw(step)
-        paired = self._labels.second[rows] >= 0
+        paired, mass = self._labels.second[rows] >= 0, self._labels.mass[rows]
         rater = np.repeat(np.arange(len(taken)), taken)
         mine = np.arange(index, len(taken), count)
         here = rater % count == index
@@ -109,8 +110,8 @@ class LabelSampler:
             pairs=part.pairs,
             ratings=part.ratings,
             rater_weight=torch.from_numpy(weight[mine]).to(device),
-            pair_count=int(paired.sum()),
-            rating_count=int((~paired).sum()),
+            pair_mass=float(mass[paired].sum()),
+            rating_mass=float(mass[~paired].sum()),
         )
 
 
@@ -148,6 +149,6 @@ def batch_of(labels: EmbeddedLabels, rows: Rows, taken: Rows, device: torch.devi
             lengths=lengths(~paired),
         ),
         rater_weight=torch.ones(len(taken), device=device),
-        pair_count=int(paired.sum()),
-        rating_count=int((~paired).sum()),
+        pair_mass=float(labels.mass[rows][paired].sum()),
+        rating_mass=float(labels.mass[rows][~paired].sum()),
     )

@@ -1,7 +1,8 @@
 """The losses of App. D, each under its equation's name.
 
 `gamma` (n, K) is the posterior over types of each label's author, detached. A loss is the sum of its labels'
-terms over `count`, by default n; several devices share a batch, and each divides by its share of all labels.
+terms over `count`, by default n: where labels count differently the sum of what they count, and where several
+devices share a batch each one's part of it.
 `weight` (n,) multiplies a label's term, never the posterior.
 """
 

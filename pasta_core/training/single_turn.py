@@ -67,6 +67,8 @@ class SingleTurn:
         self._config = config
         self._sampler = LabelSampler(labels, config.batch, seed)
         self._devices = devices
+        self.posterior_entropy = torch.zeros(())
+        """Mean entropy in nats of the last step's posteriors: log K while nobody is told from anybody."""
 
     def __call__(self, step: int) -> Tensor:
         """Lines 4 to 7: the batch, the E-step, the prior, and the loss whose gradient is line 6's."""
@@ -81,6 +83,7 @@ class SingleTurn:
         with self._precision():
             scores = label_scores(target, batch)
         gamma = posterior(live.prior, rater_log_likelihoods(scores, batch, live.config.nu))
+        self.posterior_entropy = torch.special.entr(gamma).sum(-1).mean()
         alpha = self._config.alpha_prior
         live.prior.copy_(moved_prior(live.prior, gamma, batch.rater_weight, alpha, self._devices))
         return gamma
@@ -94,7 +97,7 @@ class SingleTurn:
             scores.first,
             scores.second,
             pairs.label,
-            batch.pair_count / self._devices.count,
+            batch.pair_mass / self._devices.count,
             pairs.weight,
         )
         relevance = relevance_loss(
@@ -102,7 +105,7 @@ class SingleTurn:
             scores.mean,
             ratings.value,
             model.config.nu,
-            batch.rating_count / self._devices.count,
+            batch.rating_mass / self._devices.count,
             ratings.weight,
         )
         return mixture_loss(preference, relevance, self._config.kappa_1)

@@ -1,0 +1,224 @@
+"""One training of a user model from its data to its files: both phases, resumable after any kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pasta_core.errors import InvalidInput
+from pasta_core.files import make_directory, write_atomically
+from pasta_core.seeds import derive_seed
+from pasta_core.training.devices import ONE_DEVICE, Devices
+from pasta_core.training.em import types_report
+from pasta_core.training.em_state import EmState
+from pasta_core.training.embedded_labels import EmbeddedLabels
+from pasta_core.training.held_out import measure
+from pasta_core.training.loop import CHECKPOINT, checkpoint_step, train
+from pasta_core.training.metrics import MetricsFile, finite
+from pasta_core.training.presets import SingleTurnConfig
+from pasta_core.training.single_turn import SingleTurn
+from pasta_core.users.model_files import load_user_model, save_user_model
+from pasta_core.users.user_model import UserModel, UserModelConfig
+
+__all__ = ["SINGLE_TURN", "TrainingFolder", "UserModelRun", "train_single_turn"]
+
+SINGLE_TURN = "single-turn"
+PLAN = "training.json"
+METRICS = "metrics.jsonl"
+
+_LABELS_ENOUGH = 2
+
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """Where a training lies: its plan, its metrics, a folder a phase, and in the end its model."""
+
+    path: Path
+
+    def phase(self, name: str) -> Path:
+        """A phase's own folder: its checkpoint, then its model."""
+        return self.path / name
+
+    def check(self, plan: Mapping[str, Any], resume: bool) -> None:
+        """Refuse (`InvalidInput`) a folder that holds anything else than the training to go on with.
+
+        A plan that was kept may gain a second phase, and lose none.
+        """
+        file = self.path / PLAN
+        if not file.is_file():
+            if resume:
+                raise InvalidInput(f"there is no training in {self.path}", "leave --resume out to begin one")
+            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                raise InvalidInput(f"{self.path} is not an empty folder", "choose another --out")
+        elif not resume:
+            raise InvalidInput(
+                f"{self.path} holds a training already", "add --resume to go on, or choose another --out"
+            )
+        else:
+            _check_plan(self.path, _read_plan(file), json.loads(json.dumps(plan)))
+
+    def begin(self, plan: Mapping[str, Any]) -> None:
+        """Make the folder and keep the plan."""
+        make_directory(self.path)
+        write_atomically(self.path / PLAN, json.dumps(plan, indent=2).encode() + b"\n")
+
+
+def _read_plan(file: Path) -> Mapping[str, Any]:
+    try:
+        return dict(json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidInput(f"{file} is damaged", "choose another --out") from error
+
+
+def _check_plan(folder: Path, kept: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+    for key, value in kept.items():
+        if value is not None and plan.get(key) != value:
+            raise InvalidInput(
+                f"{folder} was begun with another {key} ({_short(value)}, not {_short(plan.get(key))})",
+                "resume with what it was begun with, or choose another --out",
+            )
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+@dataclass(frozen=True)
+class UserModelRun:
+    """What every phase needs besides its data: where, on what, from which seed, who is told, who may stop."""
+
+    folder: TrainingFolder
+    seed: int
+    tell: Tell
+    """Called with each line of metrics, in the main process."""
+    devices: Devices = ONE_DEVICE
+    stop: Callable[[], bool] = lambda: False
+    checkpoint_seconds: float = 60.0
+
+
+def train_single_turn(
+    run: UserModelRun, labels: EmbeddedLabels, config: SingleTurnConfig, shape: UserModelConfig
+) -> UserModel | None:
+    """Train the first phase to its end, from its checkpoint where there is one; None where it was stopped.
+
+    Ends at the same weights, bit for bit, however often it was killed or stopped. Raises `InvalidInput` for
+    data that holds no rater with two labels, or that is not what the checkpoint was made from.
+    """
+    folder = run.folder.phase(SINGLE_TURN)
+    if (folder / "user_model.json").is_file():
+        return load_user_model(folder)
+    if not labels.groups or np.diff(labels.starts).max() < _LABELS_ENOUGH:
+        raise InvalidInput(
+            "no rater in the data has two usable labels",
+            "types are learnt from what one rater labels; 'pasta data check' says what the data holds",
+        )
+    if run.devices.main:
+        make_directory(folder)
+        _remember_data(folder, labels)
+        MetricsFile(run.folder.path / METRICS).forget_after(SINGLE_TURN, checkpoint_step(folder) or 0)
+    run.devices.wait()
+    training, held_out = labels.split(config.held_out, config.held_out_most, run.seed)
+    torch.manual_seed(derive_seed(run.seed, SINGLE_TURN, "weights"))
+    state = EmState(UserModel(shape)).to(run.devices.device)
+    phase = SingleTurn(state, training, config, run.seed, run.devices)
+
+    def figures() -> dict[str, float]:
+        found = measure(state.live, held_out, run.devices.device) if run.devices.main else None
+        types = types_report(state.live.prior)
+        return {
+            "posterior_entropy": run.devices.mean(phase.posterior_entropy).item(),
+            "prior_entropy": types.prior_entropy,
+            "types_alive": types.alive,
+            "held_out_accuracy": float("nan") if found is None else found.accuracy,
+            "held_out_loss": float("nan") if found is None else found.loss,
+        }
+
+    train_phase(run, SINGLE_TURN, state, phase, config.loop(run.checkpoint_seconds), figures)
+    finished = checkpoint_step(folder) == config.steps
+    run.devices.wait()
+    if not finished:
+        return None
+    if run.devices.main:
+        save_user_model(state.live, folder, _facts(run, config, labels))
+        (folder / CHECKPOINT).unlink()
+    run.devices.wait()
+    return state.live
+
+
+def train_phase(
+    run: UserModelRun,
+    name: str,
+    state: EmState[Any],
+    loss: Callable[[int], torch.Tensor],
+    loop: Any,
+    figures: Callable[[], Mapping[str, float]],
+) -> None:
+    """Run the loop; every report becomes a line of metrics with the prior."""
+    metrics = MetricsFile(run.folder.path / METRICS)
+
+    def report(part: str, told: Mapping[str, float]) -> None:
+        prior = [round(share, 6) for share in _prior_of(state).tolist()]
+        line = {"phase": part, **finite(told), "prior": prior}
+        metrics.append(line)
+        run.tell(line)
+
+    train(
+        name,
+        state,
+        loss,
+        loop,
+        run.folder.phase(name),
+        report,
+        stop=run.stop,
+        figures=figures,
+        devices=run.devices,
+    )
+
+
+def _prior_of(state: EmState[Any]) -> torch.Tensor:
+    prior: torch.Tensor = state.live.prior
+    return prior
+
+
+def _remember_data(folder: Path, labels: EmbeddedLabels) -> None:
+    """Keep a hash of the labels; a resumed run on other labels would end nowhere in particular."""
+    file, found = folder / "labels.sha256", _fingerprint(labels)
+    if file.is_file() and file.read_text().strip() != found:
+        raise InvalidInput(
+            f"the data or its embeddings are not what {folder} was begun with",
+            "restore them, or choose another --out",
+        )
+    write_atomically(file, found.encode() + b"\n")
+
+
+def _fingerprint(labels: EmbeddedLabels) -> str:
+    digest = hashlib.sha256()
+    for column in (labels.first, labels.second, labels.text, labels.value, labels.weight, labels.starts):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def _facts(run: UserModelRun, config: SingleTurnConfig, labels: EmbeddedLabels) -> dict[str, Any]:
+    return {
+        "phase": SINGLE_TURN,
+        "seed": run.seed,
+        "config": asdict(config),
+        "raters": labels.groups,
+        "labels": len(labels),
+        "ratings": labels.ratings,
+    }
+
+
+def with_steps(config: SingleTurnConfig, steps: int | None) -> SingleTurnConfig:
+    """A phase of another length."""
+    return config if steps is None else replace(config, steps=steps)
