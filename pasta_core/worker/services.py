@@ -26,7 +26,7 @@ from pasta_core.domain import (
     Progress,
     Turn,
 )
-from pasta_core.errors import WorkerError
+from pasta_core.errors import InvalidInput, WorkerError
 from pasta_core.seeds import derive_seed
 from pasta_core.worker.client import WorkerClient, result_of
 from pasta_core.worker.frames import Array, Frame
@@ -55,7 +55,8 @@ class Worker:
 
     The call during which it dies raises a retryable `WorkerError`; whoever made it may make it again.
     `on_note` gets the lines a person should read: a prompt that is too long, a worker that was restarted.
-    With `captions` the writer is told what the initial prompt's images show.
+    With `captions` the writer is told what the initial prompt's images show. A worker that serves another
+    profile than `profile` is refused (`InvalidInput`), unless that is None.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class Worker:
         on_note: Callable[[str], None] = lambda text: None,
         handshake: float = HANDSHAKE,
         captions: CaptionSheet | None = None,
+        profile: str | None = None,
     ) -> None:
+        self._profile = profile
         self._command = list(command)
         self._log = log
         self._on_note = on_note
@@ -106,6 +109,12 @@ class Worker:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+    def kill(self) -> None:
+        """End it and everything it started this instant, without waiting; nothing can be asked any more."""
+        self._closed = True
+        if self._client is not None:
+            self._client.kill()
 
     async def status(self) -> dict[str, Any]:
         """What the worker has loaded, in words, with its process ids; answered also while it computes."""
@@ -156,8 +165,19 @@ class Worker:
                 await dead.close()
                 self._on_note("the worker was restarted")
             if self._client is None:
-                self._client = await WorkerClient.start(self._command, self._log, self._handshake)
+                client = await WorkerClient.start(self._command, self._log, self._handshake)
+                await self._accept(client)
+                self._client = client
             return self._client
+
+    async def _accept(self, client: WorkerClient) -> None:
+        serves = client.hello.profile
+        if self._profile not in (None, serves):
+            await client.close()
+            raise InvalidInput(
+                f"the worker serves profile {serves}, the session needs {self._profile}",
+                f"start it with --profile {self._profile}",
+            )
 
 
 class WorkerWriter:

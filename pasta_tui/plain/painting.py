@@ -20,7 +20,7 @@ from pasta_core.seeds import derive_seed
 from pasta_core.sessions.images import png_bytes
 from pasta_core.text import clean_prompt
 from pasta_core.vocabulary import load_vocabulary, unknown_words
-from pasta_tui.cli._connect import check_profile, worker_for
+from pasta_tui.cli._connect import worker_for
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._run import run_until_stopped
 from pasta_tui.cli._seeds import checked_seed
@@ -80,12 +80,12 @@ async def _paint(
     prompts: Sequence[str], seed: int, config: Configuration, out: Output, directory: Path
 ) -> None:
     seeds = [derive_seed(seed, "paint", index) for index in range(config.session.images)]
-    worker = worker_for(config, config.profile, out)
+    worker = worker_for(config, config.profile, out.note)
     total = len(prompts) * len(seeds)
     done: list[dict[str, Any]] = []
     try:
         out.progress("starting the models")
-        await check_profile(worker, config.profile)
+        await worker.start()
         for start in range(0, len(prompts), _BATCH):
             batch = prompts[start : start + _BATCH]
             out.progress("painting", start * len(seeds), total)

@@ -1,33 +1,24 @@
-"""The composition root of a session on the command line: store, worker, user and sinks, wired once."""
+"""A session on the command line: its user and its sinks, around the one way to open it."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
-from pasta_core.agent.selectors import make_selector
-from pasta_core.configuration import Configuration, configure
-from pasta_core.domain import Turn, User
-from pasta_core.errors import Cancelled, PastaError
+from pasta_core.configuration import configure
+from pasta_core.domain import Turn
+from pasta_core.errors import Cancelled, InvalidInput, PastaError
 from pasta_core.events import Event, Finished
-from pasta_core.profiles import load_profile
-from pasta_core.sessions.records import PERSON, NewSession, SessionStatus
-from pasta_core.sessions.session import Services, Session, begin_session, resume_session
-from pasta_core.sessions.store import Store
-from pasta_core.settings import Profile
-from pasta_core.vocabulary import load_vocabulary, unknown_words
-from pasta_core.worker.services import Worker
-from pasta_tui.cli._connect import check_profile, worker_for
 from pasta_tui.cli._json_lines import JsonLines
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._run import run_until_stopped
 from pasta_tui.plain.files import copy_final, copy_turn, usable_directory
+from pasta_tui.plain.opening import Opened, begun, resumed
 from pasta_tui.plain.person import Lines, Person, Quit
-from pasta_tui.plain.request import Request, new_session, refuse_contradictions
+from pasta_tui.plain.request import Request, check_request, new_session
 from pasta_tui.plain.view import PlainView
 
 __all__ = ["play"]
@@ -39,53 +30,39 @@ def play(request: Request) -> None:
     config = configure(request.flags, os.environ, Path.cwd())
     target = None if request.out is None else usable_directory(request.out)
     if request.resume is None:
+        check_request(request, config)
         # The prompt is asked for before the loop runs, where Ctrl-C still interrupts a read.
-        session = _begun(new_session(request, config, out), config, out, target)
+        prompt = request.prompt if request.prompt is not None else _asked_prompt(out)
+        opening = begun(new_session(request, config, prompt), config, out.note)
     else:
-        session = _resumed(request, config, out, target)
+        opening = resumed(request, config, out.note)
     with suppress(Quit):
-        run_until_stopped(session)
+        run_until_stopped(_played(opening, out, target))
 
 
-async def _begun(new: NewSession, config: Configuration, out: Output, target: Path | None) -> None:
-    worker = worker_for(config, config.profile, out)
-    try:
-        with ExitStack() as stack:
-            store = stack.enter_context(Store(config.paths.data))
-            await check_profile(worker, config.profile)
-            session = stack.enter_context(begin_session(store, new))
-            _name_unknown_words(session, config.profile, out)
-            await _Play(session, worker, out, target).run()
-    finally:
-        await worker.close()
+async def _played(opening: AbstractAsyncContextManager[Opened], out: Output, target: Path | None) -> None:
+    async with opening as opened:
+        await _Play(opened, out, target).run()
 
 
-async def _resumed(request: Request, config: Configuration, out: Output, target: Path | None) -> None:
-    with ExitStack() as stack:
-        store = stack.enter_context(Store(config.paths.data))
-        found = store.find(request.resume or "")
-        refuse_contradictions(request, found)
-        profile = load_profile(found.made_of.profile, config.paths)
-        worker = worker_for(replace(config, profile=profile), profile, out)
-        try:
-            if found.status is not SessionStatus.FINISHED:
-                await check_profile(worker, profile)
-            session = stack.enter_context(resume_session(store, found.id))
-            await _Play(session, worker, out, target).run()
-        finally:
-            await worker.close()
+def _asked_prompt(out: Output) -> str:
+    out.ask("What do you want to see? ")
+    line = sys.stdin.readline()
+    if not line:
+        out.show([""])
+        raise InvalidInput("no prompt was given", 'say what you want to see: pasta session "a red train"')
+    return line
 
 
 class _Play:
     """One open session, its user and its sinks."""
 
-    def __init__(self, session: Session, worker: Worker, out: Output, target: Path | None) -> None:
-        made_of = session.info.made_of
-        self._session = session
-        self._worker = worker
+    def __init__(self, opened: Opened, out: Output, target: Path | None) -> None:
+        made_of = opened.session.info.made_of
+        self._opened = opened
         self._out = out
         self._target = target
-        self._person = made_of.user == PERSON
+        self._person = opened.by_person
         self._view = PlainView(
             out,
             made_of.settings,
@@ -98,16 +75,9 @@ class _Play:
 
     async def run(self) -> None:
         """Run the session to its end; whatever stops it, say how to go on."""
-        made_of = self._session.info.made_of
-        services = Services(
-            writer=self._worker.writer,
-            selector=make_selector(made_of.selector, made_of.settings.form),
-            painter=self._worker.painter,
-            user=self._user(),
-        )
-        go_on = f"go on with: pasta session --resume {self._session.id}"
+        go_on = f"go on with: {self._opened.go_on}"
         try:
-            await self._session.run(services, self._emit)
+            await self._opened.run(self._somebody, self._emit)
         except Cancelled as reason:
             self._out.message(f"{reason.message}; what was finished is kept\n{go_on}")
             raise
@@ -120,10 +90,7 @@ class _Play:
             self._out.message(f"stopped; what was finished is kept\n{go_on}")
             raise
 
-    def _user(self) -> User:
-        made_of = self._session.info.made_of
-        if not self._person:
-            return self._worker.rater(made_of.user, made_of.seed)
+    def _somebody(self) -> Person:
         return Person(
             Lines(sys.stdin), self._out.ask, self._out.show, self._saved, before=self._view.catch_up
         )
@@ -148,10 +115,4 @@ class _Play:
         if self._view.ready is None:
             return ()
         directory = self._target or usable_directory(Path.cwd())
-        return [str(path) for path in copy_turn(self._session.id, self._view.ready, column, directory)]
-
-
-def _name_unknown_words(session: Session, profile: Profile, out: Output) -> None:
-    words = unknown_words(session.info.made_of.prompt, load_vocabulary(profile.vocabulary))
-    if words:
-        out.note(f"the {profile.name} models have never seen: {', '.join(words)}; they paint the rest")
+        return [str(path) for path in copy_turn(self._opened.session.id, self._view.ready, column, directory)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +14,24 @@ from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
 from pasta_core.sessions.records import PERSON, NewSession, SessionInfo
 from pasta_core.text import clean_prompt
-from pasta_tui.cli._output import Output
 from pasta_tui.cli._seeds import checked_seed
 from pasta_tui.terminal.capabilities import can_answer
 
-__all__ = ["Request", "new_session", "refuse_contradictions"]
-
-_FIXED = ("profile", "selector", "turns", "columns", "images")
+__all__ = ["Request", "check_request", "new_session", "refuse_contradictions", "wants_screen"]
 
 
 @dataclass(frozen=True)
 class Request:
     """What was typed; None was not."""
 
-    prompt: str | None
-    resume: str | None
-    flags: Mapping[str, Any]
-    seed: int | None
-    blind: bool
-    rater: str | None
-    as_json: bool
-    out: Path | None
+    prompt: str | None = None
+    resume: str | None = None
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    blind: bool = False
+    rater: str | None = None
+    as_json: bool = False
+    out: Path | None = None
 
     @property
     def user(self) -> str:
@@ -42,9 +39,27 @@ class Request:
         return self.rater or PERSON
 
 
-def new_session(request: Request, config: Configuration, out: Output) -> NewSession:
-    """What the session is made of; asks for a prompt where a terminal is there to ask."""
+def wants_screen(request: Request, plain: bool, env: Mapping[str, str]) -> bool:
+    """Whether the full screen is asked for; `InvalidInput` where it is and there is no terminal for it.
+
+    A terminal that cannot move its cursor gets plain lines, and so does a session that is taken up without a
+    terminal, as it may be a rater's.
+    """
+    if plain or request.as_json or request.rater is not None or env.get("TERM", "") in ("", "dumb"):
+        return False
+    if all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        return True
+    if request.resume is not None or not can_answer():
+        return False
+    raise InvalidInput(
+        "the full screen needs a terminal on stdin, stdout and stderr", "'--plain' asks in plain lines"
+    )
+
+
+def check_request(request: Request, config: Configuration) -> None:
+    """Refuse a request for a new session that cannot be met, as soon as it is typed."""
     make_selector(config.selector)
+    checked_seed(request.seed)
     if request.prompt is not None:
         clean_prompt(request.prompt, config.session.max_words)
     if request.rater is not None:
@@ -53,7 +68,15 @@ def new_session(request: Request, config: Configuration, out: Output) -> NewSess
         raise InvalidInput(
             "choosing needs a terminal on stdin", "'--rater planted:0' lets a planted rater choose"
         )
-    prompt = request.prompt if request.prompt is not None else _asked_prompt(out)
+    if request.prompt is None and not can_answer():
+        raise InvalidInput(
+            "there is no prompt, and no terminal to ask for one",
+            'say what you want to see: pasta session "a red train"',
+        )
+
+
+def new_session(request: Request, config: Configuration, prompt: str) -> NewSession:
+    """What a session with this prompt is made of; `InvalidInput` for an empty or too long one."""
     clean_prompt(prompt, config.session.max_words)
     return NewSession(
         prompt=prompt,
@@ -91,15 +114,3 @@ def refuse_contradictions(request: Request, info: SessionInfo) -> None:
         )
     if made_of.user == PERSON and not can_answer() and info.turns_chosen < made_of.settings.turns:
         raise InvalidInput(f"session {info.id} needs a terminal on stdin", "resume it in a terminal")
-
-
-def _asked_prompt(out: Output) -> str:
-    hint = 'say what you want to see: pasta session "a red train"'
-    if not can_answer():
-        raise InvalidInput("there is no prompt, and no terminal to ask for one", hint)
-    out.ask("What do you want to see? ")
-    line = sys.stdin.readline()
-    if not line:
-        out.show([""])
-        raise InvalidInput("no prompt was given", hint)
-    return line

@@ -1,0 +1,119 @@
+"""What every front end does to have a session: its store, its models and its lock, opened and closed once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pasta_core.agent.selectors import make_selector
+from pasta_core.configuration import Configuration
+from pasta_core.domain import History, Painter, User, Writer
+from pasta_core.profiles import load_profile
+from pasta_core.sessions.records import PERSON, NewSession, SessionStatus
+from pasta_core.sessions.session import Services, Session, begin_session, resume_session
+from pasta_core.sessions.store import Store
+from pasta_core.settings import Profile
+from pasta_core.simulation.rollout import Emit
+from pasta_core.vocabulary import load_vocabulary, unknown_words
+from pasta_core.worker.services import Worker
+from pasta_tui.cli._connect import worker_for
+from pasta_tui.plain.request import Request, refuse_contradictions
+
+__all__ = ["Models", "Opened", "begun", "resumed"]
+
+Note = Callable[[str], None]
+"""Takes a line that the person should read once."""
+
+
+class Models(Protocol):
+    """What a session needs of a worker."""
+
+    @property
+    def writer(self) -> Writer: ...
+
+    @property
+    def painter(self) -> Painter: ...
+
+    def rater(self, spec: str, seed: int) -> User: ...
+
+    def kill(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session that this process holds, and the models that it runs on."""
+
+    session: Session
+    models: Models
+
+    @property
+    def by_person(self) -> bool:
+        """Whether somebody at the keyboard chooses."""
+        return self.session.info.made_of.user == PERSON
+
+    @property
+    def go_on(self) -> str:
+        """The command that takes it up again."""
+        return f"pasta session --resume {self.session.id}"
+
+    async def run(self, person: Callable[[], User], emit: Emit) -> History:
+        """Run the session to its end; `person` makes whoever chooses, unless a rater plays.
+
+        May be cancelled, and run again. Raises what `rollout` raises.
+        """
+        made_of = self.session.info.made_of
+        services = Services(
+            writer=self.models.writer,
+            selector=make_selector(made_of.selector, made_of.settings.form),
+            painter=self.models.painter,
+            user=person() if self.by_person else self.models.rater(made_of.user, made_of.seed),
+        )
+        return await self.session.run(services, emit)
+
+
+@asynccontextmanager
+async def begun(new: NewSession, config: Configuration, note: Note) -> AsyncIterator[Opened]:
+    """Begin a session, unless its models cannot be started; everything is closed when the block ends."""
+    worker = worker_for(config, config.profile, note)
+    try:
+        with ExitStack() as stack:
+            store = stack.enter_context(await asyncio.to_thread(Store, config.paths.data))
+            await worker.start()
+            session = stack.enter_context(begin_session(store, new))
+            _name_unknown_words(session, config.profile, note)
+            yield Opened(session, worker)
+    finally:
+        await worker.close()
+
+
+@asynccontextmanager
+async def resumed(request: Request, config: Configuration, note: Note) -> AsyncIterator[Opened]:
+    """Take up the session that `request.resume` names; its models start while what it holds is told."""
+    with ExitStack() as stack:
+        store = stack.enter_context(await asyncio.to_thread(Store, config.paths.data))
+        found = store.find(request.resume or "")
+        refuse_contradictions(request, found)
+        profile = load_profile(found.made_of.profile, config.paths)
+        worker = worker_for(replace(config, profile=profile), profile, note)
+        starting = asyncio.create_task(_started(worker, found.status is not SessionStatus.FINISHED))
+        try:
+            yield Opened(stack.enter_context(resume_session(store, found.id)), worker)
+        finally:
+            starting.cancel()
+            await worker.close()
+
+
+async def _started(worker: Worker, needed: bool) -> None:
+    """Start the worker ahead of the first call, which tells what is wrong if this fails."""
+    if needed:
+        with suppress(Exception):
+            await worker.start()
+
+
+def _name_unknown_words(session: Session, profile: Profile, note: Note) -> None:
+    words = unknown_words(session.info.made_of.prompt, load_vocabulary(profile.vocabulary))
+    if words:
+        note(f"the {profile.name} models have never seen: {', '.join(words)}; they paint the rest")
