@@ -9,7 +9,7 @@ from pasta_core.errors import InvalidInput
 from pasta_core.events import Finished, TurnReady
 from pasta_core.files import make_directory, storage_error, write_atomically
 
-__all__ = ["copy_final", "copy_turn", "usable_directory"]
+__all__ = ["copy_final", "copy_images", "copy_turn", "usable_directory"]
 
 
 def usable_directory(path: Path) -> Path:
@@ -32,10 +32,12 @@ def copy_final(event: Finished, directory: Path) -> list[Path]:
 
 def copy_turn(session: str, event: TurnReady, column: int | None, directory: Path) -> list[Path]:
     """Copy one column of a turn, or all of them."""
-    return [
-        _copied(path, directory / f"{session}-turn-{event.turn}-{path.name}")
-        for path in _turn_files(event, column)
-    ]
+    return copy_images(session, event.turn, list(_turn_files(event, column)), directory)
+
+
+def copy_images(session: str, turn: int, paths: Sequence[Path], directory: Path) -> list[Path]:
+    """Copy images of one turn; returns the copies."""
+    return [_copied(path, directory / f"{session}-turn-{turn}-{path.name}") for path in paths]
 
 
 def _turn_files(event: TurnReady, column: int | None) -> Iterator[Path]:
