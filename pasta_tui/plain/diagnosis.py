@@ -16,6 +16,7 @@ from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.sessions.provenance import versions
 from pasta_tui.cli._output import Output
 from pasta_tui.terminal.capabilities import Terminal
+from pasta_tui.terminal.graphics import find_graphics
 
 __all__ = ["diagnose"]
 
@@ -36,6 +37,7 @@ def diagnose(profile: str | None, as_json: bool) -> None:
         "profile": config.profile.name,
         "profiles": profiles,
         "terminal": _terminal(out.terminal, os.environ),
+        "graphics": _graphics(config.graphics),
         "paths": _paths(config),
         "settings": dict(config.sources),
     }
@@ -82,6 +84,13 @@ def _terminal(terminal: Terminal, env: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _graphics(setting: str) -> dict[str, Any]:
+    """How the interface would show pictures here; the terminal is asked only where there is one."""
+    found = find_graphics(setting, os.environ, sys.stdin, sys.stdout)
+    cell = list(found.cell) if found.cell else None
+    return {"setting": setting, "protocol": found.protocol.value, "why": found.why, "cell": cell}
+
+
 def _paths(config: Configuration) -> dict[str, str]:
     paths = config.paths
     return {
@@ -112,6 +121,7 @@ def _print(report: Mapping[str, Any], out: Output) -> None:
     out.data(
         f"{'terminal':14}{kind}{'' if terminal['unicode'] else ', no Unicode'} ({terminal['term'] or '-'})"
     )
+    out.data(f"{'graphics':14}{report['graphics']['protocol']}: {report['graphics']['why']}")
     for name, path in report["paths"].items():
         out.data(f"{name:14}{path}")
     for key, source in report["settings"].items():

@@ -58,14 +58,16 @@ class Graphics:
         return self.measure() or self.cell
 
 
-def find_graphics(setting: str, env: Mapping[str, str], stdin: TextIO, stdout: TextIO) -> Graphics:
+def find_graphics(setting: str, env: Mapping[str, str], stdin: TextIO | None, stdout: TextIO) -> Graphics:
     """Choose for the terminal behind two streams, asking it if the setting leaves that open.
 
     To be called once, before anything else reads the terminal.
     """
     terminal = detect(stdout, env)
-    asks = setting not in (Protocol.HALF, Protocol.NONE) and terminal.interactive and stdin.isatty()
-    probed = probe(stdin.fileno(), stdout.fileno(), env) if asks else Probed()
+    answers = terminal.interactive and stdin is not None and stdin.isatty()
+    if stdin is None or not answers or setting in (Protocol.HALF, Protocol.NONE):
+        return choose_graphics(setting, Probed(), env, terminal)
+    probed = probe(stdin.fileno(), stdout.fileno(), env)
     # Panes of one tmux share the outer terminal's numbers.
     graphics = choose_graphics(setting, probed, env, terminal, first_id=os.getpid() * 64)
     if graphics.cell is None or window_cell(stdout.fileno()) != graphics.cell:
