@@ -1,0 +1,314 @@
+"""The turn: the slate, what is happening, the way here, and everything that can be done with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from pasta_core.domain import Choice
+from pasta_core.errors import InvalidInput
+from pasta_core.text import CRITIQUE_WORDS, clean, clean_critique, count_words
+from pasta_tui.keep import Keeper
+from pasta_tui.screens.zoom import ZoomScreen
+from pasta_tui.session_state import SessionView, Stage
+from pasta_tui.terminal.graphics import Graphics
+from pasta_tui.widgets.fit import Place, moved
+from pasta_tui.widgets.slate import Slate, Thumbnail
+from pasta_tui.widgets.words import status, turn_name, way_lines
+
+__all__ = ["TurnScreen"]
+
+_COLUMNS = Binding.Group("Column", compact=True)
+_MOST_COLUMNS = 9
+
+
+class TurnScreen(Screen[None]):
+    """Shows a session as it is played, and tells the app what the person wants of it."""
+
+    AUTO_FOCUS = ""
+    BINDINGS = [
+        *[
+            Binding(
+                str(number),
+                f"column({number})",
+                f"Column {number}",
+                id=f"turn.column-{number}",
+                group=_COLUMNS,
+                tooltip=f"Select column {number}.",
+            )
+            for number in range(1, _MOST_COLUMNS + 1)
+        ],
+        Binding(
+            "left", "move(-1, 0)", "Left", id="turn.left", show=False, tooltip="Select the image to the left."
+        ),
+        Binding(
+            "right",
+            "move(1, 0)",
+            "Right",
+            id="turn.right",
+            show=False,
+            tooltip="Select the image to the right.",
+        ),
+        Binding("up", "move(0, -1)", "Up", id="turn.up", show=False, tooltip="Select the image above."),
+        Binding("down", "move(0, 1)", "Down", id="turn.down", show=False, tooltip="Select the image below."),
+        Binding(
+            "enter",
+            "take",
+            "Take",
+            id="turn.take",
+            tooltip="Take the selected column, or go on after a stop.",
+        ),
+        Binding("z", "zoom", "Zoom", id="turn.zoom", tooltip="Show the selected image on the whole screen."),
+        Binding(
+            "c", "critique", "Critique", id="turn.critique", tooltip="Say in 12 words what should change."
+        ),
+        Binding("p", "prompts", "Prompts", id="turn.prompts", tooltip="Show or hide prompts and categories."),
+        Binding("s", "save", "Save", id="turn.save", tooltip="Copy the selected image to where you work."),
+        Binding(
+            "S",
+            "save_column",
+            "Save column",
+            id="turn.save-column",
+            show=False,
+            tooltip="Copy the whole column.",
+        ),
+        Binding("o", "open", "Open", id="turn.open", tooltip="Open the selected image in your image viewer."),
+        Binding(
+            "x", "sheet", "Sheet", id="turn.sheet", tooltip="Write the slate as one picture, a contact sheet."
+        ),
+        Binding("r", "go_on", "Go on", id="turn.go-on", tooltip="Go on with what was stopped or has failed."),
+        Binding(
+            "ctrl+c",
+            "stop",
+            "Stop",
+            id="turn.stop",
+            tooltip="Stop the running work; what is finished is kept.",
+        ),
+    ]
+
+    class Took(Message):
+        """The person chose."""
+
+        def __init__(self, choice: Choice) -> None:
+            super().__init__()
+            self.choice = choice
+
+    class Stop(Message):
+        """Cancel the running work."""
+
+    class GoOn(Message):
+        """Take up again what was stopped or has failed."""
+
+    def __init__(self, view: SessionView, graphics: Graphics, keeper: Keeper) -> None:
+        super().__init__()
+        self._view = view
+        self._graphics = graphics
+        self._keeper = keeper
+        self._rater = ""
+        self._place = Place()
+        self._texts = True
+        self._critique = ""
+        self._due = False
+        self._slate = Slate(graphics, view.settings.columns, view.settings.images)
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="head"):
+            yield Static(id="prompt", markup=False)
+            yield Static(id="turn", markup=False)
+        yield Static(id="way", markup=False)
+        yield self._slate
+        yield Static(id="status", markup=False)
+        with Horizontal(id="critique"):
+            yield Input(placeholder="what should change?", compact=True, id="words")
+            yield Static(id="count", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def on_resize(self) -> None:
+        self._show()
+
+    # what there is to see
+
+    def begin(self, view: SessionView, rater: str) -> None:
+        """Show a session that has just been opened; `rater` chooses in it, if it is not empty."""
+        self._rater = rater
+        self.take(view)
+
+    def take(self, view: SessionView) -> None:
+        """Show a view, as soon as the events that are at hand have been folded into it."""
+        if (view.shown, len(view.columns)) != (self._view.shown, len(self._view.columns)):
+            self._place = Place()
+        if len(view.way) > len(self._view.way):
+            self._critique = ""
+        self._view = view
+        if not self._due:
+            self._due = True
+            self.call_later(self._show)
+
+    def _show(self) -> None:
+        self._due = False
+        if not self.is_mounted:
+            return
+        view, width = self._view, self.size.width
+        with self.app.batch_update():
+            self.query_one("#prompt", Static).update(f"“{view.prompt}”")
+            self.query_one("#turn", Static).update(turn_name(view))
+            self.query_one("#way", Static).update("\n".join(way_lines(view, width - 2, self._way_rows())))
+            self._slate.show(view, self._place, self._texts)
+            take = self._key("turn.take", "enter")
+            line = status(view, self._place.column, self._critique, take, self._rater)
+            self.query_one("#status", Static).update(line)
+            self.refresh_bindings()
+        for screen in self.app.screen_stack:
+            if isinstance(screen, ZoomScreen):
+                screen.take(view)
+
+    def _way_rows(self) -> int:
+        """Lines for the way here: one in a small window, all of it in a large one."""
+        return max(1, min(self._view.settings.turns - 1, (self.size.height - 22) // 3 + 1, 6))
+
+    def _key(self, binding: str, default: str) -> str:
+        for active in self.active_bindings.values():
+            if active.binding.id == binding:
+                return self.app.get_key_display(active.binding)
+        return default
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what makes no sense now (False), grey out what must wait (None)."""
+        view = self._view
+        match action:
+            case "column":
+                return view.shown > 0 and parameters[0] in range(1, len(view.columns) + 1)
+            case "take":
+                return False if self._rater else (True if view.stage is Stage.ASKING or view.halted else None)
+            case "critique":
+                return not self._rater and view.stage is not Stage.FINISHED
+            case "prompts":
+                return not view.blind
+            case "zoom" | "save" | "save_column" | "open" | "sheet":
+                return True if view.painted else None
+            case "stop":
+                return view.working
+            case "go_on":
+                return view.halted
+            case _:
+                return True
+
+    # choosing
+
+    def action_column(self, number: int) -> None:
+        """Select a column (1-based)."""
+        self._select(Place(number - 1, self._place.image))
+
+    def action_move(self, dx: int, dy: int) -> None:
+        """Select a neighbour."""
+        settings = self._view.settings
+        self._select(
+            moved(self._place, len(self._view.columns), settings.images, self._slate.shape.across, dx, dy)
+        )
+
+    def on_thumbnail_picked(self, event: Thumbnail.Picked) -> None:
+        """A click selects, a double click zooms."""
+        self._select(event.place)
+        if event.twice:
+            self.run_worker(self.run_action("zoom"))
+
+    def _select(self, place: Place) -> None:
+        self._place = place
+        self._show()
+
+    def action_take(self) -> None:
+        """Take the selected column, or go on after a stop."""
+        if self._view.halted:
+            self.action_go_on()
+        elif self._view.stage is Stage.ASKING:
+            self.post_message(self.Took(Choice(self._place.column, self._critique)))
+
+    def action_stop(self) -> None:
+        """Cancel the running work."""
+        self.post_message(self.Stop())
+
+    def action_go_on(self) -> None:
+        """Take up again what was stopped or has failed."""
+        self.post_message(self.GoOn())
+
+    # critique
+
+    def action_critique(self) -> None:
+        """Ask what should change."""
+        self.add_class("critiquing")
+        words = self.query_one("#words", Input)
+        words.value = self._critique
+        words.focus()
+        self._count(words.value)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Count words while they are typed."""
+        self._count(event.value)
+
+    def _count(self, text: str) -> None:
+        words = count_words(clean(text).text)
+        label = self.query_one("#count", Static)
+        label.update(f"{words}/{CRITIQUE_WORDS} words")
+        label.set_class(words > CRITIQUE_WORDS, "over")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the critique for the choice, if it is short enough."""
+        try:
+            self._critique = clean_critique(event.value)
+        except InvalidInput as error:
+            self.notify(f"{error.message}; {error.hint}", severity="warning", markup=False)
+            return
+        self._end_critique()
+
+    def key_escape(self) -> None:
+        """Leave the critique as it was."""
+        self._end_critique()
+
+    def _end_critique(self) -> None:
+        self.remove_class("critiquing")
+        self.set_focus(None)
+        self._show()
+
+    # looking closer, and keeping
+
+    async def action_zoom(self) -> None:
+        """Show the selected image on the whole screen."""
+        zoom = ZoomScreen(self._view, self._place, self._graphics, self._keeper, self._texts)
+        self.app.push_screen(zoom, self._zoomed)
+
+    def _zoomed(self, place: Place | None) -> None:
+        if place is not None and place.column < len(self._view.columns):
+            self._select(place)
+
+    def action_prompts(self) -> None:
+        """Show or hide prompts and categories."""
+        self._texts = not self._texts
+        self._show()
+
+    async def action_save(self) -> None:
+        """Copy the selected image."""
+        await self._keeper.save(self._view, [self._path()])
+
+    async def action_save_column(self) -> None:
+        """Copy the selected column."""
+        await self._keeper.save(self._view, self._view.columns[self._place.column].paths)
+
+    async def action_sheet(self) -> None:
+        """Write the slate as one picture."""
+        await self._keeper.sheet(self._view)
+
+    async def action_open(self) -> None:
+        """Open the selected image in a viewer."""
+        await self._keeper.open(self._path())
+
+    def _path(self) -> Path | None:
+        return self._view.columns[self._place.column].paths[self._place.image]
