@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, Out, help_if_bare
+from pasta_tui.cli._options import Json, MaybeProfile, MaybeWorker, Out, help_if_bare
 
 __all__ = ["app"]
 
@@ -63,3 +63,51 @@ def build(
     from pasta_tui.cli._microworld_build import build_models
 
     build_models(part or [], out, start, work, seed, device)
+
+
+@app.command("ratings")
+def ratings(
+    data_format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="The layout: pickapic, hpd, sac or pasta.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the data set goes.")],
+    raters: Annotated[int, typer.Option("--raters", metavar="N", help="Raters of the training split.")] = 40,
+    test_raters: Annotated[
+        int | None,
+        typer.Option("--test-raters", metavar="N", min=1, help="Raters of the test split (default: a 4th)."),
+    ] = None,
+    labels: Annotated[
+        int, typer.Option("--labels", metavar="N", help="Labels of each rater (pasta: one session each).")
+    ] = 25,
+    images: Annotated[
+        int | None,
+        typer.Option("--images", metavar="N", min=1, help="Pictures for training (default: what is needed)."),
+    ] = None,
+    population: Annotated[
+        str, typer.Option("--population", metavar="NAME", help="archetypes, unseen or continuous tastes.")
+    ] = "archetypes",
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of every draw.")] = 0,
+    work: Annotated[
+        Path | None,
+        typer.Option("--work", metavar="DIR", help="Where pictures are kept (default: in the cache)."),
+    ] = None,
+    profile: MaybeProfile = None,
+    worker: MaybeWorker = None,
+    as_json: Json = False,
+) -> None:
+    """Let planted raters label painted pictures, in the layout of a public data set.
+
+    A stopped run goes on where it was. Raters of different splits are different individuals.
+    """
+    from pasta_tui.cli._microworld_ratings import write_ratings
+
+    order = {
+        "format": data_format,
+        "raters": raters,
+        "seed": seed,
+        "test_raters": test_raters,
+        "labels": labels,
+        "images": images,
+        "population": population,
+    }
+    write_ratings(order, {"profile": profile, "worker": worker}, work, out, as_json)

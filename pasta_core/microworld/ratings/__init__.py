@@ -1,0 +1,1 @@
+"""Data sets labelled by planted raters, in the layouts of the public ones."""

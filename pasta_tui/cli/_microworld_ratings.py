@@ -1,0 +1,92 @@
+"""Data sets of planted ratings from the command line: progress, time left, and a stop that loses nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pasta_core.configuration import Configuration, configure
+from pasta_tui.cli._connect import worker_for
+from pasta_tui.cli._output import Output
+from pasta_tui.cli._run import run_until_stopped
+from pasta_tui.plain.files import usable_directory
+
+if TYPE_CHECKING:
+    from pasta_core.microworld.ratings.build import Order
+
+__all__ = ["write_ratings"]
+
+
+def write_ratings(
+    order: Mapping[str, Any], flags: Mapping[str, Any], work: Path | None, directory: Path, as_json: bool
+) -> None:
+    """Build the data set that was asked for, and say how to read it."""
+    import platformdirs
+
+    from pasta_core.microworld.ratings.build import Order
+
+    out = Output(os.environ, as_json)
+    asked = Order(**order)
+    config = configure(flags, os.environ, Path.cwd())
+    target = usable_directory(directory)
+    folder = work or platformdirs.PlatformDirs("pasta", appauthor=False).user_cache_path / "ratings"
+    raters = run_until_stopped(_build(asked, config, folder.absolute(), target, out))
+    source = f"{asked.format}:{target}"
+    if as_json:
+        out.document({"source": source, "raters": raters, "truth": str(target / "truth.json")})
+        return
+    out.data(source)
+    out.message(f"look at it with: pasta data check {source}")
+
+
+async def _build(
+    order: Order, config: Configuration, work: Path, target: Path, out: Output
+) -> dict[str, int]:
+    """Build with a worker's models; returns the raters of each split."""
+    from pasta_core.microworld.ratings.build import build_ratings, fingerprint
+    from pasta_core.microworld.ratings.study import StudyModels
+
+    worker = worker_for(config, config.profile, out.note)
+    folder = work / fingerprint(config.profile.painter.model, config.profile.writer.model)
+    doing = "running sessions" if order.format == "pasta" else "painting"
+    try:
+        out.progress("starting the models")
+        await worker.start()
+        models = StudyModels(worker.writer, worker.painter, config.session)
+        population = await build_ratings(
+            order, models, config.paths.assets, folder, target, _Progress(out, doing).report
+        )
+    finally:
+        out.end_progress()
+        await worker.close()
+    return {split: len(population.of(split)) for split in ("train", "validation", "test")}
+
+
+class _Progress:
+    """Says how much is done, how fast it goes and how long it still takes."""
+
+    def __init__(self, out: Output, doing: str) -> None:
+        self._out = out
+        self._doing = doing
+        self._begin = time.monotonic()
+        self._first: int | None = None
+        self._said = self._begin - 60
+
+    def report(self, done: int, total: int) -> None:
+        """Take one report; what was done before this run does not count for the rate."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first, self._begin = done, now
+        line = f"{self._doing} {done}/{total}"
+        made, took = done - self._first, now - self._begin
+        if made > 0 and took > 0:
+            minutes, seconds = divmod(round((total - done) * took / made), 60)
+            line += f"  {made / took:.1f}/s  {minutes}:{seconds:02d} left"
+        if self._out.terminal.cursor:
+            self._out.progress(line)
+        elif now - self._said >= 10 or done == total:
+            self._said = now
+            self._out.message(line)
