@@ -106,6 +106,8 @@ class LabelRows:
     sessions: list[RowSession] = field(default_factory=list)
     left_out: int = 0
     """Labels (pairs, rankings, turns) with an image or a prompt that was not embedded or cannot be read."""
+    references: dict[int, ImageReference] | None = None
+    """A reference to each image row, where images are to be shown; None keeps none."""
 
     def add(
         self, kind: Kind, records: Iterable[Record], image_rows: ImageFinder, text_rows: TextFinder
@@ -115,6 +117,9 @@ class LabelRows:
         while chunk := list(islice(iterator, _RECORDS_AT_ONCE)):
             references = {reference.name: reference for record in chunk for reference in images_of(record)}
             images = dict(zip(references, image_rows(list(references.values())).tolist(), strict=True))
+            if self.references is not None:
+                for name, row in images.items():
+                    self.references.setdefault(row, references[name])
             texts = text_rows([_prompt(record) for record in chunk]).tolist()
             for record, text in zip(chunk, texts, strict=True):
                 self._add(kind, record, _Uses(self.uses, images, text))

@@ -31,6 +31,12 @@ class Metric:
     chance: float | None
     n: int
 
+    def numbers(self) -> tuple[float, float, float, float]:
+        """Value, both ends of the interval and chance; `ValueError` where nothing was measured."""
+        if self.value is None or self.ci95 is None or self.chance is None:
+            raise ValueError("nothing was measured")
+        return self.value, *self.ci95, self.chance
+
     def as_json(self) -> dict[str, Any]:
         """The four keys that `--json` prints."""
         interval = None if self.ci95 is None else list(self.ci95)

@@ -6,18 +6,23 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pasta_core.configuration import configure
 from pasta_core.data.embeddings import EmbeddingStore, default_store, encoder_fingerprint
 from pasta_core.data.embeddings_run import EmbeddingJob, EmbeddingProgress, EmbeddingSummary, embed_source
 from pasta_core.data.records import Source, Tally
 from pasta_core.data.sources import open_source, parse_source
+from pasta_core.domain import Embedding, Pixels
 from pasta_core.errors import Cancelled
 from pasta_core.evaluation.torch_model import usual_device
-from pasta_core.users.clip import ClipEncoder
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._stopping import StopRequest
+
+if TYPE_CHECKING:
+    from pasta_core.users.clip import ClipEncoder
 
 __all__ = ["EncoderChoice", "Embedder", "embed_data"]
 
@@ -49,25 +54,48 @@ class EncoderChoice:
         )
 
 
+class _LazyClip:
+    """The encoder, loaded once something has to be embedded."""
+
+    def __init__(self, choice: EncoderChoice, device: str | None, out: Output) -> None:
+        self._choice = choice
+        self._device = device
+        self._out = out
+
+    @cached_property
+    def _clip(self) -> ClipEncoder:
+        from pasta_core.users.clip import ClipEncoder
+
+        self._out.progress("loading CLIP")
+        return ClipEncoder.load(self._choice.folder, self._device or usual_device())
+
+    @cached_property
+    def dimension(self) -> int:
+        store = EmbeddingStore(self._choice.store, self._choice.fingerprint, self._choice.dtype)
+        return store.texts.dimension or self._clip.dimension
+
+    def embed_images(self, images: Sequence[Pixels]) -> Embedding:
+        return self._clip.embed_images(images)
+
+    def embed_texts(self, texts: Sequence[str]) -> Embedding:
+        return self._clip.embed_texts(texts)
+
+
 class Embedder:
     """Embeds sources one after the other with one CLIP; Ctrl-C raises `Cancelled` once work is kept."""
 
     def __init__(self, choice: EncoderChoice, device: str | None, out: Output, stop: StopRequest) -> None:
         self._choice = choice
-        self._device = device
         self._out = out
         self._stop = stop
-        self._encoder: ClipEncoder | None = None
+        self._encoder = _LazyClip(choice, device, out)
         self._shown = float("-inf")
 
     def __call__(self, source: Source, split: str | None) -> EmbeddingSummary:
         """Embed what the store lacks of a source's split (None: of all)."""
-        if self._encoder is None:
-            self._out.progress("loading CLIP")
-            self._encoder = ClipEncoder.load(self._choice.folder, self._device or usual_device())
         self._out.progress(f"looking through {source.kind}:{source.path}")
         tally = Tally()
-        summary = embed_source(self._job(self._encoder), source, split, tally)
+        summary = embed_source(self._job(), source, split, tally)
         self._out.end_progress()
         if summary.dropped:
             self._out.note(f"{summary.dropped} rows were damaged on the disk and are embedded again")
@@ -77,10 +105,10 @@ class Embedder:
             raise Cancelled("stopped, and what was embedded is kept", "the same command goes on from there")
         return summary
 
-    def _job(self, encoder: ClipEncoder) -> EmbeddingJob:
+    def _job(self) -> EmbeddingJob:
         return EmbeddingJob(
             self._choice.store,
-            encoder,
+            self._encoder,
             self._choice.fingerprint,
             self._choice.dtype,
             time.monotonic,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli import data, doctor, microworld, paint, session, sessions, train, worker
+from pasta_tui.cli import data, doctor, evaluate, microworld, paint, session, sessions, train, worker
 from pasta_tui.cli._errors import EXIT_CODES
 from pasta_tui.cli._options import help_if_bare
 
@@ -70,4 +70,5 @@ app.add_typer(data.app, name="data")
 app.command("train-user-model", epilog=train.EPILOG, short_help="Learn user types from preference data.")(
     train.train_user_model
 )
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(microworld.app, name="microworld")
