@@ -87,7 +87,7 @@ def train_recogniser(
     """Train the recogniser on the latents of drawn training scenes and freeze it."""
     recipe = recipe or RecogniserRecipe()
     torch.manual_seed(derive_seed(shop.seed, "recogniser", "weights"))
-    network = LatentRecogniser().to(shop.device, memory_format=torch.channels_last)
+    network = LatentRecogniser().to(shop.device)
 
     def loss(step: int) -> Tensor:
         rows = np.random.default_rng(derive_seed(shop.seed, "recogniser", step)).integers(
@@ -103,7 +103,9 @@ def train_recogniser(
         return recognition_loss(logits, wanted).mean()
 
     config = LoopConfig(steps=recipe.steps, batch=recipe.batch, peak_rate=recipe.peak_rate, decay=0.5)
-    return shop.train("recogniser", network, loss, config).eval().requires_grad_(False)
+    trained = shop.train("recogniser", network, loss, config)
+    trained.eval().requires_grad_(False)
+    return trained
 
 
 def recognition_loss(logits: list[Tensor], wanted: Tensor) -> Tensor:
