@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,7 +26,7 @@ class Stopped(BaseException):
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
-        self.code = ExitCode.TERMINATED if signum == signal.SIGTERM else ExitCode.INTERRUPTED
+        self.code = 128 + signum
 
 
 @dataclass

@@ -32,6 +32,7 @@ from pasta_tui.cli._errors import Stopped, line_and_code, reported
         (KeyboardInterrupt(), 130, ""),
         (Stopped(signal.SIGINT), 130, ""),
         (Stopped(signal.SIGTERM), 143, ""),
+        (Stopped(signal.SIGHUP), 129, ""),
         (BrokenPipeError(), 1, ""),
         (OSError(errno.ENOSPC, "No space left on device", "/data/x"), 1, "/data/x: the disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "/data"), 1, "/data: permission denied"),
