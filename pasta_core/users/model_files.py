@@ -85,5 +85,5 @@ def _config(file: Path) -> UserModelConfig:
         return UserModelConfig(**(values | {"aggregator": Aggregator(values["aggregator"])}))
     except (InvalidInput, TypeError, ValueError) as error:
         raise ModelUnavailable(
-            f"{file} has a value that is none: {error}", "train or fetch it again"
+            f"{file} has a wrong value: {error}", "train or fetch it again"
         ) from error
