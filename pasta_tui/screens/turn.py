@@ -24,7 +24,6 @@ from pasta_tui.widgets.words import status, turn_name, way_lines
 
 __all__ = ["TurnScreen"]
 
-_COLUMNS = Binding.Group("Column", compact=True)
 _MOST_COLUMNS = 9
 
 
@@ -39,7 +38,7 @@ class TurnScreen(Screen[None]):
                 f"column({number})",
                 f"Column {number}",
                 id=f"turn.column-{number}",
-                group=_COLUMNS,
+                show=False,
                 tooltip=f"Select column {number}.",
             )
             for number in range(1, _MOST_COLUMNS + 1)
@@ -163,7 +162,7 @@ class TurnScreen(Screen[None]):
             self.query_one("#turn", Static).update(turn_name(view))
             self.query_one("#way", Static).update("\n".join(way_lines(view, width - 2, self._way_rows())))
             self._slate.show(view, self._place, self._texts)
-            take = self._key("turn.take", "enter")
+            take = self._key("turn.take", "Enter")
             line = status(view, self._place.column, self._critique, take, self._rater)
             self.query_one("#status", Static).update(line)
             self.refresh_bindings()
@@ -178,7 +177,7 @@ class TurnScreen(Screen[None]):
     def _key(self, binding: str, default: str) -> str:
         for active in self.active_bindings.values():
             if active.binding.id == binding:
-                return self.app.get_key_display(active.binding)
+                return self.app.get_key_display(active.binding).replace("⏎", "Enter")
         return default
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

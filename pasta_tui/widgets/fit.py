@@ -8,10 +8,16 @@ from math import ceil
 
 from pasta_tui.terminal.text import wrap
 
-__all__ = ["GUTTER", "Fit", "Place", "Texts", "fit", "moved", "text_lines"]
+__all__ = ["GUTTER", "TITLE", "Fit", "Layout", "Place", "Texts", "fit", "lay_out", "moved", "text_lines"]
 
 GUTTER = 1
 """Cells on the left of every picture, where the selected one is marked."""
+TITLE = 1
+"""Lines of a column's title."""
+_LEAST_TEXT = 3
+"""Lines kept for the prompts where they are shown."""
+_WORTH_IT = 1.4
+"""How much larger pictures must be than those in the columns to be shown once more."""
 _NARROWEST = 16
 """Cells of a column below which columns scroll instead."""
 _NEARLY = 0.85
@@ -40,6 +46,15 @@ class Texts:
 
     columns: int = 0
     detail: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A whole slate, in cells; `large` lines are for the selected column's pictures, once more and larger."""
+
+    shape: Fit
+    texts: Texts
+    large: int
 
 
 @dataclass(frozen=True)
@@ -80,9 +95,23 @@ def text_lines(prompts: Sequence[str], shape: Fit, width: int, lines: int) -> Te
     """Share `lines` out: prompts that are too long for their columns give room to one at full width."""
     longest = max((len(wrap(prompt, max(1, shape.column - 2))) for prompt in prompts), default=0)
     if longest <= lines:
-        return Texts(columns=lines)
+        return Texts(columns=longest)
     detail = min(lines, max(len(wrap(prompt, max(1, width - 4))) for prompt in prompts))
     return Texts(lines - detail if lines - detail > 1 else 0, detail)
+
+
+def lay_out(
+    prompts: Sequence[str], columns: int, images: int, width: int, height: int, aspect: float
+) -> Layout:
+    """Lay a slate out in `width` x `height` cells; `prompts` are empty where they are hidden."""
+    least = _LEAST_TEXT if prompts else 0
+    shape = fit(columns, images, width, max(1, height - TITLE - least), aspect)
+    left = max(0, height - TITLE - shape.lines)
+    texts = text_lines(prompts, shape, width, left)
+    large = min(left - texts.columns - texts.detail, ceil((width // images - GUTTER) / aspect))
+    if columns < 2 or large * aspect < _WORTH_IT * _side(shape, aspect):
+        large = 0
+    return Layout(shape, texts, large)
 
 
 def moved(place: Place, columns: int, images: int, across: int, dx: int, dy: int) -> Place:

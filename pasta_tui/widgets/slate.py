@@ -11,14 +11,10 @@ from textual.widgets import Static
 from pasta_tui.session_state import Column, SessionView
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.terminal.text import clipped, wrap
-from pasta_tui.widgets.fit import GUTTER, Fit, Place, Texts, fit, text_lines
+from pasta_tui.widgets.fit import GUTTER, TITLE, Fit, Layout, Place, fit, lay_out
 from pasta_tui.widgets.picture import Picture
 
 __all__ = ["ColumnPanel", "Slate", "Thumbnail"]
-
-_TITLE = 1
-_LEAST_TEXT = 3
-"""Lines kept for the prompts where they are shown."""
 
 
 class Thumbnail(Container):
@@ -102,19 +98,23 @@ class Slate(Vertical):
         self._row = Horizontal(*self._panels, classes="columns")
         self._row.display = False
         self._detail = Static(markup=False, classes="detail")
+        self._enlarged = [Picture(graphics) for _ in range(images)]
+        self._large = Horizontal(*self._enlarged, classes="large")
         self._view: SessionView | None = None
         self._place = Place()
         self._texts = True
-        self._arranged: tuple[Fit, int, Texts] | None = None
+        self._arranged: tuple[Layout, int] | None = None
         self.shape = fit(columns, images, 80, 10, 2.0)
 
     def compose(self) -> ComposeResult:
         yield self._row
         yield self._detail
+        yield self._large
 
     def show(self, view: SessionView, place: Place, texts: bool) -> None:
         """Show a view, with one image selected and with or without prompts."""
-        self._view, self._place, self._texts = view, place, texts and not view.blind
+        # The person's own words stand at the top of the screen already.
+        self._view, self._place, self._texts = view, place, texts and not view.blind and view.shown > 0
         self._refit()
 
     def on_resize(self) -> None:
@@ -125,34 +125,32 @@ class Slate(Vertical):
         view, (width, height) = self._view, self.size
         if view is None or not view.columns or not width or not height:
             return
-        columns = len(view.columns)
-        least = _LEAST_TEXT if self._texts else 0
-        cell = self._graphics.cell_now()
+        columns, cell = len(view.columns), self._graphics.cell_now()
+        prompts = [column.prompt for column in view.columns] if self._texts else []
         aspect = cell.height / cell.width if cell else 2.0
-        shape = fit(columns, view.settings.images, width, max(1, height - _TITLE - least), aspect)
-        texts = Texts()
-        if self._texts:
-            prompts = [column.prompt for column in view.columns]
-            texts = text_lines(prompts, shape, width, max(0, height - _TITLE - shape.lines))
-        if (shape, columns, texts) != self._arranged:
-            self._arranged = (shape, columns, texts)
-            self.shape = shape
+        layout = lay_out(prompts, columns, view.settings.images, width, height, aspect)
+        if (layout, columns) != self._arranged:
+            self._arranged = (layout, columns)
+            self.shape = layout.shape
             self._row.display = True
-            self._detail.display = texts.detail > 0
-            self._detail.styles.height = texts.detail
+            self._row.styles.height = TITLE + layout.shape.lines + layout.texts.columns
+            self._detail.display, self._detail.styles.height = layout.texts.detail > 0, layout.texts.detail
+            self._large.display, self._large.styles.height = layout.large > 0, layout.large
             for number, panel in enumerate(self._panels):
                 panel.display = number < columns
-                panel.size_to(shape, texts.columns)
-        self._fill(view, shape, texts)
+                panel.size_to(layout.shape, layout.texts.columns)
+        self._fill(view, layout)
 
-    def _fill(self, view: SessionView, shape: Fit, texts: Texts) -> None:
+    def _fill(self, view: SessionView, layout: Layout) -> None:
         for number, (panel, column) in enumerate(zip(self._panels, view.columns, strict=False)):
-            selected = number == self._place.column
-            text = _clipped_lines(column.prompt, shape.column - 2, texts.columns)
+            text = _clipped_lines(column.prompt, layout.shape.column - 2, layout.texts.columns)
             panel.show(column, self._title(view, number, column), text)
+            selected = number == self._place.column
             panel.mark(self._place.image if selected else None, view.chosen == number)
-            if selected:
-                self._detail.update(f"{number + 1}  {column.prompt}")
+        column = view.columns[self._place.column]
+        self._detail.update(f"{self._place.column + 1}  {column.prompt}")
+        for picture, image in zip(self._enlarged, column.images, strict=True):
+            picture.pixels = None if image is None or not layout.large else image.pixels
         if self._row.max_scroll_x:
             self._row.scroll_to_widget(self._panels[self._place.column], animate=False)
 

@@ -31,7 +31,7 @@ from pasta_core.sessions.session import begin_session, resume_session
 from pasta_core.sessions.store import Store
 from pasta_core.settings import SessionSettings
 from pasta_tui.session_state import SessionView, Stage, advance, doing, stopped
-from pasta_tui.widgets.fit import Place, fit, moved, text_lines
+from pasta_tui.widgets.fit import TITLE, Place, fit, lay_out, moved, text_lines
 from pasta_tui.widgets.words import status, way_lines
 from tests.support.rollouts import paint_one, small_services
 
@@ -189,7 +189,29 @@ def test_arrows_reach_every_image_and_leave_none(columns: int, images: int, data
 
 def test_long_prompts_leave_their_columns_for_the_full_width() -> None:
     shape = fit(4, 4, 80, 16, 2.0)
-    assert text_lines(["a red train"] * 4, shape, 80, 6) == text_lines(["a cat"], shape, 80, 6)
+    assert text_lines(["a red train", "a cat"], shape, 80, 6).columns == 1
     long = text_lines(["word " * 60] * 4, shape, 80, 8)
     assert long.detail == 4
     assert long.columns == 4
+
+
+def test_room_that_is_left_shows_the_selected_column_once_more_and_larger() -> None:
+    assert lay_out(["a red train in the snow " * 6] * 4, 4, 4, 80, 20, 2.0).large == 0
+    without_prompts = lay_out([], 4, 4, 80, 20, 2.0)
+    assert without_prompts.large >= 8
+    large = lay_out(["a red train in the snow"] * 4, 4, 4, 160, 45, 2.0)
+    assert large.large >= 18
+    assert lay_out([], 1, 4, 160, 45, 2.0).large == 0
+
+
+@given(
+    st.lists(st.text(max_size=300), min_size=1, max_size=9),
+    st.integers(1, 16),
+    st.integers(1, 300),
+    st.integers(1, 100),
+)
+def test_a_layout_fits_into_its_window(prompts: list[str], images: int, width: int, height: int) -> None:
+    layout = lay_out(prompts, len(prompts), images, width, height, 2.0)
+    used = TITLE + layout.shape.lines + layout.texts.columns + layout.texts.detail + layout.large
+    assert used <= max(height, TITLE + layout.shape.down)
+    assert min(layout.large, layout.texts.columns, layout.texts.detail) >= 0
