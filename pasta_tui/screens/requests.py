@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["BrowseRequest", "EndRequest", "Next", "StartRequest"]
+__all__ = ["EndRequest", "Next", "StartRequest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,3 @@ class EndRequest:
     next: Next
     prompt: str | None = None
     resume: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BrowseRequest:
-    """The session that the person wants to go on with."""
-
-    resume: str

@@ -21,7 +21,7 @@ from pasta_core.errors import PastaError
 from pasta_core.text import clean
 from pasta_tui.screens.choices import Choices
 from pasta_tui.screens.prompt_entry import PromptEntry
-from pasta_tui.screens.requests import BrowseRequest, StartRequest
+from pasta_tui.screens.requests import StartRequest
 from pasta_tui.screens.when import ago
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BrowseFactory", "StartFacts", "StartScreen", "session_line"]
 
-BrowseFactory = Callable[[], Screen[BrowseRequest | None]]
+BrowseFactory = Callable[[], Screen[StartRequest | None]]
 """Makes the screen of past sessions."""
 
 _RECENT = 8
@@ -129,9 +129,9 @@ class StartScreen(Screen[StartRequest | None]):
         if self._browse is not None:
             self.app.push_screen(self._browse(), self._browsed)
 
-    def _browsed(self, request: BrowseRequest | None) -> None:
+    def _browsed(self, request: StartRequest | None) -> None:
         if request is not None:
-            self.dismiss(StartRequest(resume=request.resume))
+            self.dismiss(request)
         else:
             self.run_worker(self._load_recent(), exit_on_error=False)
 

@@ -7,10 +7,25 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from textual.app import App
+from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-__all__ = ["Host", "on_screen"]
+from pasta_tui.screens.requests import StartRequest
+
+__all__ = ["Host", "OtherScreen", "on_screen", "settled"]
+
+
+class OtherScreen(Screen[StartRequest | None]):
+    """Stands where past sessions are looked through: `x` goes on with one of them, `n` with none."""
+
+    BINDINGS = [Binding("x", "found"), Binding("n", "nothing")]
+
+    def action_found(self) -> None:
+        self.dismiss(StartRequest(resume="20261123-zzzz"))
+
+    def action_nothing(self) -> None:
+        self.dismiss(None)
 
 
 class Host(App[None]):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.screen import Screen
 
 from pasta_core.errors import StorageError
 from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus
@@ -18,10 +17,10 @@ from pasta_core.vocabulary import unknown_words
 from pasta_tui.screens.choices import Choices
 from pasta_tui.screens.facts import start_facts
 from pasta_tui.screens.prompt_entry import PromptEntry
-from pasta_tui.screens.requests import BrowseRequest, StartRequest
+from pasta_tui.screens.requests import StartRequest
 from pasta_tui.screens.start import StartFacts, StartScreen
 from pasta_tui.screens.when import ago
-from tests.support.screens import Host, on_screen, settled
+from tests.support.screens import Host, OtherScreen, on_screen, settled
 
 NOW = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)
 FACTS = StartFacts(
@@ -190,20 +189,13 @@ def test_profiles_take_turns_and_one_without_models_begins_nothing() -> None:
 
 
 def test_what_is_chosen_while_browsing_is_resumed() -> None:
-    class Browse(Screen[BrowseRequest | None]):
-        def key_x(self) -> None:
-            self.dismiss(BrowseRequest("20261123-zzzz"))
-
-        def key_n(self) -> None:
-            self.dismiss(None)
-
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         await pilot.press("ctrl+b", "n")
         await settled(pilot)
         assert "a boat" in host.text
         await pilot.press("ctrl+b", "x")
 
-    made = on_screen(lambda: StartScreen((FACTS,), lambda: SESSIONS, lambda: NOW, Browse), steps)
+    made = on_screen(lambda: StartScreen((FACTS,), lambda: SESSIONS, lambda: NOW, OtherScreen), steps)
     assert made == [StartRequest(resume="20261123-zzzz")]
 
 

@@ -1,0 +1,273 @@
+"""Past sessions: found by text and date, looked at, gone on with, starred and deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from pasta_core.errors import InvalidInput, PastaError
+from pasta_core.sessions.records import PERSON, SessionInfo
+from pasta_core.sessions.search import SessionFilter, parse_since, parse_until
+from pasta_core.text import clean
+from pasta_tui.archive import Archive
+from pasta_tui.screens.gallery import Gallery
+from pasta_tui.screens.question import Question
+from pasta_tui.screens.requests import StartRequest
+from pasta_tui.screens.start import session_line
+from pasta_tui.screens.walk import WalkScreen
+from pasta_tui.terminal.graphics import Graphics
+
+__all__ = ["BrowseScreen"]
+
+_MOST = 500
+"""Sessions in the list; more are found by narrowing it."""
+_MOST_IMAGES = 16
+_WIDE = 110
+"""Cells from which the list and the selected session stand side by side."""
+_PAUSE = 0.15
+"""Seconds after a key before the store is asked."""
+
+
+class SessionList(OptionList):
+    """The sessions that were found; Enter opens one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Open", id="browse.open", tooltip="Look through the session's turns.")
+    ]
+
+
+class BrowseScreen(Screen[StartRequest | None]):
+    """Looks through past sessions; hands back the one to go on with, None if there is none."""
+
+    CSS_PATH = "browse.tcss"
+    AUTO_FOCUS = "#sessions"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "resume", "Go on", id="browse.resume", tooltip="Go on with the session."),
+        Binding("s", "star", "Star", id="browse.star", tooltip="Star the session, or take its star away."),
+        Binding("d", "delete", "Delete", id="browse.delete", tooltip="Delete the session, after a question."),
+        Binding("slash", "filter", "Filter", id="browse.filter", tooltip="Find sessions by words and dates."),
+        Binding(
+            "asterisk", "starred", "Starred", id="browse.starred", tooltip="Only starred sessions, or all."
+        ),
+        Binding("escape", "back", "Back", id="browse.back", tooltip="Back to the list, then out."),
+    ]
+
+    def __init__(self, archive: Archive, graphics: Graphics, clock: Callable[[], datetime]) -> None:
+        super().__init__()
+        self._archive = archive
+        self._graphics = graphics
+        self._clock = clock
+        self._sessions: tuple[SessionInfo, ...] = ()
+        self._starred = False
+
+    def compose(self) -> ComposeResult:
+        """The filter over the list, and beside or below it the selected session."""
+        with Horizontal(id="filter"):
+            yield Input(placeholder="words", compact=True, id="text")
+            yield Input(placeholder="since: 7d", compact=True, id="since")
+            yield Input(placeholder="until: 2026-11-20", compact=True, id="until")
+            yield Static(id="found", markup=False)
+        yield Static(id="problem", markup=False)
+        with Container(id="body"):
+            yield SessionList(id="sessions", compact=True)
+            with Vertical(id="preview"):
+                yield Gallery(self._graphics, _MOST_IMAGES, marked=False, id="pictures")
+                yield Static(id="about", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Read the list."""
+        self._reload()
+
+    def on_resize(self) -> None:
+        """Side by side, or one below the other."""
+        self.set_class(self.size.width >= _WIDE, "wide")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what can be done with the selected session."""
+        if action in ("star", "delete"):
+            return self._selected is not None
+        if action == "resume":
+            return self._selected is not None and self._selected.made_of.user == PERSON
+        return super().check_action(action, parameters)
+
+    @property
+    def _selected(self) -> SessionInfo | None:
+        at = self.query_one("#sessions", OptionList).highlighted if self.is_mounted else None
+        return self._sessions[at] if at is not None and at < len(self._sessions) else None
+
+    # the filter and the list
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._reload(_PAUSE)
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.query_one("#sessions").focus()
+
+    def action_filter(self) -> None:
+        """Into the filter."""
+        self.query_one("#text").focus()
+
+    def action_starred(self) -> None:
+        """Starred sessions only, or all."""
+        self._starred = not self._starred
+        self._reload()
+
+    def action_back(self) -> None:
+        """From the filter to the list, from the list out."""
+        sessions = self.query_one("#sessions")
+        if self.focused is sessions or not self._sessions:
+            self.dismiss(None)
+        else:
+            sessions.focus()
+
+    def _reload(self, pause: float = 0.0) -> None:
+        self.run_worker(self._load(pause), group="list", exclusive=True, exit_on_error=False)
+
+    async def _load(self, pause: float) -> None:
+        if pause:
+            await asyncio.sleep(pause)
+        try:
+            wanted = self._wanted()
+            sessions = await asyncio.to_thread(self._archive.sessions, wanted)
+        except InvalidInput as error:
+            self._say_problem(f"{error.message}: {error.hint}")
+        except PastaError as error:
+            self._say_problem(f"{error.message}; {error.hint}")
+        else:
+            self._say_problem("")
+            self._list(sessions)
+
+    def _wanted(self) -> SessionFilter:
+        text, since, until = (self.query_one(f"#{name}", Input).value for name in ("text", "since", "until"))
+        now = self._clock()
+        return SessionFilter(
+            text=clean(text).text,
+            since=parse_since(since, now) if since.strip() else None,
+            until=parse_until(until, now) if until.strip() else None,
+            starred=self._starred,
+        )
+
+    def _list(self, sessions: tuple[SessionInfo, ...]) -> None:
+        before = self._selected
+        self._sessions = sessions[:_MOST]
+        now = self._clock()
+        options = self.query_one("#sessions", OptionList)
+        with self.prevent(OptionList.OptionHighlighted):
+            options.clear_options()
+            options.add_options([Option(session_line(info, now)) for info in self._sessions])
+            ids = [info.id for info in self._sessions]
+            at = ids.index(before.id) if before is not None and before.id in ids else 0
+            options.highlighted = at if ids else None
+        star = "starred " if self._starred else ""
+        count = f"the latest {_MOST} of {len(sessions)}" if len(sessions) > _MOST else f"{len(sessions)}"
+        found = f"{count} {star}{'session' if len(sessions) == 1 else 'sessions'}"
+        self.query_one("#found", Static).update(Content(found))
+        self._preview()
+
+    def _say_problem(self, text: str) -> None:
+        problem = self.query_one("#problem", Static)
+        problem.update(Content(text))
+        problem.display = bool(text)
+
+    # the selected session
+
+    @on(OptionList.OptionHighlighted, "#sessions")
+    def _preview(self) -> None:
+        self.refresh_bindings()
+        self.run_worker(self._show(self._selected), group="preview", exclusive=True, exit_on_error=False)
+
+    async def _show(self, info: SessionInfo | None) -> None:
+        gallery, about = self.query_one(Gallery), self.query_one("#about", Static)
+        if info is None:
+            gallery.show(())
+            about.update("")
+            return
+        about.update(_about(info, ""))
+        try:
+            preview = await asyncio.to_thread(self._archive.preview, info.id)
+        except PastaError as error:
+            about.update(Content(f"{error.message}; {error.hint}"))
+            return
+        gallery.show([None if image is None else image.pixels for image in preview.images])
+        about.update(_about(info, preview.prompt))
+
+    @on(OptionList.OptionSelected, "#sessions")
+    async def _open(self) -> None:
+        if (info := self._selected) is None:
+            return
+        try:
+            turns = await asyncio.to_thread(self._archive.turns, info.id)
+        except PastaError as error:
+            self._complain(error)
+            return
+        self.app.push_screen(WalkScreen(info, turns, self._graphics))
+
+    def action_resume(self) -> None:
+        """Go on with the selected session."""
+        if (info := self._selected) is not None:
+            self.dismiss(StartRequest(resume=info.id))
+
+    async def action_star(self) -> None:
+        """Star the selected session, or take its star away."""
+        if (info := self._selected) is not None:
+            await self._change(self._archive.star, info.id, not info.starred)
+
+    def action_delete(self) -> None:
+        """Delete the selected session, if that is meant."""
+        if (info := self._selected) is None:
+            return
+        question = Question(
+            f"Delete session {info.id} with all its images, for good?\n\n{clean(info.made_of.prompt).text}",
+            "delete it",
+            "keep it",
+        )
+
+        async def answered(yes: bool | None) -> None:
+            if yes:
+                await self._change(self._archive.delete, info.id)
+
+        self.app.push_screen(question, answered)
+
+    async def _change(self, change: Callable[..., None], *arguments: object) -> None:
+        try:
+            await asyncio.to_thread(change, *arguments)
+        except PastaError as error:
+            self._complain(error)
+        self._reload()
+
+    def _complain(self, error: PastaError) -> None:
+        self.notify(f"{error.message}; {error.hint}", severity="error", markup=False)
+
+
+def _about(info: SessionInfo, prompt: str) -> Content:
+    """The selected session in a few lines; a blind one keeps its chosen prompt to itself."""
+    made_of = info.made_of
+    shown = "" if made_of.blind else clean(prompt).text
+    who = "" if made_of.user == PERSON else f", played by {made_of.user}"
+    return Content("\n").join(
+        [
+            Content.assemble((clean(made_of.prompt).text, "bold")),
+            *([Content(f"→ {shown}")] if shown else []),
+            Content.assemble(
+                (
+                    f"{info.status.value}, {info.turns_chosen} of {made_of.settings.turns} turns, "
+                    f"{info.updated_at.astimezone():%Y-%m-%d %H:%M}, profile {made_of.profile}{who}",
+                    "dim",
+                )
+            ),
+        ]
+    )

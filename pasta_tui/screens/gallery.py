@@ -1,0 +1,112 @@
+"""Pictures side by side, as large as they fit, one of them selected; or that one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.message import Message
+
+from pasta_core.domain import Pixels
+from pasta_tui.terminal.graphics import Graphics
+from pasta_tui.widgets.fit import GUTTER, Place, fit
+from pasta_tui.widgets.slate import Thumbnail
+
+__all__ = ["Gallery"]
+
+
+class Gallery(Container):
+    """Shows up to `most` pictures; `single` shows the selected one alone, as large as it fits."""
+
+    DEFAULT_CSS = """
+    Gallery { layout: grid; height: 1fr; width: 1fr; overflow: hidden; align: center middle; }
+    """
+
+    class Selected(Message):
+        """Another picture is selected; `twice` if it was clicked a second time."""
+
+        def __init__(self, index: int, twice: bool = False) -> None:
+            super().__init__()
+            self.index = index
+            self.twice = twice
+
+    def __init__(
+        self,
+        graphics: Graphics,
+        most: int,
+        *,
+        marked: bool = True,
+        id: str | None = None,  # noqa: A002  Textual's own name
+    ) -> None:
+        """Start empty; `marked` says whether the selected picture shows that it is."""
+        super().__init__(id=id)
+        self.selected = 0
+        self._marked = marked
+        self._graphics = graphics
+        self._thumbnails = [Thumbnail(graphics, Place(0, index)) for index in range(most)]
+        self._count = 0
+        self._single = False
+
+    def compose(self) -> ComposeResult:
+        """All pictures there may ever be; those that are not needed are hidden."""
+        yield from self._thumbnails
+
+    def show(self, pictures: Sequence[Pixels | None], placeholder: str = "lost") -> None:
+        """Show these pictures, None where a file is lost; the first one is selected."""
+        self._count = min(len(pictures), len(self._thumbnails))
+        for index, (thumbnail, pixels) in enumerate(zip(self._thumbnails, pictures, strict=False)):
+            thumbnail.picture.placeholder = placeholder
+            thumbnail.picture.description = f"picture {index + 1}"
+            thumbnail.picture.pixels = pixels
+        self.selected = 0
+        self._arrange()
+
+    @property
+    def count(self) -> int:
+        """How many pictures are shown."""
+        return self._count
+
+    @property
+    def single(self) -> bool:
+        """Whether the selected picture is shown alone."""
+        return self._single
+
+    @single.setter
+    def single(self, single: bool) -> None:
+        self._single = single
+        self._arrange()
+
+    def walk(self, step: int) -> None:
+        """Select a picture further on; after the last one comes the first."""
+        if self._count:
+            self.select((self.selected + step) % self._count)
+
+    def select(self, index: int, twice: bool = False) -> None:
+        """Select a picture."""
+        self.selected = index
+        self._arrange()
+        self.post_message(self.Selected(index, twice))
+
+    def on_resize(self) -> None:
+        """Fit again."""
+        self._arrange()
+
+    def on_thumbnail_picked(self, event: Thumbnail.Picked) -> None:
+        """A click selects."""
+        event.stop()
+        self.select(event.place.image, event.twice)
+
+    def _arrange(self) -> None:
+        shown = 1 if self._single else self._count
+        for index, thumbnail in enumerate(self._thumbnails):
+            thumbnail.display = index == self.selected if self._single else index < self._count
+            thumbnail.set_class(self._marked and not self._single and index == self.selected, "selected")
+        width, height = self.size
+        if not (shown and width and height):
+            return
+        cell = self._graphics.cell_now()
+        shape = fit(1, shown, width, height, cell.height / cell.width if cell else 2.0)
+        self.styles.grid_size_columns = shape.across
+        self.styles.grid_columns = str(shape.width + GUTTER)
+        self.styles.grid_rows = str(shape.height)

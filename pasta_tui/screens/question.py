@@ -1,0 +1,45 @@
+"""A question that only a plain yes answers with yes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+__all__ = ["Question"]
+
+
+class Question(ModalScreen[bool]):
+    """Asks a yes-or-no question over the screen below; `y` is yes, `n` and Escape are no."""
+
+    DEFAULT_CSS = """
+    Question { align: center middle; background: $background 60%; }
+    Question #question {
+        width: 64; max-width: 100%; height: auto; max-height: 90%; padding: 1 2; background: $surface;
+        border: round $error;
+    }
+    Question #answers { margin-top: 1; text-style: bold; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes", id="question.yes", tooltip="Do it."),
+        Binding("n,escape", "answer(False)", "No", id="question.no", tooltip="Leave everything as it is."),
+    ]
+
+    def __init__(self, question: str, yes: str, no: str) -> None:
+        super().__init__()
+        self._question = question
+        self._answers = f"y  {yes}     n  {no}"
+
+    def compose(self) -> ComposeResult:
+        """The question over its answers."""
+        with Vertical(id="question"):
+            yield Static(self._question, markup=False)
+            yield Static(self._answers, id="answers", markup=False)
+
+    def action_answer(self, answer: bool) -> None:
+        """Hand the answer back."""
+        self.dismiss(answer)
