@@ -23,16 +23,19 @@ KEYS: Mapping[str, type] = {
     "selector": str,
     "worker": str,
     "graphics": str,
+    "theme": str,
+    "keys": dict,
     "data_dir": Path,
     **SESSION_KEYS,
 }
-"""Every key of `pasta.toml`; the environment spells it `PASTA_` and upper case."""
+"""Every key of `pasta.toml`; the environment spells it `PASTA_` and upper case, tables are for files only."""
 
 _DEFAULTS: Mapping[str, Any] = {
     "profile": "micro",
     "selector": "random",
     "worker": "",
     "graphics": "auto",
+    "theme": "",
 }
 
 
@@ -47,6 +50,10 @@ class Configuration:
     """The command of the worker, empty for one on this machine."""
     graphics: str
     """How pictures are shown in the terminal, one of `GRAPHICS`."""
+    theme: str
+    """The colours of the interface, empty for its own; it knows which there are."""
+    keys: Mapping[str, str]
+    """Keys of the interface by the name of what they do."""
     session: SessionSettings
     paths: Paths
     sources: Mapping[str, str]
@@ -83,6 +90,8 @@ def configure(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Co
         selector=values["selector"],
         worker=values["worker"],
         graphics=values["graphics"],
+        theme=values["theme"],
+        keys={name: key for layer in layers for name, key in layer.values.get("keys", {}).items()},
         session=session,
         paths=replace(paths, data=values.get("data_dir", paths.data)),
         sources=sources,
@@ -95,13 +104,15 @@ def _from_file(file: Path) -> _Layer:
     table = read_toml(file)
     refuse_unknown_keys(table, KEYS, str(file))
     base = file.parent
-    return _Layer(
-        str(file), {key: convert(value, KEYS[key], f"{file}: {key}", base) for key, value in table.items()}
-    )
+    values = {key: convert(value, KEYS[key], f"{file}: {key}", base) for key, value in table.items()}
+    for name, key in values.get("keys", {}).items():
+        convert(key, str, f"{file}: [keys] {name}")
+    return _Layer(str(file), values)
 
 
 def _from_environment(env: Mapping[str, str]) -> _Layer:
-    given = {key: env[f"PASTA_{key.upper()}"] for key in KEYS if env.get(f"PASTA_{key.upper()}")}
+    names = (key for key, kind in KEYS.items() if kind is not dict)
+    given = {key: env[f"PASTA_{key.upper()}"] for key in names if env.get(f"PASTA_{key.upper()}")}
     return _Layer(
         "environment",
         {key: convert(value, KEYS[key], f"PASTA_{key.upper()}", Path.cwd()) for key, value in given.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -49,16 +50,20 @@ def session(
         typer.Option("--rater", metavar="SPEC", help="Who plays the user: planted:TYPE[:INDIVIDUAL]."),
     ] = None,
     worker: MaybeWorker = None,
+    graphics: Annotated[
+        str | None,
+        typer.Option("--graphics", metavar="HOW", help="Pictures as auto, kitty, sixel, half or none."),
+    ] = None,
     as_json: Json = False,
     out: Out = None,
 ) -> None:
     """Find the picture you mean: choose among four columns, five times.
 
-    Every step is kept as soon as it is done; Ctrl-C stops, `--resume last` goes on. At the end the paths of
-    the final images are printed on stdout.
+    Fills the terminal; without PROMPT it asks for one or offers past sessions. Every step is kept as soon as
+    it is done; Ctrl-Q leaves, `--resume last` goes on. At the end the paths of the final images are printed
+    on stdout.
     """
-    from pasta_tui.plain.play import play
-    from pasta_tui.plain.request import Request
+    from pasta_tui.plain.request import Request, wants_screen
 
     flags = {
         "profile": profile,
@@ -67,5 +72,14 @@ def session(
         "columns": columns,
         "images": images,
         "worker": worker,
+        "graphics": graphics,
     }
-    play(Request(prompt, resume, flags, seed, blind, rater, as_json, out))
+    request = Request(prompt, resume, flags, seed, blind, rater, as_json, out)
+    if wants_screen(request, plain, os.environ):
+        from pasta_tui.fullscreen import play_full
+
+        play_full(request)
+    else:
+        from pasta_tui.plain.play import play
+
+        play(request)

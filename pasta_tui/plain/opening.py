@@ -82,7 +82,8 @@ async def begun(new: NewSession, config: Configuration, note: Note) -> AsyncIter
         with ExitStack() as stack:
             store = stack.enter_context(await asyncio.to_thread(Store, config.paths.data))
             await worker.start()
-            session = stack.enter_context(begin_session(store, new))
+            # a store that another process has locked is waited for
+            session = stack.enter_context(await asyncio.to_thread(begin_session, store, new))
             _name_unknown_words(session, config.profile, note)
             yield Opened(session, worker)
     finally:
@@ -100,7 +101,8 @@ async def resumed(request: Request, config: Configuration, note: Note) -> AsyncI
         worker = worker_for(replace(config, profile=profile), profile, note)
         starting = asyncio.create_task(_started(worker, found.status is not SessionStatus.FINISHED))
         try:
-            yield Opened(stack.enter_context(resume_session(store, found.id)), worker)
+            session = stack.enter_context(await asyncio.to_thread(resume_session, store, found.id))
+            yield Opened(session, worker)
         finally:
             starting.cancel()
             await worker.close()

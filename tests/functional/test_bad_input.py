@@ -177,7 +177,7 @@ def test_a_full_disk_on_stdout_is_1() -> None:
 
 def test_ctrl_c_and_ctrl_d_at_the_first_question() -> None:
     for key, code in ((b"\x03", 130), (b"\x04", 2)):
-        with TerminalSession([*PASTA, "session"], {"TERM": "xterm"}) as terminal:
+        with TerminalSession([*PASTA, "session", "--plain"], {"TERM": "xterm"}) as terminal:
             terminal.wait_for("What do you want to see? ")
             terminal.press(key)
             assert terminal.wait() == code

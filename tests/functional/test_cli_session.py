@@ -146,7 +146,7 @@ def test_a_person_plays_in_a_terminal_of_80_columns(tmp_path: Path) -> None:
 
 
 def test_no_colour_and_blind_and_leaving_and_resuming() -> None:
-    command = [*PASTA, "session", PROMPT, "--turns", "1", "--blind", "--images", "1"]
+    command = [*PASTA, "session", PROMPT, "--plain", "--turns", "1", "--blind", "--images", "1"]
     with TerminalSession(command, {"TERM": "xterm-256color", "NO_COLOR": "1"}, columns=60) as terminal:
         terminal.wait_for(QUESTION)
         assert not re.search(r"\x1b\[[0-9;]*m", terminal.raw)
@@ -170,7 +170,7 @@ def test_no_colour_and_blind_and_leaving_and_resuming() -> None:
 
 
 def test_ctrl_c_keeps_what_is_finished_and_ends_with_130() -> None:
-    with TerminalSession([*PASTA, "session", PROMPT], {"TERM": "xterm-256color"}) as terminal:
+    with TerminalSession([*PASTA, "session", PROMPT, "--plain"], {"TERM": "xterm-256color"}) as terminal:
         terminal.wait_for("turn 1 of 5: painting")
         terminal.press(b"\x03")
         assert terminal.wait() == 130

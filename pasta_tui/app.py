@@ -1,0 +1,222 @@
+"""The full-screen interface: its start, its sessions one after another, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from functools import partial
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+from textual.theme import Theme
+
+from pasta_core.errors import PastaError
+from pasta_core.events import Finished
+from pasta_core.text import clean
+from pasta_tui.desk import Desk
+from pasta_tui.keep import Keeper
+from pasta_tui.plain.opening import Opened
+from pasta_tui.player import Player
+from pasta_tui.preferences import remember_theme
+from pasta_tui.screens.browse import BrowseScreen
+from pasta_tui.screens.end import Ending, EndScreen
+from pasta_tui.screens.help import HelpScreen, help_lines
+from pasta_tui.screens.requests import EndRequest, Next, StartRequest
+from pasta_tui.screens.start import StartScreen
+from pasta_tui.screens.turn import TurnScreen
+from pasta_tui.session_state import SessionView
+from pasta_tui.terminal.graphics import Graphics
+
+__all__ = ["PastaApp"]
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class _Left(Exception):
+    """The person wants no more."""
+
+
+class PastaApp(App[None]):
+    """Runs sessions and holds what outlives them: how they ended, and why the interface did.
+
+    `finished` tells of the sessions that came to their end, `opened` is the one that did not yet; `failure`
+    is what made the interface end, or `signum`, a signal.
+    """
+
+    TITLE = "pasta"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS = [
+        Binding("question_mark", "help", "Help", id="help", tooltip="Show what can be done, by which key."),
+        Binding(
+            "ctrl+q", "quit", "Quit", id="quit", priority=True, tooltip="Quit at once; everything is kept."
+        ),
+    ]
+
+    def __init__(self, desk: Desk, graphics: Graphics) -> None:
+        super().__init__()
+        self.finished: list[Finished] = []
+        self.opened: Opened | None = None
+        self.failure: Exception | None = None
+        self.signum: int | None = None
+        self._desk = desk
+        self._graphics = graphics
+        self._colours = ""
+        self._player: Player | None = None
+
+    def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for signum in _SIGNALS:
+            loop.add_signal_handler(signum, self._signalled, signum)
+        self.set_keymap(self._desk.config.keys)
+        if self._desk.config.theme:
+            self.theme = self._desk.config.theme
+        self._colours = self.theme
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
+        self.run_worker(self._main(), name="sessions", exit_on_error=False)
+
+    # the loop: start, session, end, and again
+
+    async def _main(self) -> None:
+        try:
+            start = self._desk.first
+            while True:
+                start = start or await self.push_screen_wait(self._start_screen())
+                if start is None:
+                    break
+                start = await self._attempt(start)
+        except _Left:
+            pass
+        except Exception as error:
+            self.failure = error
+        self.exit()
+
+    async def _attempt(self, start: StartRequest) -> StartRequest | None:
+        """One session and what follows it; None is the start screen."""
+        ground = len(self.screen_stack)
+        try:
+            return await self._session(start)
+        except PastaError as error:
+            if start == self._desk.first:
+                raise
+            self.say(f"{error.message}; {error.hint}" if error.hint else error.message, "error")
+            return None
+        finally:
+            while self.is_running and len(self.screen_stack) > ground:
+                await self.pop_screen()
+
+    async def _session(self, start: StartRequest) -> StartRequest | None:
+        keeper = Keeper(self._desk.target, self.say)
+        turn = TurnScreen(self._desk.view(start), self._graphics, keeper)
+        await self.push_screen(turn)
+        async with self._desk.opening(start, self.say) as opened:
+            self.opened = opened
+            made_of = opened.session.info.made_of
+            view = SessionView(clean(made_of.prompt).text, made_of.settings, made_of.blind)
+            turn.begin(view, "" if opened.by_person else made_of.user)
+            self._player = Player(opened, view, turn.take, self.say)
+            await self._player.play()
+            finished, view = self._player.view.finished, self._player.view
+            self._player = self.opened = None
+        assert finished is not None
+        self.finished.append(finished)
+        return self._following(await self.push_screen_wait(self._end_screen(view, finished)))
+
+    def _following(self, request: EndRequest) -> StartRequest | None:
+        match request.next:
+            case Next.AGAIN:
+                return StartRequest(prompt=request.prompt)
+            case Next.RESUME:
+                return StartRequest(resume=request.resume)
+            case Next.NEW:
+                return None
+            case Next.QUIT:
+                raise _Left
+
+    def _start_screen(self) -> Screen[StartRequest | None]:
+        return StartScreen(self._desk.profiles(), self._desk.recent, self._desk.clock, self._browse_screen)
+
+    def _browse_screen(self) -> BrowseScreen:
+        return BrowseScreen(self._desk.archive, self._graphics, self._desk.clock)
+
+    def _end_screen(self, view: SessionView, finished: Finished) -> EndScreen:
+        return EndScreen(
+            Ending(
+                session=finished.session,
+                initial_prompt=view.prompt,
+                way=tuple(step.prompt for step in view.way),
+                images=tuple(image.pixels for image in finished.images),
+                paths=finished.paths,
+                max_words=view.settings.max_words,
+                blind=view.blind,
+            ),
+            self._graphics,
+            self._browse_screen,
+        )
+
+    # what the turn screen asks for
+
+    def on_turn_screen_took(self, event: TurnScreen.Took) -> None:
+        """The person chose."""
+        if self._player is not None:
+            self._player.answer(event.choice)
+
+    def on_turn_screen_stop(self) -> None:
+        """Cancel the running work."""
+        if self._player is not None:
+            self._player.stop()
+
+    def on_turn_screen_go_on(self) -> None:
+        """Take up again what was stopped or has failed."""
+        if self._player is not None:
+            self._player.go_on()
+
+    # notices, help, leaving
+
+    def say(self, text: str, severity: SeverityLevel = "information") -> None:
+        """Show a line that is worth reading once."""
+        self.notify(clean(text).text, severity=severity, markup=False, timeout=8)
+
+    def action_help(self) -> None:
+        """List what can be done on this screen."""
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(help_lines(self.screen)))
+
+    async def action_quit(self) -> None:
+        """Leave at once: the models are ended, not asked."""
+        if self.opened is not None:
+            self.opened.models.kill()
+        self.exit()
+
+    def _remember_theme(self, theme: Theme) -> None:
+        """Keep the colours for the next time."""
+        if theme.name == self._colours:
+            return
+        self._colours = theme.name
+        try:
+            remember_theme(self._desk.config.paths.config / "pasta.toml", theme.name)
+        except PastaError as error:
+            self.say(error.message, "warning")
+
+    def _signalled(self, signum: int) -> None:
+        self.signum = signum
+        if self.opened is not None:
+            self.opened.models.kill()
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every action of the screen, and what Textual offers for the whole app."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and binding.tooltip and binding.id:
+                name = binding.description
+                yield SystemCommand(
+                    name, binding.tooltip, partial(self.run_action, binding.action, active.node)
+                )
+        yield SystemCommand(
+            "Theme", "Change the colours; remembered for the next time.", self.action_change_theme
+        )
+        yield SystemCommand("Screenshot", "Save this screen as an SVG file.", self.deliver_screenshot)

@@ -1,0 +1,81 @@
+"""What the full screen needs around its screens: sessions to open, where to save, what was played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pasta_core.configuration import Configuration, configure
+from pasta_core.sessions.records import SessionInfo
+from pasta_core.sessions.store import Store
+from pasta_tui.archive import Archive
+from pasta_tui.plain.files import usable_directory
+from pasta_tui.plain.opening import Opened, begun, resumed
+from pasta_tui.plain.request import Request, new_session
+from pasta_tui.screens.facts import start_facts
+from pasta_tui.screens.requests import StartRequest
+from pasta_tui.screens.start import StartFacts
+from pasta_tui.session_state import SessionView
+
+__all__ = ["Desk"]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Opens sessions as the command line asked for them; the first one takes all that was typed."""
+
+    request: Request
+    config: Configuration
+    env: Mapping[str, str]
+    cwd: Path
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def first(self) -> StartRequest | None:
+        """What was asked for on the command line; None if that is for the start screen."""
+        if self.request.prompt is None and self.request.resume is None:
+            return None
+        return StartRequest(self.request.prompt, self.request.resume)
+
+    def view(self, start: StartRequest) -> SessionView:
+        """What can be shown before anything is opened."""
+        return SessionView(start.prompt or "", self.config.session, self.request.blind)
+
+    def opening(
+        self, start: StartRequest, note: Callable[[str], None]
+    ) -> AbstractAsyncContextManager[Opened]:
+        """Open what was asked for; raises `PastaError` here or when it is entered."""
+        request = self._request(start)
+        config = configure(request.flags, self.env, self.cwd)
+        if start.resume is not None:
+            return resumed(request, config, note)
+        return begun(new_session(request, config, start.prompt or ""), config, note)
+
+    def target(self) -> Path:
+        """Make the directory that images are saved into."""
+        return usable_directory(self.request.out or self.cwd)
+
+    def profiles(self) -> tuple[StartFacts, ...]:
+        """What the start screen offers."""
+        return start_facts(self.request.flags, self.env, self.cwd)
+
+    @property
+    def archive(self) -> Archive:
+        """Past sessions."""
+        return Archive(self.config.paths.data)
+
+    def recent(self) -> tuple[SessionInfo, ...]:
+        """All sessions, the latest first; slow, for a thread."""
+        with Store(self.config.paths.data) as store:
+            return tuple(store.sessions())
+
+    def _request(self, start: StartRequest) -> Request:
+        if start == self.first:
+            return self.request
+        flags = {**self.request.flags, **({"profile": start.profile} if start.profile else {})}
+        if start.resume is not None:
+            flags = {"worker": self.request.flags.get("worker")}
+        return replace(self.request, prompt=start.prompt, resume=start.resume, flags=flags, seed=None)

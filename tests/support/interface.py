@@ -1,0 +1,100 @@
+"""The interface on small services, which paint in no time: its screens and keys are the real ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from pasta_core.configuration import configure
+from pasta_core.domain import PaintedImage, Painter, Progress, User, Writer
+from pasta_core.sessions.session import begin_session, resume_session
+from pasta_core.sessions.store import Store
+from pasta_tui.app import PastaApp
+from pasta_tui.desk import Desk
+from pasta_tui.plain.opening import Opened
+from pasta_tui.plain.request import Request, new_session
+from pasta_tui.screens.requests import StartRequest
+from pasta_tui.screens.turn import TurnScreen
+from pasta_tui.terminal.graphics import Graphics
+from tests.support.rollouts import BrightnessUser, NoisePainter, WordWriter
+
+
+@dataclass
+class GatedPainter(NoisePainter):
+    """Paints one image for each permit; by default there are enough."""
+
+    permits: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(10_000))
+
+    async def paint(
+        self, prompts: Sequence[str], seeds: Sequence[Sequence[int]], progress: Progress
+    ) -> AsyncIterator[PaintedImage]:
+        async for painted in super().paint(prompts, seeds, progress):
+            await self.permits.acquire()
+            yield painted
+
+
+@dataclass
+class SmallModels:
+    """A worker's models in this process."""
+
+    writer: Writer = field(default_factory=WordWriter)
+    painter: Painter = field(default_factory=GatedPainter)
+    killed: bool = False
+
+    def rater(self, spec: str, seed: int) -> User:
+        return BrightnessUser()
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+@dataclass(frozen=True)
+class SmallDesk(Desk):
+    """Opens sessions on small models."""
+
+    models: SmallModels = field(default_factory=SmallModels)
+
+    def opening(
+        self, start: StartRequest, note: Callable[[str], None]
+    ) -> AbstractAsyncContextManager[Opened]:
+        return self._opened(start, note)
+
+    @asynccontextmanager
+    async def _opened(self, start: StartRequest, note: Callable[[str], None]) -> AsyncIterator[Opened]:
+        with Store(self.config.paths.data) as store:
+            if start.resume is not None:
+                session = resume_session(store, start.resume)
+            else:
+                new = new_session(self._request(start), self.config, start.prompt or "")
+                session = begin_session(store, new)
+            with session:
+                note("a note [with] brackets")
+                yield Opened(session, self.models)
+
+
+def small_app(
+    data: Path, request: Request, models: SmallModels | None = None, env: Mapping[str, str] | None = None
+) -> PastaApp:
+    """The interface over a store in `data`."""
+    env = {"PASTA_DATA_DIR": str(data), **(env or {})}
+    desk = SmallDesk(request, configure(request.flags, env, data), env, data, models=models or SmallModels())
+    return PastaApp(desk, Graphics())
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool], limit: float = 120) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(limit):
+        while not condition():
+            await pilot.pause(0.02)
+
+
+def turn_screen(app: PastaApp) -> TurnScreen:
+    """The turn screen that is shown."""
+    assert isinstance(app.screen, TurnScreen), app.screen
+    return app.screen
