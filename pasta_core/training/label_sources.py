@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pasta_core.data.embeddings import EmbeddingStore, text_hash
 from pasta_core.data.embeddings_references import ImageRows
-from pasta_core.data.records import Kind, Source, Tally
+from pasta_core.data.records import Kind, Record, Source, Tally
 from pasta_core.data.sources import SourceSpec, open_source
 from pasta_core.errors import InvalidInput
 from pasta_core.training.embedded_labels import EmbeddedLabels, LabelCollector, Rows
+from pasta_core.training.session_labels import SessionSet, session_set
 
-__all__ = ["SEQUENTIAL_KINDS", "TRAIN", "check_kinds", "open_for_training", "read_labels"]
+__all__ = [
+    "SEQUENTIAL_KINDS",
+    "TRAIN",
+    "check_kinds",
+    "open_for_training",
+    "read_labels",
+    "read_session_labels",
+]
 
 SEQUENTIAL_KINDS = frozenset({Kind.PASTA, Kind.TRAJECTORIES, Kind.SESSIONS})
 """Kinds that hold sessions: the second phase's."""
@@ -66,3 +74,22 @@ def read_labels(
         if lost:
             note(f"{spec}: left out {lost:,} labels whose image or prompt is not embedded")
     return collector.finish(seed)
+
+
+def read_session_labels(
+    specs: Sequence[SourceSpec], assets: Path, note: Callable[[str], None] = lambda text: None
+) -> SessionSet:
+    """Read the training sessions of several data sets; `note` is told what was left out."""
+
+    def records() -> Iterator[Record]:
+        for spec in specs:
+            tally = Tally()
+            yield from open_for_training(spec, assets).records(TRAIN, tally)
+            for why, count in tally.skipped.items():
+                note(f"{spec}: skipped {count:,} ({why})")
+
+    found = session_set(records())
+    if found.other_shapes:
+        shape = f"{found.columns} columns of {found.images} images"
+        note(f"left out {found.other_shapes:,} turns that do not show {shape}")
+    return found

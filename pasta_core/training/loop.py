@@ -144,6 +144,20 @@ def _restore(run: _Run, folder: Path) -> None:
     run.optimizer.load_state_dict(whole)
 
 
+def _optimizer(model: nn.Module, config: LoopConfig, rate_of: Callable[[str], float]) -> torch.optim.AdamW:
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(rate_of(name), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": parameters, "factor": factor} for factor, parameters in groups.items()],
+        lr=config.peak_rate,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+
+
 @torch.no_grad()
 def _update_average(run: _Run, decay: float) -> None:
     decay = min(decay, (1 + run.step) / (10 + run.step))
@@ -154,7 +168,7 @@ def _update_average(run: _Run, decay: float) -> None:
 def _learn(run: _Run, loss: Loss, config: LoopConfig, devices: Devices) -> Tensor:
     """One step of gradient descent; returns its loss, detached."""
     for group in run.optimizer.param_groups:
-        group["lr"] = learning_rate(config, run.step)
+        group["lr"] = learning_rate(config, run.step) * group["factor"]
     value = loss(run.step)
     run.optimizer.zero_grad(set_to_none=True)
     value.backward()
@@ -207,22 +221,17 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     figures: Callable[[], Figures] = dict,
     devices: Devices = ONE_DEVICE,
+    rate_of: Callable[[str], float] = lambda name: 1.0,
 ) -> nn.Module:
     """Train `model` on `loss` until `config.steps`, resuming from `folder`'s checkpoint where there is one.
 
     Returns the averaged model (the model itself where no average is kept). `stop` ends the run early with a
     checkpoint; the same call then goes on from there. What a step changes besides the trained weights (a
     target network, a prior) must live in `model` as well, so that it is kept; `figures` adds to each report.
+    `rate_of` multiplies the learning rate of a parameter, by its name.
     """
     averaged = copy.deepcopy(model).requires_grad_(False) if config.average else nn.Module()
-    optimizer = torch.optim.AdamW(
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
-        lr=config.peak_rate,
-        betas=config.betas,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-    run = _Run(model, averaged, optimizer)
+    run = _Run(model, averaged, _optimizer(model, config, rate_of))
     if (folder / CHECKPOINT).exists():
         _restore(run, folder)
     model.train()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from pasta_core.users.choice import at_column
 from pasta_core.users.likelihood import log_preference, log_relevance
 
 __all__ = [
@@ -68,10 +69,15 @@ def mixture_loss(preference: Tensor, relevance: Tensor, kappa_1: float) -> Tenso
     return kappa_1 * relevance + preference
 
 
-def choice_loss(gamma: Tensor, log_choices: Tensor, chosen: Tensor, count: float | None = None) -> Tensor:
+def choice_loss(
+    gamma: Tensor,
+    log_choices: Tensor,
+    chosen: Tensor,
+    count: float | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
     """L^cm of D.3: the cross-entropy of chosen columns (n,) under log C_theta (n, K, L) of Eq. 4."""
-    rows = chosen.view(-1, 1, 1).expand(-1, log_choices.shape[1], 1)
-    return expected_loss(gamma, log_choices.gather(-1, rows).squeeze(-1), count)
+    return expected_loss(gamma, at_column(log_choices, chosen), count, weight)
 
 
 def multi_turn_loss(

@@ -87,8 +87,13 @@ class SequentialConfig(_Phase):
     """Weight of in-turn preferences (Table 2: 0.01)."""
     kappa_3: float = 1.0
     """Weight of cross-turn preferences (Table 2: 1)."""
-    train_clip: bool = True
-    """Whether the CLIP encoders learn too (D.1: "the entire model")."""
+    clip_rate: float = 1.0
+    """The CLIP encoders' learning rate as a factor of the others' (Table 2 has one rate for all, 1); 0 keeps
+    them as they are (D.1 trains "the entire model")."""
+    held_out: float = 0.05
+    """Share of the raters on whose sessions choices are foreseen meanwhile; not the paper's."""
+    held_out_most: int = 16
+    """At most so many sessions."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ _MICRO = UserModelPreset(
     SequentialConfig(
         steps=500,
         batch=8,
-        peak_rate=3e-5,
+        peak_rate=1e-4,
         restart_every=0,
         target_every=16,
         alpha_prior=0.99,
@@ -150,6 +155,7 @@ _MICRO = UserModelPreset(
         clip_norm=0.5,
         report_every=25,
         precision="float32",
+        clip_rate=0.03,
     ),
 )
 

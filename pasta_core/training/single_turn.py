@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pasta_core.training.ahead import Ahead
 from pasta_core.training.devices import ONE_DEVICE, Devices
 from pasta_core.training.em import group_sums, moved_prior, posterior
 from pasta_core.training.em_state import EmState
@@ -65,15 +66,16 @@ class SingleTurn:
     ) -> None:
         self.state = state
         self._config = config
-        self._sampler = LabelSampler(labels, config.batch, seed)
         self._devices = devices
+        sampler = LabelSampler(labels, config.batch, seed)
+        self._batches = Ahead(lambda step: sampler.batch(step, devices.device, devices.index, devices.count))
         self.posterior_entropy = torch.zeros(())
         """Mean entropy in nats of the last step's posteriors: log K while nobody is told from anybody."""
 
     def __call__(self, step: int) -> Tensor:
         """Lines 4 to 7: the batch, the E-step, the prior, and the loss whose gradient is line 6's."""
         self.state.update_target(step, self._config.target_every)
-        batch = self._sampler.batch(step, self._devices.device, self._devices.index, self._devices.count)
+        batch = self._batches(step)
         gamma = self._expect(batch)
         return self._loss(batch, gamma)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,22 @@ from pasta_core.training.em import types_report
 from pasta_core.training.em_state import EmState
 from pasta_core.training.embedded_labels import EmbeddedLabels
 from pasta_core.training.held_out import measure
-from pasta_core.training.loop import CHECKPOINT, checkpoint_step, train
+from pasta_core.training.loop import CHECKPOINT, LoopConfig, checkpoint_step, train
 from pasta_core.training.metrics import MetricsFile, finite
 from pasta_core.training.presets import SingleTurnConfig
 from pasta_core.training.single_turn import SingleTurn
 from pasta_core.users.model_files import load_user_model, save_user_model
 from pasta_core.users.user_model import UserModel, UserModelConfig
 
-__all__ = ["SINGLE_TURN", "TrainingFolder", "UserModelRun", "train_single_turn"]
+__all__ = [
+    "SINGLE_TURN",
+    "TrainingFolder",
+    "UserModelRun",
+    "remember_data",
+    "train_phase",
+    "train_single_turn",
+    "type_figures",
+]
 
 SINGLE_TURN = "single-turn"
 PLAN = "training.json"
@@ -47,6 +55,10 @@ class TrainingFolder:
     def phase(self, name: str) -> Path:
         """A phase's own folder: its checkpoint, then its model."""
         return self.path / name
+
+    def has_model(self, name: str) -> bool:
+        """Whether a phase has come to its end."""
+        return (self.phase(name) / "user_model.json").is_file()
 
     def check(self, plan: Mapping[str, Any], resume: bool) -> None:
         """Refuse (`InvalidInput`) a folder that holds anything else than the training to go on with.
@@ -115,7 +127,7 @@ def train_single_turn(
     data that holds no rater with two labels, or that is not what the checkpoint was made from.
     """
     folder = run.folder.phase(SINGLE_TURN)
-    if (folder / "user_model.json").is_file():
+    if run.folder.has_model(SINGLE_TURN):
         return load_user_model(folder)
     if not labels.groups or np.diff(labels.starts).max() < _LABELS_ENOUGH:
         raise InvalidInput(
@@ -124,8 +136,7 @@ def train_single_turn(
         )
     if run.devices.main:
         make_directory(folder)
-        _remember_data(folder, labels)
-        MetricsFile(run.folder.path / METRICS).forget_after(SINGLE_TURN, checkpoint_step(folder) or 0)
+        remember_data(folder, _fingerprint(labels))
     run.devices.wait()
     training, held_out = labels.split(config.held_out, config.held_out_most, run.seed)
     torch.manual_seed(derive_seed(run.seed, SINGLE_TURN, "weights"))
@@ -134,25 +145,30 @@ def train_single_turn(
 
     def figures() -> dict[str, float]:
         found = measure(state.live, held_out, run.devices.device) if run.devices.main else None
-        types = types_report(state.live.prior)
         return {
-            "posterior_entropy": run.devices.mean(phase.posterior_entropy).item(),
-            "prior_entropy": types.prior_entropy,
-            "types_alive": types.alive,
+            **type_figures(run, state.live.prior, phase.posterior_entropy),
             "held_out_accuracy": float("nan") if found is None else found.accuracy,
             "held_out_loss": float("nan") if found is None else found.loss,
         }
 
-    train_phase(run, SINGLE_TURN, state, phase, config.loop(run.checkpoint_seconds), figures)
-    finished = checkpoint_step(folder) == config.steps
-    run.devices.wait()
-    if not finished:
+    if not train_phase(run, SINGLE_TURN, state, phase, config.loop(run.checkpoint_seconds), figures):
         return None
     if run.devices.main:
-        save_user_model(state.live, folder, _facts(run, config, labels))
+        for place in (run.folder.path, folder):
+            save_user_model(state.live, place, _facts(run, config, labels))
         (folder / CHECKPOINT).unlink()
     run.devices.wait()
     return state.live
+
+
+def type_figures(run: UserModelRun, prior: torch.Tensor, entropy: torch.Tensor) -> dict[str, float]:
+    """How the types share the raters, for a line of metrics."""
+    types = types_report(prior)
+    return {
+        "posterior_entropy": run.devices.mean(entropy).item(),
+        "prior_entropy": types.prior_entropy,
+        "types_alive": types.alive,
+    }
 
 
 def train_phase(
@@ -160,11 +176,14 @@ def train_phase(
     name: str,
     state: EmState[Any],
     loss: Callable[[int], torch.Tensor],
-    loop: Any,
+    loop: LoopConfig,
     figures: Callable[[], Mapping[str, float]],
-) -> None:
-    """Run the loop; every report becomes a line of metrics with the prior."""
-    metrics = MetricsFile(run.folder.path / METRICS)
+    rate_of: Callable[[str], float] = lambda name: 1.0,
+) -> bool:
+    """Run the loop to its end, or False where it was stopped; every report becomes a line of metrics."""
+    folder, metrics = run.folder.phase(name), MetricsFile(run.folder.path / METRICS)
+    if run.devices.main:
+        metrics.forget_after(name, checkpoint_step(folder) or 0)
 
     def report(part: str, told: Mapping[str, float]) -> None:
         prior = [round(share, 6) for share in _prior_of(state).tolist()]
@@ -177,12 +196,16 @@ def train_phase(
         state,
         loss,
         loop,
-        run.folder.phase(name),
+        folder,
         report,
         stop=run.stop,
         figures=figures,
         devices=run.devices,
+        rate_of=rate_of,
     )
+    finished = checkpoint_step(folder) == loop.steps
+    run.devices.wait()
+    return finished
 
 
 def _prior_of(state: EmState[Any]) -> torch.Tensor:
@@ -190,9 +213,9 @@ def _prior_of(state: EmState[Any]) -> torch.Tensor:
     return prior
 
 
-def _remember_data(folder: Path, labels: EmbeddedLabels) -> None:
-    """Keep a hash of the labels; a resumed run on other labels would end nowhere in particular."""
-    file, found = folder / "labels.sha256", _fingerprint(labels)
+def remember_data(folder: Path, found: str) -> None:
+    """Keep a hash of the data; a run resumed on other data would end nowhere in particular."""
+    file = folder / "data.sha256"
     if file.is_file() and file.read_text().strip() != found:
         raise InvalidInput(
             f"the data or its embeddings are not what {folder} was begun with",
@@ -217,8 +240,3 @@ def _facts(run: UserModelRun, config: SingleTurnConfig, labels: EmbeddedLabels) 
         "labels": len(labels),
         "ratings": labels.ratings,
     }
-
-
-def with_steps(config: SingleTurnConfig, steps: int | None) -> SingleTurnConfig:
-    """A phase of another length."""
-    return config if steps is None else replace(config, steps=steps)

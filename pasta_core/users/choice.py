@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ChoiceTemperature", "log_choice_probabilities"]
+__all__ = ["ChoiceTemperature", "at_column", "log_choice_probabilities"]
 
 FLOOR = 1e-3
 """The smallest temperature: at 0 the preferred column would be no likelier than the others (Assumption 2)."""
@@ -41,6 +41,12 @@ class ChoiceTemperature(nn.Module):
 def log_choice_probabilities(utilities: Tensor, temperature: Tensor) -> Tensor:
     """log C_theta of Eq. 4: utilities (..., L) and temperatures (...) to log probabilities (..., L)."""
     return (temperature.unsqueeze(-1) * utilities).log_softmax(-1)
+
+
+def at_column(values: Tensor, column: Tensor) -> Tensor:
+    """Each turn's own column (n,) of utilities or log probabilities (n, K, L): (n, K)."""
+    rows = column.view(-1, 1, 1).expand(-1, values.shape[1], 1)
+    return values.gather(-1, rows).squeeze(-1)
 
 
 def _at_width(ordered: Tensor, columns: int) -> Tensor:

@@ -65,6 +65,21 @@ class ClipEncoder:
         """The length d of an embedding."""
         return int(self.embed_texts([""]).shape[1])
 
+    @property
+    def network(self) -> Any:
+        """The open_clip model itself, for who trains it."""
+        return self._model
+
+    def prepare(self, pixels: Pixels) -> Tensor:
+        """RGB pixels (h, w, 3), any size, as the network takes them: (3, s, s)."""
+        prepared: Tensor = self._preprocess(PillowImage.fromarray(pixels))
+        return prepared
+
+    def tokens(self, texts: Sequence[str]) -> Tensor:
+        """Texts as the network takes them, cut at the context length: (n, context)."""
+        tokens: Tensor = self._tokenizer(list(texts))
+        return tokens
+
     def embed_images(self, images: Sequence[Pixels]) -> Embedding:
         """Embed RGB images of shape (h, w, 3), any size; returns (n, d) float32."""
         tensors = [self._preprocess(PillowImage.fromarray(pixels)) for pixels in images]

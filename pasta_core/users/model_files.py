@@ -84,6 +84,4 @@ def _config(file: Path) -> UserModelConfig:
             raise ValueError(", ".join(sorted(set(values) ^ known)))
         return UserModelConfig(**(values | {"aggregator": Aggregator(values["aggregator"])}))
     except (InvalidInput, TypeError, ValueError) as error:
-        raise ModelUnavailable(
-            f"{file} has a wrong value: {error}", "train or fetch it again"
-        ) from error
+        raise ModelUnavailable(f"{file} has a wrong value: {error}", "train or fetch it again") from error

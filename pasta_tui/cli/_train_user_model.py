@@ -14,10 +14,17 @@ from pasta_core.errors import Cancelled, InvalidInput
 from pasta_core.paths import locate
 from pasta_core.text import clean
 from pasta_core.training.devices import devices_named
-from pasta_core.training.label_sources import TRAIN, check_kinds, open_for_training, read_labels
+from pasta_core.training.label_sources import (
+    TRAIN,
+    check_kinds,
+    open_for_training,
+    read_labels,
+    read_session_labels,
+)
 from pasta_core.training.presets import UserModelPreset, preset_named
-from pasta_core.training.user_model_run import TrainingFolder, UserModelRun, train_single_turn
-from pasta_core.users.model_files import save_user_model
+from pasta_core.training.sequential_run import train_sequential
+from pasta_core.training.user_model_run import SINGLE_TURN, TrainingFolder, UserModelRun, train_single_turn
+from pasta_core.users.model_files import load_user_model
 from pasta_core.users.user_model import UserModel, UserModelConfig
 from pasta_tui.cli._embedding import Embedder, EncoderChoice
 from pasta_tui.cli._output import Output
@@ -57,6 +64,8 @@ def run_training(request: Request) -> None:
     preset = _preset(request)
     assets = locate(os.environ).assets
     sources = [open_for_training(spec, assets) for spec in data]
+    for spec in finetune:
+        open_for_training(spec, assets)
     choice = EncoderChoice.of(request.profile, None, request.store, "float16")
     plan = _plan(request, data, finetune, preset, choice)
     folder = TrainingFolder(request.out)
@@ -66,7 +75,7 @@ def run_training(request: Request) -> None:
         folder.check(plan, request.resume)
     stop = StopRequest()
     stop.install()
-    if devices.count == 1:
+    if devices.count == 1 and not folder.has_model(SINGLE_TURN):
         embed = Embedder(choice, str(devices.device), output.out, stop)
         for source in sources:
             embed(source, TRAIN)
@@ -75,8 +84,13 @@ def run_training(request: Request) -> None:
     devices.wait()
     run = UserModelRun(folder, request.seed, output.line, devices, stop)
     model = _first_phase(run, data, choice, assets, preset, request.types, output)
+    if finetune:
+        output.stage("reading sessions")
+        sessions = read_session_labels(finetune, assets, output.note)
+        output.message(f"{len(sessions):,} sessions")
+        if train_sequential(run, model, choice.folder, sessions, preset.sequential) is None:
+            raise _stopped()
     if devices.main:
-        save_user_model(model, folder.path, plan)
         output.out.data(str(folder.path))
 
 
@@ -89,6 +103,9 @@ def _first_phase(
     types: int,
     output: _Teller,
 ) -> UserModel:
+    """The first phase's model, learnt now or before."""
+    if run.folder.has_model(SINGLE_TURN):
+        return load_user_model(run.folder.phase(SINGLE_TURN))
     output.stage("reading labels")
     store = EmbeddingStore(choice.store, choice.fingerprint, choice.dtype)
     labels = read_labels(data, store, assets, run.seed, output.note)
@@ -169,8 +186,9 @@ def progress_line(line: Mapping[str, Any]) -> str:
     words = [str(line["phase"]), f"{line['step']:.0f}/{line['steps']:.0f}", f"loss {line['loss']:.4f}"]
     words.append(f"prior entropy {line['prior_entropy']:.2f}")
     words.append(f"types {line['types_alive']:.0f}/{len(line['prior'])}")
-    if line.get("held_out_accuracy") is not None:
-        words.append(f"held-out {line['held_out_accuracy']:.3f}")
+    for key in ("held_out_accuracy", "held_out_choice_accuracy"):
+        if line.get(key) is not None:
+            words.append(f"held-out {line[key]:.3f}")
     minutes, seconds = divmod(round(line["seconds_left"]), 60)
     words += [f"{line['samples_per_second']:.0f}/s", f"{minutes}:{seconds:02d} left"]
     return "  ".join(words)
