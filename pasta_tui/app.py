@@ -65,7 +65,7 @@ class PastaApp(App[None]):
         self._desk = desk
         self._graphics = graphics
         self._colours = ""
-        self._player: Player | None = None
+        self.player: Player | None = None
 
     def on_mount(self) -> None:
         loop = asyncio.get_running_loop()
@@ -117,10 +117,10 @@ class PastaApp(App[None]):
             made_of = opened.session.info.made_of
             view = SessionView(clean(made_of.prompt).text, made_of.settings, made_of.blind)
             turn.begin(view, "" if opened.by_person else made_of.user)
-            self._player = Player(opened, view, turn.take, self.say)
-            await self._player.play()
-            finished, view = self._player.view.finished, self._player.view
-            self._player = self.opened = None
+            self.player = Player(opened, view, turn.take, self.say)
+            await self.player.play()
+            finished, view = self.player.view.finished, self.player.view
+            self.player = self.opened = None
         assert finished is not None
         self.finished.append(finished)
         return self._following(await self.push_screen_wait(self._end_screen(view, finished)))
@@ -161,18 +161,18 @@ class PastaApp(App[None]):
 
     def on_turn_screen_took(self, event: TurnScreen.Took) -> None:
         """The person chose."""
-        if self._player is not None:
-            self._player.answer(event.choice)
+        if self.player is not None:
+            self.player.answer(event.choice)
 
     def on_turn_screen_stop(self) -> None:
         """Cancel the running work."""
-        if self._player is not None:
-            self._player.stop()
+        if self.player is not None:
+            self.player.stop()
 
     def on_turn_screen_go_on(self) -> None:
         """Take up again what was stopped or has failed."""
-        if self._player is not None:
-            self._player.go_on()
+        if self.player is not None:
+            self.player.go_on()
 
     # notices, help, leaving
 

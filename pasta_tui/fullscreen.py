@@ -6,8 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-from textual.dom import DOMNode
-
 from pasta_core.configuration import configure
 from pasta_tui.app import PastaApp
 from pasta_tui.cli._errors import Stopped
@@ -25,13 +23,15 @@ from pasta_tui.screens.walk import WalkScreen
 from pasta_tui.screens.zoom import ZoomScreen
 from pasta_tui.terminal.graphics import find_graphics
 
-__all__ = ["play_full"]
+__all__ = ["BINDINGS", "play_full"]
 
-_WITH_KEYS: tuple[type[DOMNode], ...] = (
-    *(PastaApp, StartScreen, TurnScreen, ZoomScreen, HelpScreen, EndScreen, BrowseScreen, SessionList),
-    WalkScreen,
+BINDINGS = binding_names(
+    (
+        *(PastaApp, StartScreen, TurnScreen, ZoomScreen, HelpScreen, EndScreen, BrowseScreen, SessionList),
+        WalkScreen,
+    )
 )
-"""Everything that keys can be set for."""
+"""The names of everything that keys can be set for."""
 
 
 def play_full(request: Request, interface: type[PastaApp] = PastaApp) -> None:
@@ -41,7 +41,7 @@ def play_full(request: Request, interface: type[PastaApp] = PastaApp) -> None:
         check_request(request, config)
     if request.out is not None:
         usable_directory(request.out)
-    check_keys(config.keys, binding_names(_WITH_KEYS))
+    check_keys(config.keys, BINDINGS)
     graphics = find_graphics(config.graphics, os.environ, sys.stdin, sys.stdout)
     app = interface(Desk(request, config, os.environ, Path.cwd()), graphics)
     check_theme(config.theme, app.available_themes)

@@ -34,6 +34,19 @@ Examples:
 """
 
 
+@app.command("browse")
+def browse(
+    graphics: Annotated[
+        str | None,
+        typer.Option("--graphics", metavar="HOW", help="Pictures as auto, kitty, sixel, half or none."),
+    ] = None,
+) -> None:
+    """Look through your sessions on the whole terminal: find, open, go on with, star and delete them."""
+    from pasta_tui.browsing import browse_full
+
+    browse_full({"graphics": graphics})
+
+
 @app.command("list", epilog=_LIST_EPILOG)
 def list_sessions(
     limit: Annotated[

@@ -27,6 +27,7 @@ from pasta_tui.screens.requests import StartRequest
 from pasta_tui.screens.start import session_line
 from pasta_tui.screens.walk import WalkScreen
 from pasta_tui.terminal.graphics import Graphics
+from pasta_tui.viewer import open_outside
 
 __all__ = ["BrowseScreen"]
 
@@ -55,6 +56,7 @@ class BrowseScreen(Screen[StartRequest | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "resume", "Go on", id="browse.resume", tooltip="Go on with the session."),
         Binding("s", "star", "Star", id="browse.star", tooltip="Star the session, or take its star away."),
+        Binding("f", "folder", "Folder", id="browse.folder", tooltip="Open the folder of its images."),
         Binding("d", "delete", "Delete", id="browse.delete", tooltip="Delete the session, after a question."),
         Binding("slash", "filter", "Filter", id="browse.filter", tooltip="Find sessions by words and dates."),
         Binding(
@@ -96,10 +98,8 @@ class BrowseScreen(Screen[StartRequest | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what can be done with the selected session."""
-        if action in ("star", "delete"):
+        if action in ("resume", "star", "folder", "delete"):
             return self._selected is not None
-        if action == "resume":
-            return self._selected is not None and self._selected.made_of.user == PERSON
         return super().check_action(action, parameters)
 
     @property
@@ -225,6 +225,13 @@ class BrowseScreen(Screen[StartRequest | None]):
         """Star the selected session, or take its star away."""
         if (info := self._selected) is not None:
             await self._change(self._archive.star, info.id, not info.starred)
+
+    async def action_folder(self) -> None:
+        """Open the folder that the selected session's images lie in."""
+        if (info := self._selected) is not None:
+            folder = await asyncio.to_thread(self._archive.directory, info.id)
+            if complaint := await open_outside(folder):
+                self.notify(complaint, severity="warning", markup=False)
 
     def action_delete(self) -> None:
         """Delete the selected session, if that is meant."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
@@ -87,7 +87,7 @@ class StartScreen(Screen[StartRequest | None]):
     def compose(self) -> ComposeResult:
         """From the top: who we are, the prompt, examples, sessions."""
         yield Static(id="profile", markup=False)
-        with VerticalScroll(id="form", can_focus=False):
+        with Horizontal(id="middle"), VerticalScroll(id="form", can_focus=False):
             yield Static("What do you want to see?", id="question", markup=False)
             yield PromptEntry(self.facts.max_words, id="entry")
             yield Static("Or begin with", id="examples-title", classes="title", markup=False)

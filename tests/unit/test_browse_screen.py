@@ -193,21 +193,20 @@ def test_a_session_that_is_open_elsewhere_stays_and_it_is_said(
         lock.release()
 
 
-def test_a_person_s_session_is_gone_on_with_and_a_rater_s_is_not(
+def test_the_selected_session_is_gone_on_with_whoever_plays_it(
     tmp_path: Path, sessions: dict[str, str]
 ) -> None:
     async def go_on(host: Host, pilot: Pilot[None]) -> None:
         await pilot.press("down", "r")
 
     assert on_screen(lambda: browse(tmp_path), go_on) == [StartRequest(resume=sessions["boat"])]
-    played(tmp_path, "a rated one", 0, 1, user="planted:0")
-    assert on_screen(lambda: browse(tmp_path), go_on) == [StartRequest(resume=sessions["train"])]
+    rater = played(tmp_path, "a rated one", 0, 1, user="planted:0")
 
     async def rated(host: Host, pilot: Pilot[None]) -> None:
         assert "played by planted:0" in host.text
         await pilot.press("r")
 
-    assert on_screen(lambda: browse(tmp_path), rated) == []
+    assert on_screen(lambda: browse(tmp_path), rated) == [StartRequest(resume=rater)]
 
 
 def test_escape_leaves_the_filter_first_and_then_the_screen(tmp_path: Path, sessions: dict[str, str]) -> None:
