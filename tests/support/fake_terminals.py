@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import os
@@ -74,11 +75,12 @@ class FakeTerminal:
         return found
 
     def _serve(self) -> None:
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         while not self._done.is_set():
             if not select.select([self._own], [], [], 0.02)[0]:
                 continue
             with contextlib.suppress(OSError):
-                text = os.read(self._own, 4096).decode()
+                text = decode(os.read(self._own, 65536))
                 self.asked += text
                 self._answer(text)
 
