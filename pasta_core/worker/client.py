@@ -206,7 +206,7 @@ class WorkerClient:
             how = "it closed its output"
         said = self._last_words()
         return WorkerError(
-            f"the worker {self._command!r} died ({how})" + _said(said), f"its log is {self._log}"
+            f"the worker died ({how})" + _said(said), f"it was {self._command!r}, its log is {self._log}"
         )
 
     def _last_words(self) -> str:

@@ -60,8 +60,9 @@ def status(view: SessionView, selected: int, critique: str, take: str, rater: st
             return Content.assemble((doing(view), "bold $warning"), f"; {take} goes on")
         case Stage.FAILED:
             hint = "" if view.failure is None or not view.failure.hint else f"; {view.failure.hint}"
-            again = f"  {take} tries again"
-            return Content.assemble((doing(view), "bold $error"), hint, (again, "$accent"))
+            # in a narrow window the end of the line is lost
+            again = f"; {take} tries again"
+            return Content.assemble((doing(view), "bold $error"), (again, "$accent"), hint)
         case Stage.FINISHED:
             return Content.assemble((doing(view), "bold $success"))
         case _:

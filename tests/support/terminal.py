@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import os
@@ -32,6 +33,7 @@ class TerminalSession:
         self.raw = ""
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self.screen)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -63,6 +65,39 @@ class TerminalSession:
         """Press one key."""
         os.write(self._fd, key)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the window another size; 0 is one that programs meet too."""
+        self.screen.resize(max(rows, 1), max(columns, 1))
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a window that is closed does."""
+        os.close(self._fd)
+        self._fd = os.open(os.devnull, os.O_RDWR)
+
+    @property
+    def modes(self) -> list[int]:
+        """How its line discipline is set: input, output, control and local modes."""
+        return list(termios.tcgetattr(self._fd)[:4])
+
+    @property
+    def shown(self) -> str:
+        """What the screen shows now."""
+        return "\n".join(self.screen.display)
+
+    def settle(self, patience: float = 0.3) -> None:
+        """Read until nothing more has been drawn for a while."""
+        while select.select([self._fd], [], [], patience)[0]:
+            if not self._read(0):
+                return
+
+    def wait_to_see(self, text: str, limit: float = 240) -> None:
+        """Read until the screen shows `text`."""
+        end = time.monotonic() + limit
+        while text not in self.shown:
+            assert time.monotonic() < end, f"{text!r} is not shown:\n{self.shown}"
+            assert self._read(1.0), f"it ended without {text!r}:\n{self.text[-2000:]}"
+
     def wait_for(self, text: str, times: int = 1, limit: float = 240) -> None:
         """Read until `text` has been drawn so many times."""
         end = time.monotonic() + limit
@@ -86,7 +121,7 @@ class TerminalSession:
             data = os.read(self._fd, 65536)
         except OSError:
             return False
-        drawn = data.decode(errors="replace")
+        drawn = self._decoder.decode(data)
         self.raw += drawn
         self._stream.feed(drawn)
         return bool(data)
