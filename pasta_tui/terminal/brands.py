@@ -25,6 +25,8 @@ class Brand:
     """It takes questions without printing them or answering with noise."""
     kitty_query: bool = True
     """The kitty query does it no harm."""
+    multiplexer: bool = False
+    """It answers for itself, whatever the terminal around it can draw."""
     versions: tuple[str, ...] = ()
     """How its answer to XTVERSION begins, lower case."""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +50,9 @@ _KNOWN = (
     ),
     Brand("foot", versions=("foot",), variables={"TERM": "foot"}),
     Brand("contour", versions=("contour",), variables={"TERM": "contour"}),
+    # It takes the kitty query for a title. Seen only from another machine: here `TMUX` is set.
+    Brand("tmux", kitty_query=False, multiplexer=True, versions=("tmux",), variables={"TERM": "tmux"}),
+    Brand("tmux or screen", kitty_query=False, multiplexer=True, variables={"TERM": "screen"}),
     Brand("the Linux console", asks=False, variables={"TERM": "linux"}),
     # The kitty query lands in its window title.
     Brand(

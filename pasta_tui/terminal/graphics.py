@@ -126,6 +126,8 @@ def _outside_tmux(probed: Probed, brand: Brand) -> tuple[Protocol, str]:
     if not probed.answered:
         silence = "did not answer in time" if probed.asked else "could not be asked"
         return Protocol.HALF, f"{who} {silence if brand.asks else 'shows no pictures'}"
+    if brand.multiplexer:
+        return Protocol.HALF, f"{who} cannot be asked from here what it is shown on"
     if probed.kitty and brand.placeholders:
         return Protocol.KITTY, f"{who} answered the kitty query"
     objection = f"{who} answered the kitty query but {brand.objection}" if probed.kitty else ""

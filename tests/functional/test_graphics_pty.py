@@ -51,11 +51,11 @@ print("chose", graphics.protocol, "keys", app.keys)
 """
 
 
-def run(terminal: FakeTerminal) -> str:
+def run(terminal: FakeTerminal, *command: str) -> str:
     env = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
     env = {key: value for key, value in env.items() if not key.startswith(("TMUX", "TERM_PROGRAM"))}
     child = subprocess.Popen(
-        [sys.executable, "-c", APP],
+        [sys.executable, *(command or ("-c", APP))],
         stdin=terminal.fd,
         stdout=terminal.fd,
         stderr=terminal.fd,
@@ -97,3 +97,9 @@ def test_a_kitty_terminal_gets_its_picture_once_and_loses_it_at_the_end() -> Non
 def test_a_window_without_a_size_does_not_crash() -> None:
     with FakeTerminal(SIXEL_TERMINAL, window=(0, 0, 0, 0)) as terminal:
         assert "chose sixel keys []" in run(terminal)
+
+
+def test_the_doctor_says_what_was_chosen_and_why() -> None:
+    with FakeTerminal(KITTY_TERMINAL, 0.2, window=(24, 200, 0, 0)) as terminal:
+        written = run(terminal, "-m", "pasta_tui", "doctor")
+    assert "graphics      kitty: kitty(0.42.1) answered the kitty query" in written

@@ -108,9 +108,12 @@ def test_terminals_that_print_questions_are_not_asked(env: dict[str, str]) -> No
     assert (probed.asked, probed.answered) == (False, False)
 
 
-def test_iterm_is_not_asked_for_kitty_graphics() -> None:
+@pytest.mark.parametrize(
+    "env", [{"TERM": "xterm-256color", "LC_TERMINAL": "iTerm2"}, {"TERM": "tmux-256color"}]
+)
+def test_who_takes_the_kitty_query_for_a_title_is_not_asked_it(env: dict[str, str]) -> None:
     with FakeTerminal(TERMINALS["sixel"]) as terminal:
-        probed = asked(terminal, {"TERM": "xterm-256color", "LC_TERMINAL": "iTerm2"})
+        probed = asked(terminal, env)
         assert KITTY not in terminal.asked
     assert probed.sixel
 

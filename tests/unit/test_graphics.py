@@ -56,6 +56,8 @@ OUTER_PLAIN = Tmux("", "xterm-256color", passthrough=True)
         (named(SIXEL, "XTerm(397)"), {}, "sixel", "XTerm(397)"),
         (Probed(True, True, sixel=True), {}, "half", "size of its cells"),
         (PLAIN, {"VTE_VERSION": "7600"}, "half", "GNOME Terminal says"),
+        (named(SIXEL, "tmux 3.5"), {"TERM": "xterm-256color"}, "half", "tmux 3.5 cannot be asked from here"),
+        (SIXEL, {"TERM": "screen-256color"}, "half", "tmux or screen cannot be asked from here"),
         (Probed(asked=True), {}, "half", "did not answer"),
         (Probed(), {"TERM_PROGRAM": "Apple_Terminal"}, "half", "Apple Terminal shows no pictures"),
         (in_tmux(OUTER_KITTY), {}, "kitty", "lets kitty graphics through"),
