@@ -115,8 +115,10 @@ def mosaic(pixels: npt.NDArray[np.uint8], cells: int, lines: int, terminal: Pale
     chosen, fore, back = _fitted(rgb, len(_BLOCKS) if terminal.quadrants else 1)
     fore, back = fore.round().astype(np.uint8), back.round().astype(np.uint8)
     names = _names(terminal.colours)
+    inks, papers = names(fore.reshape(-1, 3)), names(back.reshape(-1, 3))
+    rows = [slice(y * cells, (y + 1) * cells) for y in range(lines)]
     return [
-        BlockLine(*_line(chosen[y], names(fore[y]), names(back[y])), fore[y], back[y]) for y in range(lines)
+        BlockLine(*_line(chosen[y], inks[row], papers[row]), fore[y], back[y]) for y, row in enumerate(rows)
     ]
 
 
@@ -181,7 +183,7 @@ def _names(colours: Colours) -> Callable[[npt.NDArray[np.number[Any]]], Sequence
 
 
 def _true_colours(row: npt.NDArray[np.number[Any]]) -> Sequence[str]:
-    return [f"2;{r};{g};{b}" for r, g, b in row.round().astype(int).tolist()]
+    return [f"2;{r};{g};{b}" for r, g, b in row.round().astype(np.uint8).tolist()]
 
 
 def _indexed_colours(row: npt.NDArray[np.number[Any]]) -> Sequence[str]:
