@@ -36,20 +36,33 @@ def open_parquet(path: Path) -> pq.ParquetFile:
 def parquet_rows(
     path: Path, columns: Sequence[str] | None, tally: Tally
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each row as its number and a dictionary; rows of a damaged row group are counted and left out."""
+    """Each row as its number and a dictionary; rows of a damaged row group are counted and left out.
+
+    Timestamps come as microseconds since 1970.
+    """
     with open_parquet(path) as file:
         start = 0
         for group in range(file.num_row_groups):
             rows, done = file.metadata.row_group(group).num_rows, 0
             try:
                 for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
-                    for row in batch.to_pylist():
+                    for row in _dates_as_numbers(batch).to_pylist():
                         yield start + done, row
                         done += 1
             except DAMAGED as error:
                 tally.skip("damaged Parquet pages", max(rows - done, 1))
                 tally.note(f"{path.name} is damaged in row group {group} ({_line(error)})")
             start += rows
+
+
+def _dates_as_numbers(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Timestamps as microseconds: Python's have no nanoseconds, and pyarrow refuses to drop them."""
+    for place, field in enumerate(batch.schema):
+        if pa.types.is_timestamp(field.type):
+            whole = pa.timestamp("us", tz=field.type.tz)
+            numbers = batch.column(place).cast(whole, safe=False).cast(pa.int64())
+            batch = batch.set_column(place, field.name, numbers)
+    return batch
 
 
 class ParquetCells:

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from pasta_core.data.images import AbsentImage, ImageReference, MemberImage
 from pasta_core.data.parquet import ParquetCells, open_parquet, parquet_rows
 from pasta_core.data.records import Kind, Pair, Tally
@@ -76,9 +74,6 @@ def _shard(path: Path, tally: Tally) -> Iterator[Pair]:
         schema = file.schema_arrow
     names = [name for name in (*COLUMNS, *_OPTIONAL) if name in schema.names]
     images = [name for name in _IMAGES if name in schema.names]
-    dated = "created_at" in names and pa.types.is_timestamp(schema.field("created_at").type)
-    if "created_at" in names and not dated:
-        names.remove("created_at")
     if "user_id" not in names:
         tally.note("there is no user_id: labels are grouped by prompt")
     if len(images) < len(_IMAGES):
@@ -135,7 +130,5 @@ def _weight(examples: Any) -> float:
 
 def _order(row: Mapping[str, Any], number: int) -> int:
     """When the row was made, in microseconds; else its ranking, else its place."""
-    if (created := row.get("created_at")) is not None:
-        return int(created.timestamp() * 1_000_000)
-    ranking = row.get("ranking_id")
-    return ranking if isinstance(ranking, int) else number
+    given = row.get("created_at"), row.get("ranking_id")
+    return next((value for value in given if isinstance(value, int)), number)
