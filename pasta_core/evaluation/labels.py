@@ -101,6 +101,7 @@ class LabelRows:
     """Labels that grow source by source; a use is an image row and the row of the prompt it is scored for."""
 
     uses: dict[tuple[int, int], int] = field(default_factory=dict)
+    sources: int = 0
     pairs: list[RowPair] = field(default_factory=list)
     rankings: list[RowRanking] = field(default_factory=list)
     sessions: list[RowSession] = field(default_factory=list)
@@ -112,7 +113,12 @@ class LabelRows:
     def add(
         self, kind: Kind, records: Iterable[Record], image_rows: ImageFinder, text_rows: TextFinder
     ) -> None:
-        """Add the pairs, rankings and sessions of one source; ratings have no metric here."""
+        """Add the pairs, rankings and sessions of one source; ratings have no metric here.
+
+        A rater of a second source is nobody of the first, whatever their names are.
+        """
+        suffix = f" of source {self.sources + 1}" if self.sources else ""
+        self.sources += 1
         iterator = iter(records)
         while chunk := list(islice(iterator, _RECORDS_AT_ONCE)):
             references = {reference.name: reference for record in chunk for reference in images_of(record)}
@@ -122,9 +128,9 @@ class LabelRows:
                     self.references.setdefault(row, references[name])
             texts = text_rows([_prompt(record) for record in chunk]).tolist()
             for record, text in zip(chunk, texts, strict=True):
-                self._add(kind, record, _Uses(self.uses, images, text))
+                self._add(kind, record, record.group + suffix, _Uses(self.uses, images, text))
 
-    def _add(self, kind: Kind, record: Record, uses: _Uses) -> None:
+    def _add(self, kind: Kind, record: Record, group: str, uses: _Uses) -> None:
         match record:
             case Pair():
                 found = uses.of(record.images)
@@ -132,22 +138,20 @@ class LabelRows:
                     self.left_out += 1
                     return
                 first, second = found
-                self.pairs.append(
-                    RowPair(record.group, record.prompt, first, second, record.label, record.order)
-                )
+                self.pairs.append(RowPair(group, record.prompt, first, second, record.label, record.order))
             case Ranking():
                 found = uses.of(record.images)
                 if found is None:
                     self.left_out += 1
                     return
-                rater = None if record.averaged else record.group
+                rater = None if record.averaged else group
                 self.rankings.append(
                     RowRanking(kind, record.item, rater, record.averaged, found, record.ranks)
                 )
             case SessionRecord():
                 turns = tuple(self._turns(record, uses))
                 if turns:
-                    self.sessions.append(RowSession(record.group, turns))
+                    self.sessions.append(RowSession(group, turns))
 
     def _turns(self, record: SessionRecord, uses: _Uses) -> Iterator[RowTurn]:
         for turn in record.turns:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pasta_core.seeds import derive_seed
 
-__all__ = ["NOTHING", "Metric", "clustered_mean"]
+__all__ = ["NOTHING", "Metric", "clustered_mean", "gap_closed"]
 
 Array = npt.NDArray[np.float64]
 
@@ -57,10 +57,7 @@ def clustered_mean(
     judged = np.asarray(values, np.float64)
     if not len(judged):
         return NOTHING
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-    member = np.array([numbers[cluster] for cluster in clusters])
-    sums = np.bincount(member, judged, len(numbers)).astype(np.float64)
-    counts = np.bincount(member, minlength=len(numbers)).astype(np.float64)
+    sums, counts = _sums_of_clusters(judged[:, None], clusters)
     means = _resampled(sums, counts, np.random.default_rng(derive_seed(seed, "bootstrap")))
     low, high = np.quantile(means, [0.025, 0.975])
     return Metric(
@@ -71,12 +68,45 @@ def clustered_mean(
     )
 
 
+def gap_closed(
+    values: npt.ArrayLike,
+    floor: npt.ArrayLike,
+    ceiling: npt.ArrayLike,
+    clusters: Sequence[Hashable],
+    seed: int = 0,
+) -> Metric:
+    """(x - floor) / (ceiling - floor) of paired judgements (n,), with a bootstrap over clusters.
+
+    All three are resampled together, so that what makes a rater hard is no part of the interval. `chance` is
+    0, the floor's own.
+    """
+    judged = np.stack([np.asarray(one, np.float64) for one in (values, floor, ceiling)], axis=1)
+    if not len(judged):
+        return NOTHING
+    sums, counts = _sums_of_clusters(judged, clusters)
+    x, low, high = _resampled(sums, counts, np.random.default_rng(derive_seed(seed, "bootstrap"))).T
+    mean = judged.mean(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        interval = np.nanquantile((x - low) / (high - low), [0.025, 0.975])
+        value = (mean[0] - mean[1]) / (mean[2] - mean[1])
+    return Metric(float(value), (float(interval[0]), float(interval[1])), 0.0, len(judged))
+
+
+def _sums_of_clusters(judged: Array, clusters: Sequence[Hashable]) -> tuple[Array, Array]:
+    """The sums (c, k) of judgements (n, k) within each cluster, and how many (c,) there are."""
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    member = np.array([numbers[cluster] for cluster in clusters])
+    sums = np.zeros((len(numbers), judged.shape[1]))
+    np.add.at(sums, member, judged)
+    return sums, np.bincount(member, minlength=len(numbers)).astype(np.float64)
+
+
 def _resampled(sums: Array, counts: Array, rng: np.random.Generator) -> Array:
-    """Means (RESAMPLES,) of as many clusters as there are, drawn with replacement."""
-    clusters = len(sums)
+    """Means (RESAMPLES, k) of as many clusters as there are, drawn with replacement."""
+    clusters = len(counts)
     step = max(1, _CELLS // clusters)
     means = []
     for start in range(0, RESAMPLES, step):
         times = rng.multinomial(clusters, np.full(clusters, 1 / clusters), min(step, RESAMPLES - start))
-        means.append((times @ sums) / (times @ counts))
+        means.append((times @ sums) / (times @ counts)[:, None])
     return np.concatenate(means)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,11 +12,13 @@ from pasta_core.evaluation.preferences import Array, PairSeries, log_preferences
 
 __all__ = [
     "Judge",
+    "Judgements",
     "THRESHOLDS",
     "TIE_WIDTH",
     "by_probability",
     "by_score",
     "halves",
+    "judgements",
     "pickscore_accuracy",
     "series_accuracy",
 ]
@@ -62,16 +65,22 @@ def by_score(prior: Array) -> Judge:
     return judge
 
 
-def series_accuracy(series: Sequence[PairSeries], judge: Judge, seed: int = 0) -> Metric:
-    """The accuracy of §6.2 on Pick-a-Pic: half of a rater's series is posterior, the other half is predicted.
+@dataclass(frozen=True, eq=False)
+class Judgements:
+    """Test pairs one by one: `right` and `chance` (n,), and the rater of each."""
+
+    right: Array
+    chance: Array
+    raters: tuple[str, ...]
+
+
+def judgements(series: Sequence[PairSeries], judge: Judge) -> Judgements:
+    """Judge the second half of every series, which of two models on the same data is in the same order.
 
     A strict label is right where the predicted difference has its sign, a tie where the difference is below
-    0.1. The mean is over pairs, the interval over raters. Chance guesses a sign with differences below 0.1:
-    it has half of the strict labels and every tie.
+    0.1. Chance guesses a sign with differences below 0.1: it has half of the strict labels and every tie.
     """
-    right: list[Array] = []
-    chance: list[Array] = []
-    raters: list[str] = []
+    right, chance, raters = [np.zeros(0)], [np.zeros(0)], list[str]()
     for one in series:
         seen, asked = halves(one)
         difference = judge(seen, asked)
@@ -80,9 +89,16 @@ def series_accuracy(series: Sequence[PairSeries], judge: Judge, seed: int = 0) -
         right.append(np.where(tie, np.abs(difference) < TIE_WIDTH, agrees).astype(np.float64))
         chance.append(np.where(tie, 1.0, 0.5))
         raters += [one.rater] * len(asked.labels)
-    if not raters:
-        return NOTHING
-    return clustered_mean(np.concatenate(right), raters, np.concatenate(chance), seed)
+    return Judgements(np.concatenate(right), np.concatenate(chance), tuple(raters))
+
+
+def series_accuracy(series: Sequence[PairSeries], judge: Judge, seed: int = 0) -> Metric:
+    """The accuracy of §6.2 on Pick-a-Pic: half of a rater's series is posterior, the other half is predicted.
+
+    The mean is over pairs, the interval over raters.
+    """
+    judged = judgements(series, judge)
+    return clustered_mean(judged.right, judged.raters, judged.chance, seed)
 
 
 def pickscore_accuracy(

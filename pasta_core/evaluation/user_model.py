@@ -10,7 +10,7 @@ from pasta_core.evaluation.choices import session_metrics
 from pasta_core.evaluation.labels import LabelRows, Tables, score_uses
 from pasta_core.evaluation.metric import Metric
 from pasta_core.evaluation.pairs import by_probability, by_score, pickscore_accuracy, series_accuracy
-from pasta_core.evaluation.preferences import PairSeries, PreferenceModel
+from pasta_core.evaluation.preferences import Array, PairSeries, PreferenceModel
 from pasta_core.evaluation.rankings import inversion_accuracy, ranking_spearman, strict_pair_accuracy
 
 __all__ = ["METRICS", "Evaluation", "LabelSets", "evaluate_user_model"]
@@ -39,10 +39,15 @@ class LabelSets:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`metrics` has the keys of `METRICS`, `variants` other readings of the same protocols."""
+    """`metrics` has the keys of `METRICS`, `variants` other readings of the same protocols.
+
+    `series` are the raters' pairs with the model's scores, and `prior` its types' shares.
+    """
 
     metrics: Mapping[str, Metric]
     variants: Mapping[str, Metric]
+    series: Sequence[PairSeries]
+    prior: Array
 
 
 def evaluate_user_model(
@@ -77,7 +82,7 @@ def evaluate_user_model(
         "hpd_spearman_averaged": ranking_spearman(averaged, prior, seed),
         "imagereward_accuracy": strict_pair_accuracy(imagereward, prior, seed),
     }
-    return Evaluation(metrics, variants)
+    return Evaluation(metrics, variants, series, prior)
 
 
 def _series_of(labels: LabelRows, tables: Tables, model: PreferenceModel) -> list[PairSeries]:
