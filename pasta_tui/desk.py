@@ -11,6 +11,7 @@ from pathlib import Path
 from pasta_core.configuration import Configuration, configure
 from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.store import Store
+from pasta_core.text import clean
 from pasta_tui.archive import Archive
 from pasta_tui.plain.files import usable_directory
 from pasta_tui.plain.opening import Opened, begun, resumed
@@ -42,7 +43,7 @@ class Desk:
 
     def view(self, start: StartRequest) -> SessionView:
         """What can be shown before anything is opened."""
-        return SessionView(start.prompt or "", self.config.session, self.request.blind)
+        return SessionView(clean(start.prompt or "").text, self.config.session, self.request.blind)
 
     def opening(
         self, start: StartRequest, note: Callable[[str], None]
