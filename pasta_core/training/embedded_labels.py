@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
@@ -104,7 +105,7 @@ class EmbeddedLabels:
     def split(self, share: float, most: int, seed: int) -> tuple[EmbeddedLabels, EmbeddedLabels]:
         """Training and held-out labels: a share of the groups, at most so many, with two labels or more."""
         eligible = np.flatnonzero(np.diff(self.starts) > 1)
-        count = min(most, int(share * self.groups), len(eligible))
+        count = min(most, math.ceil(share * self.groups), len(eligible), self.groups - 1)
         rng = np.random.default_rng(derive_seed(seed, "held out"))
         chosen = np.sort(rng.choice(eligible, count, replace=False))
         others = np.setdiff1d(np.arange(self.groups), chosen)

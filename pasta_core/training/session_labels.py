@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ class SessionSet:
         """Training and held-out sessions: no rater is in both."""
         raters = sorted({session.group for session in self.sessions})
         rng = np.random.default_rng(derive_seed(seed, "held out"))
-        chosen = {raters[place] for place in rng.permutation(len(raters))[: int(share * len(raters))]}
+        count = min(math.ceil(share * len(raters)), len(raters) - 1)
+        chosen = {raters[place] for place in rng.permutation(len(raters))[:count]}
         held_out = [session for session in self.sessions if session.group in chosen][:most]
         training = [session for session in self.sessions if session.group not in chosen]
         return self._of(training), self._of(held_out)

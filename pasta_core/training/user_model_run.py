@@ -32,6 +32,7 @@ __all__ = [
     "TrainingFolder",
     "UserModelRun",
     "remember_data",
+    "same_threads",
     "train_phase",
     "train_single_turn",
     "type_figures",
@@ -78,10 +79,22 @@ class TrainingFolder:
         else:
             _check_plan(self.path, _read_plan(file), json.loads(json.dumps(plan)))
 
+    def threads(self, now: int) -> int:
+        """With how many threads it was begun, `now` where it was not: they decide how sums round."""
+        file = self.path / PLAN
+        return int(_read_plan(file).get("threads", now)) if file.is_file() else now
+
     def begin(self, plan: Mapping[str, Any]) -> None:
         """Make the folder and keep the plan."""
         make_directory(self.path)
         write_atomically(self.path / PLAN, json.dumps(plan, indent=2).encode() + b"\n")
+
+
+def same_threads(folder: TrainingFolder) -> int:
+    """Let torch add with as many threads as the training in `folder` was begun with; returns how many."""
+    threads = folder.threads(torch.get_num_threads())
+    torch.set_num_threads(threads)
+    return threads
 
 
 def _read_plan(file: Path) -> Mapping[str, Any]:

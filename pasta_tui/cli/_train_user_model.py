@@ -23,7 +23,13 @@ from pasta_core.training.label_sources import (
 )
 from pasta_core.training.presets import UserModelPreset, preset_named
 from pasta_core.training.sequential_run import train_sequential
-from pasta_core.training.user_model_run import SINGLE_TURN, TrainingFolder, UserModelRun, train_single_turn
+from pasta_core.training.user_model_run import (
+    SINGLE_TURN,
+    TrainingFolder,
+    UserModelRun,
+    same_threads,
+    train_single_turn,
+)
 from pasta_core.users.model_files import load_user_model
 from pasta_core.users.user_model import UserModel, UserModelConfig
 from pasta_tui.cli._embedding import Embedder, EncoderChoice
@@ -67,8 +73,8 @@ def run_training(request: Request) -> None:
     for spec in finetune:
         open_for_training(spec, assets)
     choice = EncoderChoice.of(request.profile, None, request.store, "float16")
-    plan = _plan(request, data, finetune, preset, choice)
     folder = TrainingFolder(request.out)
+    plan = _plan(request, data, finetune, preset, choice) | {"threads": same_threads(folder)}
     devices = devices_named(request.device, os.environ)
     output = _Teller(Output(os.environ, request.as_json), devices.main)
     if devices.main:

@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pasta_core.training.devices import Devices, ManyDevices, OneDevice
 from pasta_core.training.presets import PRESETS
 from pasta_core.training.user_model_run import TrainingFolder, UserModelRun, train_single_turn
@@ -38,7 +36,6 @@ def train(folder: Path, steps: int, devices: Devices, **options: Any) -> UserMod
 
 def main() -> None:
     folder, steps, *processes = sys.argv[1:]
-    torch.set_num_threads(1)
     train(Path(folder), int(steps), ManyDevices(cpu=True) if processes else OneDevice())
 
 

@@ -24,7 +24,8 @@ from tests.support.train_planted import train
 
 STEPS = 30
 PROGRAM = (sys.executable, "-m", "tests.support.train_planted")
-ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
+THREADS = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+"""A sum in as many parts is rounded alike."""
 
 
 def _weights(model: UserModel) -> dict[str, torch.Tensor]:
@@ -60,7 +61,7 @@ def test_a_stopped_training_ends_at_the_same_weights(tmp_path: Path, whole: tupl
 
 def test_a_killed_training_ends_at_the_same_weights(tmp_path: Path, whole: tuple[Path, UserModel]) -> None:
     process = subprocess.Popen(
-        [*PROGRAM, str(tmp_path), str(STEPS)], stdout=subprocess.PIPE, env=ENV, text=True
+        [*PROGRAM, str(tmp_path), str(STEPS)], stdout=subprocess.PIPE, env=THREADS, text=True
     )
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["step"] == 5
@@ -77,7 +78,9 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, whole: tuple[Path, Us
     launch = (sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2")
     command = (*launch, "--main_process_port", "0", "--num_machines", "1", "--mixed_precision", "no")
     rest = ("--dynamo_backend", "no", "-m", "tests.support.train_planted", str(tmp_path), str(STEPS), "2")
-    run = subprocess.run([*command, *rest], capture_output=True, text=True, env=ENV, timeout=900, check=False)
+    run = subprocess.run(
+        [*command, *rest], capture_output=True, text=True, env=THREADS, timeout=900, check=False
+    )
     assert run.returncode == 0, run.stderr[-2000:]
     alone, both = _lines(whole[0]), _lines(tmp_path)
     assert [line["step"] for line in both] == [line["step"] for line in alone]

@@ -1,0 +1,202 @@
+"""The second phase: which labels sessions hold, what enters the posterior, a stop that changes nothing."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pasta_core.data.embeddings import encoder_fingerprint
+from pasta_core.data.images import AbsentImage, ImageReference, PixelImage
+from pasta_core.data.records import SessionRecord, SessionTurn
+from pasta_core.domain import Comparison, TurnRating
+from pasta_core.errors import InvalidInput
+from pasta_core.microworld.drawer import draw
+from pasta_core.microworld.grammar import sample_scene
+from pasta_core.paths import find_assets
+from pasta_core.training.presets import PRESETS, SequentialConfig
+from pasta_core.training.sequential import ClipUserModel, session_log_likelihoods, turn_scores
+from pasta_core.training.sequential_run import train_sequential
+from pasta_core.training.session_batches import SessionLoader
+from pasta_core.training.session_labels import CrossTurn, InTurn, SessionSet, session_set
+from pasta_core.training.user_model_run import TrainingFolder, UserModelRun
+from pasta_core.users.clip import ClipEncoder
+from pasta_core.users.model_files import load_user_model
+from pasta_core.users.user_model import UserModel, UserModelConfig
+
+CLIP = find_assets() / "micro" / "clip"
+CPU = torch.device("cpu")
+
+
+def _images(seed: int, columns: int = 2, images: int = 2) -> tuple[tuple[ImageReference, ...], ...]:
+    rng = random.Random(seed)
+    return tuple(
+        tuple(
+            PixelImage(f"{seed}-{column}-{number}", pixels=draw(sample_scene(rng), rng.randrange(1000)))
+            for number in range(images)
+        )
+        for column in range(columns)
+    )
+
+
+def _turn(number: int, choice: int, scores: tuple[int, ...] = (), comparison: str = "") -> SessionTurn:
+    rating = TurnRating(choice, scores, 3, Comparison(comparison) if comparison else None)
+    return SessionTurn(number, _images(10 * number + choice), choice, rating=rating)
+
+
+def _record(number: int, *turns: SessionTurn) -> SessionRecord:
+    return SessionRecord(str(number), f"a red train {number}", turns, f"r{number}", f"r{number}")
+
+
+def _sessions(count: int = 6) -> SessionSet:
+    return session_set(
+        _record(number, _turn(1, number % 2, (5, 2)), _turn(2, 0, (3, 3), "better"), _turn(3, 1, (), "worse"))
+        for number in range(count)
+    )
+
+
+def test_satisfactions_become_pairs_and_comparisons_become_cross_turn_labels() -> None:
+    sessions = session_set(
+        [_record(0, _turn(1, 0, (5, 2)), _turn(2, 1, (3, 3), "same"), _turn(4, 0, (), "better"))]
+    )
+    (session,) = sessions.sessions
+    assert session.chosen == (0, 1, 0)
+    assert session.in_turn == (InTurn(0, 0, 1, 1.0), InTurn(1, 0, 1, 0.5))
+    # turn 4 follows a turn that is missing: there is nothing to compare it with
+    assert session.cross_turn == (CrossTurn(1, 0.5),)
+
+
+def test_four_columns_make_six_pairs() -> None:
+    turn = SessionTurn(1, _images(0, columns=4), 2, rating=TurnRating(2, (1, 2, 5, 2), 3))
+    labels = session_set([_record(0, turn)]).sessions[0].in_turn
+    assert [(label.first, label.second, label.label) for label in labels] == [
+        (0, 1, 0.0),
+        (0, 2, 0.0),
+        (0, 3, 0.0),
+        (1, 2, 0.0),
+        (1, 3, 0.5),
+        (2, 3, 1.0),
+    ]
+
+
+def test_turns_of_another_shape_are_left_out_and_counted() -> None:
+    odd = SessionTurn(2, _images(5, columns=3), 2)
+    unknown = SessionTurn(3, _images(6), 7)
+    sessions = session_set([_record(0, _turn(1, 0), odd, unknown), _record(1, _turn(1, 1))])
+    assert (sessions.columns, sessions.images, sessions.other_shapes) == (2, 2, 2)
+    assert [session.chosen for session in sessions.sessions] == [(0,), (1,)]
+
+
+def test_no_rater_is_trained_on_and_held_out() -> None:
+    training, held_out = _sessions(20).split(0.25, 16, seed=0)
+    assert (len(training), len(held_out)) == (15, 5)
+    assert not {one.group for one in training.sessions} & {one.group for one in held_out.sessions}
+
+
+@pytest.fixture(scope="module")
+def encoder() -> ClipEncoder:
+    return ClipEncoder.load(CLIP)
+
+
+def _model(encoder: ClipEncoder, types: int = 2) -> ClipUserModel:
+    torch.manual_seed(0)
+    users = UserModel(UserModelConfig(encoder.dimension, types, columns=2))
+    return ClipUserModel(encoder.network, users)
+
+
+def _loader(encoder: ClipEncoder, sessions: SessionSet) -> SessionLoader:
+    return SessionLoader(sessions, 4, 0, encoder.prepare, encoder.tokens, CPU)
+
+
+@torch.no_grad()
+def test_utilities_are_those_of_each_turns_own_columns(encoder: ClipEncoder) -> None:
+    sessions = _sessions(3)
+    model = _model(encoder)
+    batch = _loader(encoder, sessions).of(sessions.sessions)
+    utilities = model(batch, sessions.columns)
+    assert utilities.shape == (9, 2, 2)
+    session = sessions.sessions[1]
+    column = [reference.open() for reference in session.images[2][1]]
+    images = torch.from_numpy(encoder.embed_images(column))
+    text = torch.from_numpy(encoder.embed_texts([session.prompt]))
+    cosines = model.users.cosines(images, text, torch.arange(2), torch.zeros(2, dtype=torch.long))
+    expected = model.users.utilities(model.users.scores(cosines).T)
+    torch.testing.assert_close(utilities[5, :, 1], expected, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_posterior_takes_choices_and_cross_turn_labels_but_not_in_turn_ones(encoder: ClipEncoder) -> None:
+    sessions = _sessions(2)
+    model, loader = _model(encoder), _loader(encoder, sessions)
+    batch = loader.of(sessions.sessions)
+    scores = turn_scores(model, batch, 2)
+    found = session_log_likelihoods(scores, batch)
+    utilities = model(batch, 2)
+    choices = model.users.log_choices(utilities)
+    chosen = sessions.sessions[0].chosen
+    expected = torch.stack([choices[turn, :, column] for turn, column in enumerate(chosen)]).sum(0)
+    kept = [utilities[turn, :, column] for turn, column in enumerate(chosen)]
+    expected += torch.nn.functional.logsigmoid(kept[1] - kept[0])
+    expected += torch.nn.functional.logsigmoid(kept[1] - kept[2])
+    torch.testing.assert_close(found[0], expected)
+
+
+@torch.no_grad()
+def test_a_turn_whose_image_cannot_be_read_counts_nowhere(encoder: ClipEncoder) -> None:
+    sessions = _sessions(1)
+    (session,) = sessions.sessions
+    columns = session.images[1]
+    broken = ((AbsentImage("lost"), *columns[0][1:]), *columns[1:])
+    damaged = replace(session, images=(session.images[0], broken, session.images[2]))
+    model, loader = _model(encoder), _loader(encoder, sessions)
+    batch = loader.of([damaged])
+    assert batch.readable.tolist() == [1, 0, 1]
+    scores = turn_scores(model, batch, 2)
+    whole = loader.of([session])
+    choices = turn_scores(model, whole, 2).log_choices
+    expected = choices[0, :, session.chosen[0]] + choices[2, :, session.chosen[2]]
+    torch.testing.assert_close(session_log_likelihoods(scores, batch)[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def _config(**changes: object) -> SequentialConfig:
+    base = replace(PRESETS["micro"].sequential, steps=4, batch=3, report_every=2, target_every=3)
+    return replace(base, held_out=0.2, clip_rate=0.1, **changes)  # type: ignore[arg-type]
+
+
+def _run(folder: Path, stop: Callable[[], bool] = lambda: False) -> UserModel | None:
+    torch.manual_seed(0)
+    users = UserModel(UserModelConfig(96, 2, columns=2))
+    run = UserModelRun(TrainingFolder(folder), 1, lambda line: None, stop=stop)
+    return train_sequential(run, users, CLIP, _sessions(), _config())
+
+
+def test_a_stopped_fine_tuning_ends_at_the_same_weights_and_clip(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        folder.mkdir()
+    assert _run(whole) is not None
+    steps = iter(range(100))
+    assert _run(cut, lambda: next(steps) >= 2) is None
+    assert not (cut / "user_model.json").exists()
+    assert _run(cut) is not None
+    for name in ("user_model.safetensors", "clip/open_clip_model.safetensors"):
+        one, other = load_file(whole / name), load_file(cut / name)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    before = load_file(CLIP / "open_clip_model.safetensors")
+    after = load_file(whole / "clip" / "open_clip_model.safetensors")
+    assert any(not torch.equal(before[key].float(), after[key].float()) for key in before)
+    assert load_user_model(whole).config.clip == encoder_fingerprint(whole / "clip")
+    assert math.isclose(load_user_model(whole).prior.sum().item(), 1, rel_tol=1e-5)
+    assert ClipEncoder.load(whole / "clip").embed_texts(["a red train"]).shape == (1, 96)
+
+
+def test_without_sessions_there_is_one_complaint(tmp_path: Path) -> None:
+    run = UserModelRun(TrainingFolder(tmp_path), 1, lambda line: None)
+    with pytest.raises(InvalidInput, match="no session"):
+        train_sequential(run, UserModel(UserModelConfig(96, 2)), CLIP, session_set([]), _config())
