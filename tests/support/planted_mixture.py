@@ -66,6 +66,7 @@ def plant(mixture: Mixture) -> Planted:
         text.ravel().astype(np.int64),
         np.where(rated, rating.clip(0, 1), wins).astype(np.float32),
         np.ones(len(first), np.float32),
+        np.ones(len(first), np.float32),
         np.arange(0, raters * count + 1, count),
     )
     return Planted(labels, types, utilities)
