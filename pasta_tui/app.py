@@ -47,6 +47,7 @@ class PastaApp(App[None]):
     """
 
     TITLE = "pasta"
+    NOTIFICATION_TIMEOUT = 8
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = [
@@ -116,7 +117,7 @@ class PastaApp(App[None]):
             self.opened = opened
             made_of = opened.session.info.made_of
             view = SessionView(clean(made_of.prompt).text, made_of.settings, made_of.blind)
-            turn.begin(view, "" if opened.by_person else made_of.user)
+            await turn.begin(view, "" if opened.by_person else made_of.user)
             self.player = Player(opened, view, turn.take, self.say)
             await self.player.play()
             finished, view = self.player.view.finished, self.player.view
@@ -140,7 +141,7 @@ class PastaApp(App[None]):
         return StartScreen(self._desk.profiles(), self._desk.recent, self._desk.clock, self._browse_screen)
 
     def _browse_screen(self) -> BrowseScreen:
-        return BrowseScreen(self._desk.archive, self._graphics, self._desk.clock)
+        return BrowseScreen(self._desk.archive, self._graphics, self._desk.clock, self._desk.target)
 
     def _end_screen(self, view: SessionView, finished: Finished) -> EndScreen:
         return EndScreen(
@@ -178,7 +179,7 @@ class PastaApp(App[None]):
 
     def say(self, text: str, severity: SeverityLevel = "information") -> None:
         """Show a line that is worth reading once."""
-        self.notify(clean(text).text, severity=severity, markup=False, timeout=8)
+        self.notify(clean(text).text, severity=severity, markup=False)
 
     def action_help(self) -> None:
         """List what can be done on this screen."""

@@ -11,6 +11,7 @@ from pasta_core.events import CandidatesReady, Chosen, ImageReady, PaintingProgr
 from pasta_core.sessions.images import read_image
 from pasta_core.sessions.records import SessionInfo, StoredTurn
 from pasta_core.sessions.search import SessionFilter
+from pasta_core.sessions.sheet import stored_sheet_turns, write_sheet
 from pasta_core.sessions.store import Store
 from pasta_tui.session_state import SessionView, advance
 
@@ -61,6 +62,14 @@ class Archive:
         """Delete a session for good, unless another process works on it."""
         with Store(self.data) as store:
             store.delete(session)
+
+    def sheet(self, info: SessionInfo, folder: Path) -> Path:
+        """Draw a whole session as a contact sheet in `folder`; returns its file."""
+        path = folder / f"{info.id}-sheet.png"
+        made_of = info.made_of
+        rows = stored_sheet_turns(made_of.prompt, self.turns(info.id))
+        write_sheet(path, rows, title=made_of.prompt, blind=made_of.blind)
+        return path
 
     def directory(self, session: str) -> Path:
         """Where a session's images lie."""

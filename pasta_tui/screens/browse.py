@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -56,17 +57,31 @@ class BrowseScreen(Screen[StartRequest | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "resume", "Go on", id="browse.resume", tooltip="Go on with the session."),
         Binding("s", "star", "Star", id="browse.star", tooltip="Star the session, or take its star away."),
-        Binding("f", "folder", "Folder", id="browse.folder", tooltip="Open the folder of its images."),
+        Binding("x", "sheet", "Sheet", id="browse.sheet", tooltip="Draw the session as a contact sheet."),
+        Binding("f", "folder", "Folder", id="browse.folder", show=False, tooltip="Open its images' folder."),
         Binding("d", "delete", "Delete", id="browse.delete", tooltip="Delete the session, after a question."),
         Binding("slash", "filter", "Filter", id="browse.filter", tooltip="Find sessions by words and dates."),
         Binding(
-            "asterisk", "starred", "Starred", id="browse.starred", tooltip="Only starred sessions, or all."
+            "asterisk",
+            "starred",
+            "Starred",
+            id="browse.starred",
+            show=False,
+            tooltip="Only starred sessions, or all.",
         ),
         Binding("escape", "back", "Back", id="browse.back", tooltip="Back to the list, then out."),
     ]
 
-    def __init__(self, archive: Archive, graphics: Graphics, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        graphics: Graphics,
+        clock: Callable[[], datetime],
+        target: Callable[[], Path] = Path.cwd,
+    ) -> None:
+        """`target` makes the folder that contact sheets are drawn into."""
         super().__init__()
+        self._target = target
         self._archive = archive
         self._graphics = graphics
         self._clock = clock
@@ -98,7 +113,7 @@ class BrowseScreen(Screen[StartRequest | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what can be done with the selected session."""
-        if action in ("resume", "star", "folder", "delete"):
+        if action in ("resume", "star", "sheet", "folder", "delete"):
             return self._selected is not None
         return super().check_action(action, parameters)
 
@@ -225,6 +240,17 @@ class BrowseScreen(Screen[StartRequest | None]):
         """Star the selected session, or take its star away."""
         if (info := self._selected) is not None:
             await self._change(self._archive.star, info.id, not info.starred)
+
+    async def action_sheet(self) -> None:
+        """Draw the selected session as one picture."""
+        if (info := self._selected) is None:
+            return
+        try:
+            path = await asyncio.to_thread(lambda: self._archive.sheet(info, self._target()))
+        except PastaError as error:
+            self._complain(error)
+        else:
+            self.notify(f"the contact sheet is {path}", markup=False)
 
     async def action_folder(self) -> None:
         """Open the folder that the selected session's images lie in."""

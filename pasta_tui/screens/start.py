@@ -89,7 +89,9 @@ class StartScreen(Screen[StartRequest | None]):
         yield Static(id="profile", markup=False)
         with Horizontal(id="middle"), VerticalScroll(id="form", can_focus=False):
             yield Static("What do you want to see?", id="question", markup=False)
-            yield PromptEntry(self.facts.max_words, id="entry")
+            yield PromptEntry(
+                self.facts.max_words, placeholder="a few words will do; Enter begins", id="entry"
+            )
             yield Static("Or begin with", id="examples-title", classes="title", markup=False)
             yield Choices(id="examples", compact=True)
             yield Static("Or go on with", id="recent-title", classes="title", markup=False)

@@ -17,6 +17,7 @@ from textual.widgets import OptionList
 
 from pasta_core.domain import Choice, History, Turn
 from pasta_core.errors import StorageError
+from pasta_core.sessions.images import read_png
 from pasta_core.sessions.records import NewSession
 from pasta_core.sessions.session import begin_session
 from pasta_core.sessions.store import Store
@@ -105,8 +106,6 @@ def test_the_latest_session_comes_first_and_is_previewed(tmp_path: Path, session
         assert gallery.count == 2
         shown = [thumbnail.picture.pixels for thumbnail in gallery.query("Thumbnail")][:2]  # type: ignore[attr-defined]
         for pixels, stored in zip(shown, start.images.values(), strict=True):
-            from pasta_core.sessions.images import read_png
-
             assert np.array_equal(pixels, read_png(stored.path.read_bytes()))
         assert first.choice is None
         await pilot.press("down")
@@ -154,6 +153,21 @@ def test_stars_are_kept_and_can_be_looked_for(tmp_path: Path, sessions: dict[str
     on_screen(lambda: browse(tmp_path), steps)
     with Store(tmp_path) as store:
         assert [info.id for info in store.sessions() if info.starred] == [sessions["boat"]]
+
+
+def test_a_session_is_drawn_as_a_contact_sheet(tmp_path: Path, sessions: dict[str, str]) -> None:
+    folder = tmp_path / "sheets"
+    folder.mkdir()
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        await pilot.press("down", "x")
+        await settled(pilot)
+        assert any("the contact sheet is" in note.message for note in host._notifications)
+
+    on_screen(lambda: BrowseScreen(Archive(tmp_path), Graphics(), lambda: NOW, lambda: folder), steps)
+    (path,) = folder.iterdir()
+    assert path.name == f"{sessions['boat']}-sheet.png"
+    assert read_png(path.read_bytes()).shape[0] > 100
 
 
 def test_deleting_asks_and_only_yes_deletes(tmp_path: Path, sessions: dict[str, str]) -> None:
