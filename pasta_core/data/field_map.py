@@ -133,10 +133,10 @@ class Row:
         self._keys: dict[str, str] = {}
         self._values: dict[str, Any] = {}
         for key, value in _flat(values):
-            if value is not None and not (isinstance(value, str) and not value.strip()):
+            if not _blank(value):
                 self._keys.setdefault(normal(key), key)
                 self._values.setdefault(normal(key), value)
-        usage.seen.update(str(key) for key, value in values.items() if value is not None)
+        usage.seen.update(str(key) for key, value in values.items() if not _blank(value))
 
     def as_(self, where: str) -> Row:
         """The same row, its fields noted as those of another part."""
@@ -183,6 +183,10 @@ class Row:
                     number += 1
                 return values
         return []
+
+
+def _blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "", depth: int = 3) -> Iterator[tuple[str, Any]]:

@@ -74,9 +74,11 @@ def plans(population: Population, labels: int, images: int | None, seed: int) ->
     """The pools that are needed: by default two raters a prompt."""
     found = []
     for split, share in (("train", 1.0), ("validation", 0.125), ("test", 0.25)):
-        series = len(population.of(split)) * -(-labels // SERIES)
-        wanted = round(images * share / PER_PROMPT) if images is not None else -(-series // 2)
-        found.append(PoolPlan(split, max(1, wanted), PER_PROMPT, seed))
+        each = -(-labels // SERIES)
+        shared = -(-len(population.of(split)) * each // 2)
+        wanted = shared if images is None else round(images * share / PER_PROMPT)
+        # A rater sees no prompt twice.
+        found.append(PoolPlan(split, max(each, wanted), PER_PROMPT, seed))
     return tuple(found)
 
 
