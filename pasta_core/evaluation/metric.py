@@ -78,7 +78,7 @@ def gap_closed(
     """(x - floor) / (ceiling - floor) of paired judgements (n,), with a bootstrap over clusters.
 
     All three are resampled together, so that what makes a rater hard is no part of the interval. `chance` is
-    0, the floor's own.
+    0, the floor's own; without a gap nothing is measured.
     """
     judged = np.stack([np.asarray(one, np.float64) for one in (values, floor, ceiling)], axis=1)
     if not len(judged):
@@ -86,9 +86,11 @@ def gap_closed(
     sums, counts = _sums_of_clusters(judged, clusters)
     x, low, high = _resampled(sums, counts, np.random.default_rng(derive_seed(seed, "bootstrap"))).T
     mean = judged.mean(0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        interval = np.nanquantile((x - low) / (high - low), [0.025, 0.975])
-        value = (mean[0] - mean[1]) / (mean[2] - mean[1])
+    if mean[2] == mean[1]:
+        return NOTHING
+    there = high != low
+    interval = np.quantile((x - low)[there] / (high - low)[there], [0.025, 0.975])
+    value = (mean[0] - mean[1]) / (mean[2] - mean[1])
     return Metric(float(value), (float(interval[0]), float(interval[1])), 0.0, len(judged))
 
 

@@ -61,7 +61,7 @@ def text_plot(
     if level is not None:
         rows[scale.row(level)] = [marks.level] * width
     for number, (value, (bottom, top)) in enumerate(zip(values, intervals, strict=True)):
-        place = step * number + step // 2
+        place = step * number + (step - 1) // 2
         for row in range(scale.row(top), scale.row(bottom) + 1):
             rows[row][place] = marks.interval
         rows[scale.row(value)][place] = marks.point

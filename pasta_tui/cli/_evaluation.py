@@ -6,17 +6,16 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pasta_core.data.embeddings import EmbeddingStore
 from pasta_core.data.embeddings_references import ImageRows, TextRows
-from pasta_core.data.records import Kind, Source
+from pasta_core.data.records import Kind, Pair, Source
 from pasta_core.data.sources import open_source, parse_source
 from pasta_core.errors import InvalidInput
 from pasta_core.evaluation.labels import LabelRows, Tables, score_uses
-from pasta_core.evaluation.metric import Metric
-from pasta_core.evaluation.plots import Panel, require_matplotlib, save_panels
-from pasta_core.evaluation.text_plot import text_plot
+from pasta_core.evaluation.pairs import by_probability, judgements
+from pasta_core.evaluation.plots import require_matplotlib
 from pasta_core.evaluation.top_images import best_images, write_sheets
 from pasta_core.evaluation.torch_model import (
     UserModelPreferences,
@@ -25,26 +24,17 @@ from pasta_core.evaluation.torch_model import (
     usual_device,
 )
 from pasta_core.evaluation.user_model import Evaluation, LabelSets, evaluate_user_model
+from pasta_core.paths import locate
 from pasta_tui.cli._embedding import Embedder, EncoderChoice
+from pasta_tui.cli._evaluation_report import tell_one, tell_sweep
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._stopping import StopRequest
 
-__all__ = ["Request", "evaluate"]
+if TYPE_CHECKING:
+    from pasta_core.evaluation.planted import Truth
+    from pasta_core.evaluation.planted_report import PlantedComparison
 
-TITLES = {
-    "pickapic_accuracy": "Pick-a-Pic accuracy",
-    "hpd_spearman": "HPD Spearman",
-    "hpd_accuracy": "HPD accuracy",
-    "choice_accuracy": "choice accuracy",
-    "choice_nll": "choice NLL (nats)",
-    "cross_turn_accuracy": "cross-turn accuracy",
-    "pickapic_accuracy_by_prompt": "  series of one prompt",
-    "pickapic_accuracy_raw_score": "  ties by raw score",
-    "pickscore_accuracy": "PickScore's metric",
-    "hpd_spearman_averaged": "  of averaged ranks",
-    "imagereward_accuracy": "ImageReward accuracy",
-}
-_ORDER = tuple(TITLES)
+__all__ = ["Request", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +47,7 @@ class Request:
     sweep: Path | None
     types: str
     top_images: bool
+    planted: bool
     variants: bool
     out: Path | None
     store: Path | None
@@ -83,13 +74,15 @@ def evaluate(request: Request) -> None:
     if not request.data:
         raise InvalidInput("there is nothing to measure on", "name a data set: --data hpd:data/hpd")
     out = Output(os.environ, request.as_json)
-    bench = _Bench(request, [open_source(parse_source(text)) for text in request.data], out)
+    sources = [open_source(parse_source(text)) for text in request.data]
+    truth = _truth(sources) if request.planted else None
+    bench = _Bench(request, sources, out)
     measured = {name: bench.measure(folder) for name, folder in models.items()}
+    compared = {} if truth is None else _compared(truth, sources, measured, request, out)
     if request.sweep is None:
-        (evaluation,) = measured.values()
-        _tell_one(evaluation, request, out)
+        tell_one(measured[""], compared.get(""), request.variants, out)
     else:
-        _tell_sweep(measured, request, request.out or request.sweep, out)
+        tell_sweep(measured, compared, request.variants, request.out or request.sweep, out)
 
 
 def _models(request: Request) -> dict[str, Path]:
@@ -187,50 +180,31 @@ def _splits(source: Source, split: str) -> Iterator[tuple[str, str]]:
             return
 
 
-def _tell_one(evaluation: Evaluation, request: Request, out: Output) -> None:
-    out.data(f"{'':24} {'value':>8}  {'95 % interval':^17}  {'chance':>7}  {'n':>8}")
-    both = {**evaluation.metrics, **evaluation.variants}
-    for name in _ORDER:
-        if both[name].n:
-            out.data(_row(TITLES[name], both[name]))
-    if request.as_json:
-        out.document(_json(evaluation, request.variants))
+def _truth(sources: Sequence[Source]) -> Truth:
+    """Who the raters of the one Pick-a-Pic source are."""
+    from pasta_core.evaluation.planted import Truth
+
+    found = [source for source in sources if source.kind == Kind.PICKAPIC]
+    if len(found) != 1:
+        raise InvalidInput(
+            f"--planted needs one --data pickapic:PATH, there are {len(found)}",
+            "write one with 'pasta microworld ratings --format pickapic'",
+        )
+    return Truth.load(found[0].path, locate(os.environ).assets)
 
 
-def _row(title: str, metric: Metric) -> str:
-    value, low, high, chance = metric.numbers()
-    interval = f"{low:.4f} to {high:.4f}"
-    return f"{title:24} {value:8.4f}  {interval:^17}  {chance:7.4f}  {metric.n:8,}"
+def _compared(
+    truth: Truth, sources: Sequence[Source], measured: Mapping[str, Evaluation], request: Request, out: Output
+) -> dict[str, PlantedComparison]:
+    """Every model beside the oracle and the Bayes classifier; the floor is the model with one type."""
+    from pasta_core.evaluation.planted_report import Yardstick
 
-
-def _json(evaluation: Evaluation, variants: bool) -> dict[str, Any]:
-    told = {**evaluation.metrics, **(evaluation.variants if variants else {})}
-    return {name: metric.as_json() for name, metric in told.items()}
-
-
-def _tell_sweep(measured: Mapping[str, Evaluation], request: Request, folder: Path, out: Output) -> None:
-    """Fig. 3 as a table, as text and as files: every metric that the data has, over numbers of types."""
-    labels = tuple(measured)
-    first = next(iter(measured.values()))
-    panels = [
-        Panel(TITLES[name], "user types", labels, tuple(one.metrics[name] for one in measured.values()))
-        for name in first.metrics
-        if first.metrics[name].n
-    ]
-    for panel in panels:
-        out.data(f"{panel.title:24} {'value':>8}  {'95 % interval':^17}  {'chance':>7}  {'n':>8}")
-        for label, metric in zip(labels, panel.metrics, strict=True):
-            out.data(_row(f"  {label} types" if label != "1" else "  1 type", metric))
-        out.show(["", *_text(panel, out.terminal.unicode), ""] if not request.as_json else [])
-    paths = save_panels(panels, folder, "user-types")
-    for path in paths:
-        out.data(str(path))
-    if request.as_json:
-        models = {label: _json(one, request.variants) for label, one in measured.items()}
-        out.document({"types": models, "figures": [str(path) for path in paths]})
-
-
-def _text(panel: Panel, unicode: bool) -> list[str]:
-    numbers = [metric.numbers() for metric in panel.metrics]
-    values, intervals = [one[0] for one in numbers], [one[1:3] for one in numbers]
-    return text_plot(panel.labels, values, intervals, numbers[0][3], unicode=unicode)
+    out.progress("looking at the pictures as the raters do")
+    (source,) = (source for source in sources if source.kind == Kind.PICKAPIC)
+    pairs = [record for record in source.records(request.split) if isinstance(record, Pair)]
+    yardstick = Yardstick(truth, pairs, request.seed)
+    floor = None
+    if "1" in measured:
+        floor = judgements(measured["1"].series, by_probability(measured["1"].prior))
+    out.end_progress()
+    return {name: yardstick.compare(one.series, one.prior, floor) for name, one in measured.items()}

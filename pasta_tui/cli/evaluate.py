@@ -46,6 +46,10 @@ def user_model(
     top_images: Annotated[
         bool, typer.Option("--top-images", help="Show the images that each type likes best (Fig. 4).")
     ] = False,
+    planted: Annotated[
+        bool,
+        typer.Option("--planted", help="Compare with what the raters of one pickapic:PATH truly are."),
+    ] = False,
     variants: Annotated[
         bool, typer.Option("--variants", help="With --json: other readings of the protocols as well.")
     ] = False,
@@ -83,6 +87,7 @@ def user_model(
             sweep=sweep,
             types=types,
             top_images=top_images,
+            planted=planted,
             variants=variants,
             out=out,
             store=store,
