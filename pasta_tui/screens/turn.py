@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal
+from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
@@ -114,14 +114,14 @@ class TurnScreen(Screen[None]):
         self._texts = True
         self._critique = ""
         self._due = False
-        self._slate = Slate(graphics, view.settings.columns, view.settings.images)
+        self._slate: Slate | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="head"):
             yield Static(id="prompt", markup=False)
             yield Static(id="turn", markup=False)
         yield Static(id="way", markup=False)
-        yield self._slate
+        yield Container(id="table")
         yield Static(id="status", markup=False)
         with Horizontal(id="critique"):
             yield Input(placeholder="what should change?", compact=True, id="words")
@@ -136,9 +136,11 @@ class TurnScreen(Screen[None]):
 
     # what there is to see
 
-    def begin(self, view: SessionView, rater: str) -> None:
+    async def begin(self, view: SessionView, rater: str) -> None:
         """Show a session that has just been opened; `rater` chooses in it, if it is not empty."""
         self._rater = rater
+        self._slate = Slate(self._graphics, view.settings.columns, view.settings.images)
+        await self.query_one("#table").mount(self._slate)
         self.take(view)
 
     def take(self, view: SessionView) -> None:
@@ -161,7 +163,8 @@ class TurnScreen(Screen[None]):
             self.query_one("#prompt", Static).update(f"“{view.prompt}”")
             self.query_one("#turn", Static).update(turn_name(view))
             self.query_one("#way", Static).update("\n".join(way_lines(view, width - 2, self._way_rows())))
-            self._slate.show(view, self._place, self._texts)
+            if self._slate is not None:
+                self._slate.show(view, self._place, self._texts)
             take = self._key("turn.take", "Enter")
             line = status(view, self._place.column, self._critique, take, self._rater)
             self.query_one("#status", Static).update(line)
@@ -209,10 +212,9 @@ class TurnScreen(Screen[None]):
 
     def action_move(self, dx: int, dy: int) -> None:
         """Select a neighbour."""
-        settings = self._view.settings
-        self._select(
-            moved(self._place, len(self._view.columns), settings.images, self._slate.shape.across, dx, dy)
-        )
+        if self._slate is not None and (columns := self._view.columns):
+            across = self._slate.shape.across
+            self._select(moved(self._place, len(columns), self._view.settings.images, across, dx, dy))
 
     def on_thumbnail_picked(self, event: Thumbnail.Picked) -> None:
         """A click selects, a double click zooms."""

@@ -46,16 +46,14 @@ def status(view: SessionView, selected: int, critique: str, take: str, rater: st
 
     `take` is the key that confirms, `critique` goes with the choice, `rater` chooses if it is not empty.
     """
-    said = (
-        Content.assemble((f"  “{critique}” goes with your choice", "$secondary")) if critique else Content()
-    )
+    said = Content.assemble((f"  saying “{critique}”", "$secondary")) if critique else Content()
     match view.stage:
         case Stage.ASKING if rater:
             return Content.assemble((f"{rater} chooses", "bold"))
         case Stage.ASKING:
-            chosen = f"{take} takes column {selected + 1}"
-            hint = f"1-{len(view.columns)} or arrows choose, " if len(view.columns) > 1 else ""
-            return Content.assemble((f"{hint}", ""), (chosen, "bold $accent")) + said
+            chosen = Content.assemble((f"{take} takes column {selected + 1}", "bold $accent"))
+            others = f"  1-{len(view.columns)} or arrows choose another" if len(view.columns) > 1 else ""
+            return chosen + said + Content.assemble((others, "$foreground 70%"))
         case Stage.STOPPED:
             return Content.assemble((doing(view), "bold $warning"), f"; {take} goes on")
         case Stage.FAILED:

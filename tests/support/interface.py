@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +59,7 @@ class SmallDesk(Desk):
     """Opens sessions on small models."""
 
     models: SmallModels = field(default_factory=SmallModels)
+    note: str = ""
 
     def opening(
         self, start: StartRequest, note: Callable[[str], None]
@@ -74,17 +75,31 @@ class SmallDesk(Desk):
                 new = new_session(self._request(start), self.config, start.prompt or "")
                 session = begin_session(store, new)
             with session:
-                note("a note [with] brackets")
+                if self.note:
+                    note(self.note)
                 yield Opened(session, self.models)
 
 
-def small_app(
-    data: Path, request: Request, models: SmallModels | None = None, env: Mapping[str, str] | None = None
-) -> PastaApp:
-    """The interface over a store in `data`."""
-    env = {"PASTA_DATA_DIR": str(data), **(env or {})}
-    desk = SmallDesk(request, configure(request.flags, env, data), env, data, models=models or SmallModels())
-    return PastaApp(desk, Graphics())
+def small_app(data: Path, request: Request, models: SmallModels | None = None, note: str = "") -> PastaApp:
+    """The interface over a store in `data`, where it also looks for settings and saves images."""
+    env = {"PASTA_DATA_DIR": str(data), "PASTA_CONFIG_DIR": str(data / "config")}
+    config = configure(request.flags, env, data)
+    return PastaApp(
+        SmallDesk(request, config, env, data, models=models or SmallModels(), note=note), Graphics()
+    )
+
+
+def request_for(
+    prompt: str | None = "a cat", turns: int = 2, columns: int = 3, images: int = 2, **other: Any
+) -> Request:
+    """A request for a small session."""
+    return Request(prompt, flags={"turns": turns, "columns": columns, "images": images}, **other)
+
+
+def shown_text(app: PastaApp) -> str:
+    """What the screen shows, as plain lines."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool], limit: float = 120) -> None:
