@@ -13,7 +13,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -26,6 +25,7 @@ from pasta_tui.screens.gallery import Gallery
 from pasta_tui.screens.question import Question
 from pasta_tui.screens.requests import StartRequest
 from pasta_tui.screens.start import session_line
+from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.screens.walk import WalkScreen
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.viewer import open_outside
@@ -49,7 +49,7 @@ class SessionList(OptionList):
     ]
 
 
-class BrowseScreen(Screen[StartRequest | None]):
+class BrowseScreen(TellingScreen[StartRequest | None]):
     """Looks through past sessions; hands back the one to go on with, None if there is none."""
 
     CSS_PATH = "browse.tcss"

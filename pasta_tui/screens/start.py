@@ -22,6 +22,7 @@ from pasta_core.text import clean
 from pasta_tui.screens.choices import Choices
 from pasta_tui.screens.prompt_entry import PromptEntry
 from pasta_tui.screens.requests import StartRequest
+from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.screens.when import ago
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class StartFacts:
     vocabulary: frozenset[str] = frozenset()
 
 
-class StartScreen(Screen[StartRequest | None]):
+class StartScreen(TellingScreen[StartRequest | None]):
     """Asks what to begin or to go on with; None means that the person wants to leave.
 
     The first of `profiles` is in use until the person switches. `recent` reads the sessions, the latest

@@ -9,12 +9,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from pasta_core.sessions.records import SessionInfo, StoredTurn
 from pasta_core.text import clean
 from pasta_tui.archive import turn_views, with_images
+from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.session_state import SessionView
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.widgets.fit import Place, moved
@@ -23,7 +23,7 @@ from pasta_tui.widgets.slate import Slate, Thumbnail
 __all__ = ["WalkScreen"]
 
 
-class WalkScreen(Screen[None]):
+class WalkScreen(TellingScreen[None]):
     """Shows the turns of a session for reading; nothing can be changed here."""
 
     CSS_PATH = "browse.tcss"

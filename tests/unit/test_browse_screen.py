@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
+from textual.worker import WorkerFailed
 
 from pasta_core.domain import Choice, History, Turn
 from pasta_core.errors import StorageError
@@ -332,6 +333,24 @@ def test_a_store_that_fails_in_the_middle_is_said_and_the_list_stays(
         assert len(rows(host)) == 3
 
     on_screen(lambda: browse(tmp_path), steps)
+
+
+def test_what_nobody_expected_is_said_too(
+    tmp_path: Path, sessions: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("a [damaged] row")
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        monkeypatch.setattr(Archive, "preview", broken)
+        with suppress(WorkerFailed):
+            await pilot.press("down")
+            await settled(pilot)
+        await pilot.pause()
+        assert any("ValueError: a [damaged] row" in note.message for note in host._notifications)
+        await pilot.press("r")
+
+    assert on_screen(lambda: browse(tmp_path), steps) == [StartRequest(resume=sessions["boat"])]
 
 
 @pytest.mark.parametrize("size", [(160, 50), (40, 12), (10, 4)])
