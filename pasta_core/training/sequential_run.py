@@ -30,6 +30,16 @@ __all__ = ["SEQUENTIAL", "train_sequential"]
 SEQUENTIAL = "sequential"
 
 _WEIGHTS = "open_clip_model.safetensors"
+_KEPT = (
+    "open_clip_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+)
+"""What training does not change; a card or figures of the old weights would not be true of the new ones."""
+
 _DONE = "done"
 
 _LARGE = 50_000_000
@@ -111,11 +121,11 @@ def _save(run: UserModelRun, model: ClipUserModel, clip: Path, config: Sequentia
 
 
 def save_clip(network: Any, original: Path, folder: Path) -> None:
-    """Write an open_clip folder with new weights, everything else as in `original`."""
+    """Write an open_clip folder with new weights, its configuration and tokenizer as in `original`."""
     make_directory(folder)
-    for file in original.iterdir():
-        if file.is_file() and file.suffix == ".json":
-            shutil.copyfile(file, folder / file.name)
+    for name in _KEPT:
+        if (original / name).is_file():
+            shutil.copyfile(original / name, folder / name)
     weights = {
         name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -164,6 +165,7 @@ class _Teller:
         self.out = out
         self._main = main
         self._alarmed = 0
+        self._together = False
 
     def line(self, line: Mapping[str, Any]) -> None:
         """One line of metrics, and an alarm for each type that dies."""
@@ -172,6 +174,9 @@ class _Teller:
         if dead > self._alarmed:
             self._alarmed = dead
             self.note(f"{dead} of {len(line['prior'])} types explain almost nobody: fewer may do as well")
+        if _still_together(line) and not self._together:
+            self._together = True
+            self.note("the types have not come apart: more labels a rater are needed, or more steps")
         self.message(progress_line(line))
 
     def stage(self, stage: str) -> None:
@@ -185,6 +190,13 @@ class _Teller:
     def note(self, text: str) -> None:
         if self._main:
             self.out.note(text)
+
+
+def _still_together(line: Mapping[str, Any]) -> bool:
+    """Whether half of a training has told nobody from anybody."""
+    types = len(line["prior"])
+    late = line["step"] >= 0.5 * line["steps"]
+    return types > 1 and late and line["posterior_entropy"] > 0.95 * math.log(types)
 
 
 def progress_line(line: Mapping[str, Any]) -> str:
