@@ -7,7 +7,7 @@ bytes, so a data set that was changed on the disk is read again. An unreadable i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,9 +101,9 @@ class TextRows:
 
 
 @contextmanager
-def reference_writing(root: Path) -> Iterator[EmbeddingWriter]:
+def reference_writing(root: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[EmbeddingWriter]:
     """Remember references, alone: as `writing`, for this shelf."""
-    with writing_in(_folder(root), _HEADER) as writer:
+    with writing_in(_folder(root), _HEADER, waiting) as writer:
         yield writer
 
 

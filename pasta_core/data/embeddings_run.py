@@ -111,7 +111,7 @@ def embed_source(job: EmbeddingJob, source: Source, split: str | None, tally: Ta
         _embed_texts(job, text_writer, texts, summary)
     if summary.stopped:
         return summary
-    with _writing(job, "image", summary) as writer, reference_writing(job.root) as references:
+    with _writing(job, "image", summary) as writer, reference_writing(job.root, job.waiting) as references:
         _embed_images(job, source, split, _ImageRun(writer, references, summary), len(names))
     return summary
 
@@ -172,7 +172,7 @@ def _embed_texts(
         if job.stop():
             summary.stopped = True
             break
-        lacking = {key: text for text in chunk if (key := text_hash(text)) not in writer}
+        lacking = {key: _sayable(text) for text in chunk if (key := text_hash(text)) not in writer}
         if lacking:
             writer.add(list(lacking), job.encoder.embed_texts(list(lacking.values())))
             summary.embedded_texts += len(lacking)
@@ -180,6 +180,11 @@ def _embed_texts(
         if pace.flush_due():
             writer.flush()
         pace.tell(done, summary.embedded_texts)
+
+
+def _sayable(text: str) -> str:
+    """Half of a surrogate pair, which JSON can hold and no tokenizer takes, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 @dataclass

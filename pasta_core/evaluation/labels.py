@@ -113,7 +113,7 @@ class LabelRows:
     def add(
         self, kind: Kind, records: Iterable[Record], image_rows: ImageFinder, text_rows: TextFinder
     ) -> None:
-        """Add the pairs, rankings and sessions of one source; ratings have no metric here.
+        """Add Pick-a-Pic's pairs, rankings and sessions of one source; other labels have no metric.
 
         A rater of a second source is nobody of the first, whatever their names are.
         """
@@ -132,7 +132,7 @@ class LabelRows:
 
     def _add(self, kind: Kind, record: Record, group: str, uses: _Uses) -> None:
         match record:
-            case Pair():
+            case Pair() if kind == Kind.PICKAPIC:
                 found = uses.of(record.images)
                 if found is None:
                     self.left_out += 1

@@ -138,10 +138,9 @@ def embed_data(
     specs = [parse_source(text) for text in sources]
     opened = [open_source(spec) for spec in specs]
     chosen = choice()
-    stop = StopRequest()
-    stop.install()
-    embed = Embedder(chosen, device, out, stop)
-    summaries = [embed(source, split) for source in opened]
+    with StopRequest() as stop:
+        embed = Embedder(chosen, device, out, stop)
+        summaries = [embed(source, split) for source in opened]
     if as_json:
         told = [
             {"source": str(spec), **asdict(summary)} for spec, summary in zip(specs, summaries, strict=True)

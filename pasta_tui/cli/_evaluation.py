@@ -110,7 +110,6 @@ class _Bench:
         self._out = out
         self._device = request.device or usual_device()
         self._prepared: dict[str, _Prepared] = {}
-        self._stop = StopRequest()
 
     def measure(self, folder: Path) -> Evaluation:
         """Measure the model in a folder."""
@@ -133,15 +132,18 @@ class _Bench:
         return evaluation
 
     def _prepare(self, choice: EncoderChoice) -> _Prepared:
-        self._stop.install()
-        embed = Embedder(choice, self._device, self._out, self._stop)
         wanted = [
             (source, split, place)
             for source in self._sources
             for split, place in _splits(source, self._request.split)
         ]
-        for source, split, _ in wanted:
-            embed(source, split)
+        # Only embedding looks for a stop and keeps its work; the rest ends at once.
+        with StopRequest() as stop:
+            embed = Embedder(choice, self._device, self._out, stop)
+            for source, split, _ in wanted:
+                embed(source, split)
+        if stop.made:
+            raise KeyboardInterrupt
         store = EmbeddingStore(choice.store, choice.fingerprint, choice.dtype)
         labels = LabelSets()
         if self._request.top_images:
