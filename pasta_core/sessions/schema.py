@@ -204,7 +204,7 @@ def _storage_error(error: sqlite3.Error, path: Path) -> StorageError:
     code = _primary_code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StorageError(
-            f"the database {path} is locked by another process", "wait for it or end it, then try again"
+            f"another process has locked the database {path}", "wait for it or end it, then try again"
         )
     if code == sqlite3.SQLITE_FULL:
         return StorageError(f"no space left to write {path}", "free some space: what was shown is kept")

@@ -284,7 +284,7 @@ def test_a_locked_database_is_waited_for_and_then_said(
     store = Store(tmp_path)
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StorageError, match="is locked by another process"):
+    with pytest.raises(StorageError, match="another process has locked"):
         store.create(NEW)
     other.execute("ROLLBACK")
     other.close()
