@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
@@ -21,14 +22,16 @@ from pasta_tui.keep import Keeper
 from pasta_tui.plain.opening import Opened
 from pasta_tui.player import Player
 from pasta_tui.preferences import remember_theme
-from pasta_tui.screens.browse import BrowseScreen
-from pasta_tui.screens.end import Ending, EndScreen
 from pasta_tui.screens.help import HelpScreen, help_lines
 from pasta_tui.screens.requests import EndRequest, Next, StartRequest
-from pasta_tui.screens.start import StartScreen
 from pasta_tui.screens.turn import TurnScreen
 from pasta_tui.session_state import SessionView
 from pasta_tui.terminal.graphics import Graphics
+
+if TYPE_CHECKING:
+    from pasta_tui.screens.browse import BrowseScreen
+    from pasta_tui.screens.end import EndScreen
+    from pasta_tui.screens.start import StartScreen
 
 __all__ = ["PastaApp"]
 
@@ -141,9 +144,13 @@ class PastaApp(App[None]):
         return StartScreen(self._desk.profiles(), self._desk.recent, self._desk.clock, self._browse_screen)
 
     def _browse_screen(self) -> BrowseScreen:
+        from pasta_tui.screens.browse import BrowseScreen
+
         return BrowseScreen(self._desk.archive, self._graphics, self._desk.clock, self._desk.target)
 
     def _end_screen(self, view: SessionView, finished: Finished) -> EndScreen:
+        from pasta_tui.screens.end import Ending, EndScreen
+
         return EndScreen(
             Ending(
                 session=finished.session,

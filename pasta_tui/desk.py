@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pasta_core.configuration import Configuration, configure
 from pasta_core.sessions.records import SessionInfo
@@ -16,10 +17,11 @@ from pasta_tui.archive import Archive
 from pasta_tui.plain.files import usable_directory
 from pasta_tui.plain.opening import Opened, begun, resumed
 from pasta_tui.plain.request import Request, new_session
-from pasta_tui.screens.facts import start_facts
 from pasta_tui.screens.requests import StartRequest
-from pasta_tui.screens.start import StartFacts
 from pasta_tui.session_state import SessionView
+
+if TYPE_CHECKING:
+    from pasta_tui.screens.start import StartFacts
 
 __all__ = ["Desk"]
 
@@ -61,6 +63,8 @@ class Desk:
 
     def profiles(self) -> tuple[StartFacts, ...]:
         """What the start screen offers."""
+        from pasta_tui.screens.facts import start_facts
+
         return start_facts(self.request.flags, self.env, self.cwd)
 
     @property

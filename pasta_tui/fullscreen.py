@@ -14,24 +14,9 @@ from pasta_tui.desk import Desk
 from pasta_tui.plain.files import copy_final, usable_directory
 from pasta_tui.plain.request import Request, check_request
 from pasta_tui.preferences import binding_names, check_keys, check_theme
-from pasta_tui.screens.browse import BrowseScreen, SessionList
-from pasta_tui.screens.end import EndScreen
-from pasta_tui.screens.help import HelpScreen
-from pasta_tui.screens.start import StartScreen
-from pasta_tui.screens.turn import TurnScreen
-from pasta_tui.screens.walk import WalkScreen
-from pasta_tui.screens.zoom import ZoomScreen
 from pasta_tui.terminal.graphics import find_graphics
 
-__all__ = ["BINDINGS", "play_full"]
-
-BINDINGS = binding_names(
-    (
-        *(PastaApp, StartScreen, TurnScreen, ZoomScreen, HelpScreen, EndScreen, BrowseScreen, SessionList),
-        WalkScreen,
-    )
-)
-"""The names of everything that keys can be set for."""
+__all__ = ["known_keys", "play_full"]
 
 
 def play_full(request: Request, interface: type[PastaApp] = PastaApp) -> None:
@@ -41,12 +26,27 @@ def play_full(request: Request, interface: type[PastaApp] = PastaApp) -> None:
         check_request(request, config)
     if request.out is not None:
         usable_directory(request.out)
-    check_keys(config.keys, BINDINGS)
+    if config.keys:
+        check_keys(config.keys, known_keys())
     graphics = find_graphics(config.graphics, os.environ, sys.stdin, sys.stdout)
     app = interface(Desk(request, config, os.environ, Path.cwd()), graphics)
     check_theme(config.theme, app.available_themes)
     app.run()
     _farewell(app, request, Output(os.environ))
+
+
+def known_keys() -> list[str]:
+    """The names of everything that keys can be set for."""
+    from pasta_tui.screens.browse import BrowseScreen, SessionList
+    from pasta_tui.screens.end import EndScreen
+    from pasta_tui.screens.help import HelpScreen
+    from pasta_tui.screens.start import StartScreen
+    from pasta_tui.screens.turn import TurnScreen
+    from pasta_tui.screens.walk import WalkScreen
+    from pasta_tui.screens.zoom import ZoomScreen
+
+    played = (PastaApp, StartScreen, TurnScreen, ZoomScreen, HelpScreen, EndScreen)
+    return binding_names((*played, BrowseScreen, SessionList, WalkScreen))
 
 
 def _farewell(app: PastaApp, request: Request, out: Output) -> None:

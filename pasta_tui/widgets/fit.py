@@ -8,12 +8,26 @@ from math import ceil
 
 from pasta_tui.terminal.text import wrap
 
-__all__ = ["GUTTER", "TITLE", "Fit", "Layout", "Place", "Texts", "fit", "lay_out", "moved", "text_lines"]
+__all__ = [
+    "GAP",
+    "GUTTER",
+    "TITLE",
+    "Fit",
+    "Layout",
+    "Place",
+    "Texts",
+    "fit",
+    "lay_out",
+    "moved",
+    "text_lines",
+]
 
 GUTTER = 1
 """Cells on the left of every picture, where the selected one is marked."""
 TITLE = 1
 """Lines of a column's title."""
+GAP = 1
+"""Lines above the selected column's larger pictures."""
 _LEAST_TEXT = 3
 """Lines kept for the prompts where they are shown."""
 _WORTH_IT = 1.4
@@ -108,7 +122,8 @@ def lay_out(
     shape = fit(columns, images, width, max(1, height - TITLE - least), aspect)
     left = max(0, height - TITLE - shape.lines)
     texts = text_lines(prompts, shape, width, left)
-    large = min(left - texts.columns - texts.detail, ceil((width // images - GUTTER) / aspect))
+    left -= texts.columns + texts.detail + GAP
+    large = min(left, ceil((width // images - GUTTER) / aspect))
     if columns < 2 or large * aspect < _WORTH_IT * _side(shape, aspect):
         large = 0
     return Layout(shape, texts, large)

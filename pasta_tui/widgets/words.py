@@ -46,7 +46,7 @@ def status(view: SessionView, selected: int, critique: str, take: str, rater: st
 
     `take` is the key that confirms, `critique` goes with the choice, `rater` chooses if it is not empty.
     """
-    said = Content.assemble((f"  saying “{critique}”", "$secondary")) if critique else Content()
+    said = Content.assemble((f"  saying “{critique}”", "bold")) if critique else Content()
     match view.stage:
         case Stage.ASKING if rater:
             return Content.assemble((f"{rater} chooses", "bold"))

@@ -18,7 +18,7 @@ from pasta_core.errors import InvalidInput
 from pasta_core.sessions.store import Store
 from pasta_tui.app import PastaApp
 from pasta_tui.desk import Desk
-from pasta_tui.fullscreen import BINDINGS
+from pasta_tui.fullscreen import known_keys
 from pasta_tui.plain.request import Request
 from pasta_tui.preferences import check_keys, check_theme, remember_theme
 from pasta_tui.screens.end import EndScreen
@@ -324,9 +324,10 @@ def test_colours_are_remembered_among_other_settings(tmp_path: Path) -> None:
 
 
 def test_unknown_keys_and_colours_are_refused_by_name() -> None:
-    check_keys({"turn.take": "t", "quit": "q"}, BINDINGS)
+    known = known_keys()
+    check_keys({"turn.take": "t", "quit": "q", "end.new": "m"}, known)
     with pytest.raises(InvalidInput, match=r"turn\.tak") as refused:
-        check_keys({"turn.tak": "t"}, BINDINGS)
+        check_keys({"turn.tak": "t"}, known)
     assert "turn.take" in refused.value.hint
     with pytest.raises(InvalidInput) as refused:
         check_theme("beige", ["nord", "dracula"])
