@@ -61,7 +61,7 @@ class EndScreen(Screen[EndRequest]):
         Binding("o", "open", "Open", id="end.open", tooltip="Open the selected image in your image viewer."),
         Binding("f", "folder", "Folder", id="end.folder", tooltip="Open the folder that the images lie in."),
         Binding("b", "browse", "Browse", id="end.browse", tooltip="Look through past sessions."),
-        Binding("q", "leave", "Quit", id="end.quit", tooltip="Leave; everything is kept."),
+        Binding("q", "leave", "Quit", id="end.quit", show=False, tooltip="Leave; everything is kept."),
         Binding("escape", "back", "Back", id="end.back", tooltip="Back to all images."),
     ]
 
@@ -94,6 +94,7 @@ class EndScreen(Screen[EndRequest]):
         """Show the pictures; the way is in sight at its end."""
         ending = self._ending
         self.set_class(ending.blind or not ending.way, "-untold")
+        self.set_class(len(ending.way) < 2, "-short")
         if ending.way and not ending.blind:
             self.query_one("#final", Static).update(Content(clean(ending.way[-1]).text))
         self.query_one(Gallery).show(ending.images)
