@@ -16,7 +16,7 @@ from pasta_core.microworld.eyes import Eyes
 from pasta_core.microworld.recipes.clip_bars import recall_at_one
 from pasta_core.microworld.recipes.dataset import draw_held_out
 from pasta_core.microworld.recipes.eyes_recipe import accuracy
-from pasta_core.microworld.recipes.painter_bars import painter_accuracy
+from pasta_core.microworld.recipes.painter_bars import BARS, painter_accuracy
 from pasta_core.painter.diffusers_painter import DiffusersPainter
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
@@ -63,6 +63,7 @@ def test_the_painter_paints_as_well_as_its_card_says(eyes: Eyes) -> None:
     painter = DiffusersPainter.load(load_profile("micro", locate({})).painter, lanes=2)
     count = 160
     measured = painter_accuracy(painter, eyes, count, 1, lambda done, total: None)
+    assert all(measured[name] >= bar for name, bar in BARS.items()), measured
     for name, stated in _card("painter")["painted"].items():
         error = math.sqrt(stated * (1 - stated) / count) + 1 / count
         assert abs(measured[name] - stated) < 4 * error, name

@@ -64,7 +64,8 @@ with 8x8x8 latents, {steps} DDIM steps, guidance {guidance}.
 **Data.** Drawn training scenes with captions in many phrasings, attributes left out, abstract ideas, unknown
 words; none of the held-out scenes. **Recipe.** `autoencoder_recipe.py`, `painter_text.py` (the text encoders
 learn to name what a caption says, then are frozen) and `painter_recipe.py` (v-prediction, zero terminal SNR,
-averaged weights) under `pasta_core/microworld/recipes/`.
+averaged weights; `latent_recogniser.py`, which has no part in the eyes, tells the denoiser in training what
+its pictures do not show) under `pasta_core/microworld/recipes/`.
 
 **Measured**: one picture for each of {count:,} held-out scenes from a full caption, judged by the eyes:
 

@@ -7,6 +7,7 @@ picture's brightness and palette would otherwise stay near the training mean.
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class PainterRecipe:
     """What the shipped denoiser was trained with."""
 
     channels: tuple[int, int] = (128, 160)
-    steps: int = 7200
+    steps: int = 6800
     batch: int = 64
     peak_rate: float = 1e-3
     average: float = 0.999
@@ -273,3 +274,12 @@ def save_pipeline(
     )
     pipeline.to(dtype=torch.float16)
     pipeline.save_pretrained(out, safe_serialization=True, max_shard_size=shard)
+    for file in out.glob("**/*.json"):
+        _forget_origin(file)
+
+
+def _forget_origin(file: Path) -> None:
+    """Take out the folder that a part was loaded from: it names the machine that trained it."""
+    config = json.loads(file.read_text(encoding="utf-8"))
+    if isinstance(config, dict) and config.pop("_name_or_path", None) is not None:
+        file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
