@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol, cast
+from typing import IO, Protocol
 
 from pasta_core.data.images import FileImage, ImageReference, MemberImage, UnreadableImage
 from pasta_core.errors import InvalidInput
@@ -118,14 +118,19 @@ class TarImages:
         return {PurePosixPath(name).name: place for name, place in self._members.items()}
 
     @cached_property
-    def _stream(self) -> IO[bytes]:
-        return cast(IO[bytes], gzip.open(self.path)) if self.compressed else self.path.open("rb")
+    def _unpacked(self) -> gzip.GzipFile:
+        return gzip.open(self.path)
 
     def _read(self, offset: int, size: int) -> bytes:
         try:
-            with self._lock:
-                self._stream.seek(offset)
-                data = self._stream.read(size)
+            if self.compressed:
+                with self._lock:
+                    self._unpacked.seek(offset)
+                    data = self._unpacked.read(size)
+            else:
+                with self.path.open("rb") as file:
+                    file.seek(offset)
+                    data = file.read(size)
         except _DAMAGED as error:
             raise UnreadableImage(f"a member of {self.path} cannot be read ({error})") from error
         if len(data) < size:

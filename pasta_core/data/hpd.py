@@ -163,7 +163,7 @@ def _rankings(path: Path, images: _Images, tally: Tally) -> Iterator[Ranking]:
         for index, annotation in enumerate(_annotations(entry)):
             raw = annotation.get("rank") if isinstance(annotation, dict) else None
             own = _ranks(raw, len(found))
-            if own is None:
+            if own is None or (ordered and not _is_order(own)):
                 tally.skip("an annotator's rank does not order its images")
                 continue
             user = annotation.get("user_hash")
@@ -183,9 +183,13 @@ def _ranks(raw: object, count: int) -> tuple[float, ...] | None:
         return None
     if not all(isinstance(rank, (int, float)) and not isinstance(rank, bool) for rank in raw):
         return None
-    low = min(raw)
-    ranks = tuple(float(rank) + (low == 0) for rank in raw)
-    return ranks if min(ranks) >= 1 and max(ranks) <= count else None
+    ranks = [rank + (0 in raw) for rank in raw]
+    return tuple(map(float, ranks)) if all(1 <= rank <= count for rank in ranks) else None
+
+
+def _is_order(ranks: Sequence[float]) -> bool:
+    """Whether they are 1 to n without ties."""
+    return sorted(ranks) == list(range(1, len(ranks) + 1))
 
 
 def _inverse(order: Sequence[float]) -> tuple[float, ...]:
@@ -207,8 +211,8 @@ def _annotations_are_orders(path: Path) -> bool:
         count = len(rank) if isinstance(rank, list) else 0
         averaged = _ranks(rank, count)
         own = [_ranks(one.get("rank"), count) for one in _annotations(entry) if isinstance(one, dict)]
-        strict = [one for one in own if one is not None and sorted(one) == list(range(1, count + 1))]
-        if averaged is None or not strict:
+        strict = [one for one in own if one is not None and _is_order(one)]
+        if not averaged or not strict:
             continue
         as_ranks += _agreement(averaged, np.mean(strict, axis=0))
         as_orders += _agreement(averaged, np.mean([_inverse(one) for one in strict], axis=0))

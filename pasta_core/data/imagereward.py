@@ -18,6 +18,9 @@ __all__ = ["ImageReward"]
 
 _FOLDERS = ("", "images", "test_images", "test")
 
+LAST = 1000
+"""Ranks leave gaps, but none this large."""
+
 
 @dataclass(frozen=True)
 class ImageReward:
@@ -91,7 +94,9 @@ def _ranks(entry: Mapping[str, Any]) -> tuple[float, ...] | None:
         return None
     if not all(isinstance(file, str) for file in files):
         return None
-    if not all(isinstance(rank, int) and not isinstance(rank, bool) and rank >= 1 for rank in ranking):
+    if not all(
+        isinstance(rank, int) and not isinstance(rank, bool) and 1 <= rank <= LAST for rank in ranking
+    ):
         return None
     return tuple(float(rank) for rank in ranking)
 

@@ -6,16 +6,14 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pasta_core.configuration import Configuration, configure
+from pasta_core.microworld.ratings.order import Order
 from pasta_tui.cli._connect import worker_for
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._run import run_until_stopped
 from pasta_tui.plain.files import usable_directory
-
-if TYPE_CHECKING:
-    from pasta_core.microworld.ratings.build import Order
 
 __all__ = ["write_ratings"]
 
@@ -25,8 +23,6 @@ def write_ratings(
 ) -> None:
     """Build the data set that was asked for, and say how to read it."""
     import platformdirs
-
-    from pasta_core.microworld.ratings.build import Order
 
     out = Output(os.environ, as_json)
     asked = Order(**order)

@@ -21,7 +21,8 @@ from pasta_core.domain import Comparison
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.raters import PlantedRater, RaterSheet
 from pasta_core.microworld.ratings.answers import TIE, Panel, Verdicts, rate_turn
-from pasta_core.microworld.ratings.build import Order, build_ratings
+from pasta_core.microworld.ratings.build import build_ratings
+from pasta_core.microworld.ratings.order import Order
 from pasta_core.microworld.ratings.pool import PoolPlan, paint_pool
 from pasta_core.microworld.ratings.population import FIRST_INDIVIDUAL, Population
 from pasta_core.microworld.ratings.study import StudyModels
@@ -290,7 +291,9 @@ def test_populations() -> None:
         Population.sample("everybody", 4, None, 0, ASSETS)
 
 
-@pytest.mark.parametrize(("name", "value"), [("format", "csv"), ("raters", 0), ("labels", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("format", "csv"), ("raters", 0), ("labels", 0), ("population", "all")]
+)
 def test_a_wrong_order_is_refused(name: str, value: object) -> None:
     with pytest.raises(InvalidInput):
         Order(**{"format": "hpd", "raters": 2, "labels": 3, name: value})

@@ -111,13 +111,24 @@ def test_older_copies_have_no_annotations_and_ranks_may_count_from_zero(tmp_path
     assert [ranking.ranks for ranking in rankings] == [(3.0, 1.0, 4.0, 2.0)]
 
 
+_MISFITS: list[object] = [
+    [1, 2, 3],
+    [1, 2, 3, 9],
+    ["1", "2", "3", "4"],
+    [],
+    None,
+    [1, float("nan"), 2, 3],
+    [1, 2, 3, 10**400],
+]
+
+
 def test_ranks_that_do_not_fit(tmp_path: Path) -> None:
-    rows = [_ranked([]) | {"rank": rank} for rank in ([1, 2, 3], [1, 2, 3, 9], ["1", "2", "3", "4"], None)]
+    rows = [_ranked([]) | {"rank": rank} for rank in _MISFITS]
     write_json(tmp_path / "test.json", [*rows, _ranked([[1, 2, 3]])])
     rankings, tally = read("hpd", tmp_path)
     assert len(rankings) == 1
     assert tally.skipped == {
-        "the rank does not order its images": 4,
+        "the rank does not order its images": len(_MISFITS),
         "an annotator's rank does not order its images": 1,
     }
 

@@ -5,45 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from pasta_core.domain import Painter
-from pasta_core.errors import InvalidInput
 from pasta_core.files import write_atomically
 from pasta_core.microworld.ratings import hpd, pickapic, sac, study
 from pasta_core.microworld.ratings.answers import Panel
+from pasta_core.microworld.ratings.order import Order
 from pasta_core.microworld.ratings.pool import Report, paint_pool
 from pasta_core.microworld.ratings.population import Population
 
-__all__ = ["FORMATS", "TRUTH", "Order", "build_ratings", "fingerprint"]
+__all__ = ["TRUTH", "build_ratings", "fingerprint"]
 
 _LABELLED: Mapping[str, ModuleType] = {"pickapic": pickapic, "hpd": hpd, "sac": sac}
-FORMATS = (*_LABELLED, "pasta")
-
 TRUTH = "truth.json"
 """Beside the data: which planted rater hides behind each name. No reader looks at it."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is asked for: `labels` are per rater (pasta: one session each), `images` of the training pool."""
-
-    format: str
-    raters: int
-    seed: int = 0
-    test_raters: int | None = None
-    labels: int = 25
-    images: int | None = None
-    population: str = "archetypes"
-
-    def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise InvalidInput(f"there is no format {self.format!r}", f"choose one of {', '.join(FORMATS)}")
-        for name, value in (("raters", self.raters), ("labels", self.labels)):
-            if value < 1:
-                raise InvalidInput(f"{name} is {value}", "choose 1 or more")
 
 
 async def build_ratings(

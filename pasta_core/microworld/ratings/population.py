@@ -9,20 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from pasta_core.errors import InvalidInput
 from pasta_core.microworld.eyes import Eyes
 from pasta_core.microworld.raters import Archetype, PlantedRater, RaterSheet
+from pasta_core.microworld.ratings.order import check_population
 from pasta_core.seeds import derive_seed
 
-__all__ = ["FIRST_INDIVIDUAL", "POPULATIONS", "SPLITS", "Member", "Population"]
+__all__ = ["FIRST_INDIVIDUAL", "SPLITS", "Member", "Population"]
 
 SPLITS = ("train", "validation", "test")
 
 FIRST_INDIVIDUAL: Mapping[str, int] = {"train": 0, "validation": 20_000, "test": 30_000}
 """Each split's individuals count from here, so that no rater is ever in two splits, whoever draws them."""
-
-POPULATIONS = ("archetypes", "unseen", "continuous")
-"""The eight archetypes, the two that training never meets, or a taste of one's own between all eight."""
 
 SHARE = {"train": 1.0, "validation": 0.125, "test": 0.25}
 """Raters of each split for every rater of the train split."""
@@ -62,8 +59,7 @@ class Population:
 
         The same arguments always name the same individuals; `seed` only decides continuous tastes here.
         """
-        if kind not in POPULATIONS:
-            raise InvalidInput(f"there is no population {kind!r}", f"choose one of {', '.join(POPULATIONS)}")
+        check_population(kind)
         sheet = RaterSheet.load(assets)
         counts = {split: max(1, round(raters * share)) for split, share in SHARE.items()}
         counts["test"] = counts["test"] if test_raters is None else test_raters
