@@ -26,12 +26,12 @@ from pasta_tui.screens.help import HelpScreen, help_lines
 from pasta_tui.screens.requests import EndRequest, Next, StartRequest
 from pasta_tui.screens.turn import TurnScreen
 from pasta_tui.session_state import SessionView
+from pasta_tui.terminal.driver import ForgivingDriver
 from pasta_tui.terminal.graphics import Graphics
 
 if TYPE_CHECKING:
     from pasta_tui.screens.browse import BrowseScreen
     from pasta_tui.screens.end import EndScreen
-    from pasta_tui.screens.start import StartScreen
 
 __all__ = ["PastaApp"]
 
@@ -61,7 +61,7 @@ class PastaApp(App[None]):
     ]
 
     def __init__(self, desk: Desk, graphics: Graphics) -> None:
-        super().__init__()
+        super().__init__(driver_class=ForgivingDriver)
         self.finished: list[Finished] = []
         self.opened: Opened | None = None
         self.failure: Exception | None = None
@@ -140,7 +140,11 @@ class PastaApp(App[None]):
             case Next.QUIT:
                 raise _Left
 
+    # These screens come later than the first paint, and so do their imports.
+
     def _start_screen(self) -> Screen[StartRequest | None]:
+        from pasta_tui.screens.start import StartScreen
+
         return StartScreen(self._desk.profiles(), self._desk.recent, self._desk.clock, self._browse_screen)
 
     def _browse_screen(self) -> BrowseScreen:
