@@ -11,6 +11,7 @@ from typing import Any
 from pasta_core.configuration import Configuration, configure
 from pasta_core.microworld.ratings.order import Order
 from pasta_tui.cli._connect import worker_for
+from pasta_tui.cli._errors import Stopped
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._run import run_until_stopped
 from pasta_tui.plain.files import usable_directory
@@ -29,24 +30,28 @@ def write_ratings(
     config = configure(flags, os.environ, Path.cwd())
     target = usable_directory(directory)
     folder = work or platformdirs.PlatformDirs("pasta", appauthor=False).user_cache_path / "ratings"
-    raters = run_until_stopped(_build(asked, config, folder.absolute(), target, out))
-    source = f"{asked.format}:{target}"
+    try:
+        made = run_until_stopped(_build(asked, config, folder.absolute(), target, out))
+    except Stopped:
+        out.message("what was painted is kept; the same command goes on from there")
+        raise
     if as_json:
-        out.document({"source": source, "raters": raters, "truth": str(target / "truth.json")})
+        out.document(made)
         return
-    out.data(source)
-    out.message(f"look at it with: pasta data check {source}")
+    out.data(made["source"])
+    out.message(f"look at it with: pasta data check {made['source']}")
 
 
 async def _build(
     order: Order, config: Configuration, work: Path, target: Path, out: Output
-) -> dict[str, int]:
-    """Build with a worker's models; returns the raters of each split."""
-    from pasta_core.microworld.ratings.build import build_ratings, fingerprint
+) -> dict[str, Any]:
+    """Build with a worker's models; returns what was made (docs/json.md)."""
+    from pasta_core.microworld.ratings.build import TRUTH, build_ratings, fingerprint
     from pasta_core.microworld.ratings.study import StudyModels
 
     worker = worker_for(config, config.profile, out.note)
-    folder = work / fingerprint(config.profile.painter.model, config.profile.writer.model)
+    models_here = fingerprint(config.profile.painter.model, config.profile.writer.model)
+    folder = work / f"{config.profile.name}-{models_here}"
     doing = "running sessions" if order.format == "pasta" else "painting"
     try:
         out.progress("starting the models")
@@ -58,7 +63,12 @@ async def _build(
     finally:
         out.end_progress()
         await worker.close()
-    return {split: len(population.of(split)) for split in ("train", "validation", "test")}
+    return {
+        "source": f"{order.format}:{target}",
+        "raters": {split: len(population.of(split)) for split in ("train", "validation", "test")},
+        "raters_sha256": population.sheet.sha256,
+        "truth": str(target / TRUTH),
+    }
 
 
 class _Progress:

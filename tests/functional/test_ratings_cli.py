@@ -35,6 +35,7 @@ def test_a_killed_run_goes_on_and_is_read_back(tmp_path: Path) -> None:
     run = pasta(*ORDER, *places, "--json")
     assert run.returncode == 0, run.stderr
     document = json.loads(run.stdout)
+    assert len(document.pop("raters_sha256")) == 64
     assert document == {
         "source": f"sac:{out}",
         "raters": {"train": 1, "validation": 1, "test": 1},
