@@ -47,8 +47,8 @@ def session_metrics(
 
     The posterior starts at the prior and takes in each choice after it was foreseen; nothing later is known.
     A choice is foreseen where the chosen column is the likeliest, or for 1/n where it is one of n that are;
-    its loss is -log of the mixture's probability. `cross_turn_accuracy` asks whether the images chosen in a
-    turn are better than those chosen the turn before, with the posterior of the choices up to then: right
+    its loss is -log of the mixture's probability. `cross_turn_accuracy` asks whether the column selected in a
+    turn is better than that of the turn before, with the posterior of the choices up to then: right
     where the mixture's p - (1 - p) has the sign of the answer, for "same" where it is below 0.1, as in §6.2.
     Chance guesses columns uniformly, and signs with small differences.
     """
@@ -66,7 +66,7 @@ def session_metrics(
             accuracy.add(float(turn.choice in best) / len(best), share, session.rater)
             loss.add(-float(mixed[turn.choice]), -float(np.log(share)), session.rater)
             belief = observe(belief, choices[:, turn.choice])
-            chosen = utilities[:, turn.choice]
+            chosen = utilities[:, turn.choice if turn.selected is None else turn.selected]
             if before is not None and before[0] == turn.number - 1 and turn.comparison is not None:
                 difference = float(np.tanh((chosen - before[1]) / 2) @ probabilities(belief))
                 same = turn.comparison is Comparison.SAME

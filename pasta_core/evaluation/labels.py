@@ -86,6 +86,7 @@ class RowTurn:
     columns: tuple[tuple[int, ...], ...]
     choice: int
     comparison: Comparison | None
+    selected: int | None
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,9 @@ class LabelRows:
                 self.left_out += 1
                 continue
             comparison = None if turn.rating is None else turn.rating.comparison
-            yield RowTurn(turn.number, whole, turn.choice, comparison)
+            again = turn.choice if turn.rating is None else turn.rating.preferred
+            selected = again if 0 <= again < len(columns) else None
+            yield RowTurn(turn.number, whole, turn.choice, comparison, selected)
 
     def series(self, scores: Array, by_prompt: bool = False) -> list[PairSeries]:
         """The pairs of each rater in the order of time, with scores (u, K) of all uses.
@@ -196,6 +199,7 @@ class LabelRows:
                         tuple(scores[list(column)] for column in turn.columns),
                         turn.choice,
                         turn.comparison,
+                        turn.selected,
                     )
                     for turn in session.turns
                 ),

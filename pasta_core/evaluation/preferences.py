@@ -78,14 +78,16 @@ class ScoredRanking:
 class ScoredTurn:
     """Turn `number`: `columns[l]` (M, K) are the scores of column l's images, `choice` the chosen one.
 
-    `comparison` is what the rater said of its images against those chosen the turn before, where that is
-    known.
+    `comparison` is what the rater said of its images against those of the turn before, where that is known,
+    and `selected` the column it speaks of: the one reconfirmed when the question was asked (App. B.2), which
+    may differ from the choice; None where they are the same.
     """
 
     number: int
     columns: tuple[Array, ...]
     choice: int
     comparison: Comparison | None = None
+    selected: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -267,6 +267,19 @@ def test_a_turn_is_compared_with_the_one_before_it_alone() -> None:
     assert session_metrics([session], Softmax()).cross_turn_accuracy is NOTHING
 
 
+def test_what_was_reconfirmed_is_compared_and_what_was_chosen_is_foreseen() -> None:
+    columns = (np.array([[0.0, 0.0]]), np.array([[2.0, 2.0]]))
+    turns = (
+        ScoredTurn(1, columns, 1, selected=0),
+        ScoredTurn(2, columns, 1, Comparison.BETTER, selected=1),
+    )
+    metrics = session_metrics([ScoredSession("a", turns)], Softmax())
+    assert metrics.choice_accuracy.value == 1
+    assert metrics.cross_turn_accuracy.value == 1
+    unchanged = tuple(ScoredTurn(turn.number, columns, 1, turn.comparison) for turn in turns)
+    assert session_metrics([ScoredSession("a", unchanged)], Softmax()).cross_turn_accuracy.value == 0
+
+
 def test_columns_may_hold_different_numbers_of_images() -> None:
     columns = (np.array([[0.0, 0.0], [2.0, 2.0]]), np.array([[1.0, 1.0]]))
     metrics = session_metrics([ScoredSession("a", (ScoredTurn(1, columns, 0),))], Softmax())
