@@ -29,13 +29,13 @@ class PlantedComparison:
     """A model against what could be known.
 
     `gap_closed` lies between the floor (K = 1) and the oracle; `types` and `bayes` are adjusted Rand indices
-    with the true archetypes.
+    with the true archetypes, None where every rater has a taste of their own.
     """
 
     oracle: Metric
     gap_closed: Metric
-    types: float
-    bayes: float
+    types: float | None
+    bayes: float | None
     raters_sha256: str
 
 
@@ -47,7 +47,8 @@ class Yardstick:
         self._truth = truth
         self._seed = seed
         self._oracle = judgements(oracle_series(truth, labels), by_probability(np.ones(1)))
-        self._bayes = type_recovery(truth, bayes_archetypes(truth, labels)[0])
+        self._typed = all(member.weights is None for member in truth.members.values())
+        self._bayes = type_recovery(truth, bayes_archetypes(truth, labels)[0]) if self._typed else None
 
     def compare(
         self, series: Sequence[PairSeries], prior: Array, floor: Judgements | None = None
@@ -65,7 +66,7 @@ class Yardstick:
             gap_closed=NOTHING
             if floor is None
             else gap_closed(judged.right, floor.right, oracle.right, oracle.raters, self._seed),
-            types=type_recovery(self._truth, recovered_types(series, prior)),
+            types=type_recovery(self._truth, recovered_types(series, prior)) if self._typed else None,
             bayes=self._bayes,
             raters_sha256=self._truth.population.sheet.sha256,
         )

@@ -53,10 +53,9 @@ def _planted_lines(comparison: PlantedComparison) -> Iterator[str]:
     yield _row("oracle's accuracy", comparison.oracle)
     if comparison.gap_closed.n:
         yield _row("gap to it closed", comparison.gap_closed)
-    yield (
-        f"{'types, adjusted Rand':24} {comparison.types:8.4f}  "
-        f"Bayes classifier {comparison.bayes:.4f}, raters {comparison.raters_sha256[:12]}"
-    )
+    if comparison.types is not None and comparison.bayes is not None:
+        yield f"{'types, adjusted Rand':24} {comparison.types:8.4f}  Bayes classifier {comparison.bayes:.4f}"
+    yield f"{'raters.toml':24} {comparison.raters_sha256[:12]}"
 
 
 def _row(title: str, metric: Metric) -> str:

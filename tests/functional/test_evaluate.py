@@ -18,7 +18,7 @@ from pasta_core.paths import find_assets
 from pasta_core.users.model_files import save_user_model
 from pasta_core.users.user_model import UserModel, UserModelConfig
 from pasta_tui.cli.app import run
-from tests.support.preference_sets import write_hpd_test
+from tests.support.preference_sets import write_hpd_test, write_planted_pickapic
 
 Capture = pytest.CaptureFixture[str]
 
@@ -116,6 +116,29 @@ def test_a_sweep_draws_its_curves_and_the_types_show_their_pictures(place: Path,
     assert "2 types" in captured.out
     assert "●" in captured.err
     assert captured.out.splitlines()[-1] == str(figures / "user-types.svg")
+
+
+@pytest.mark.parametrize(("population", "typed"), [("archetypes", True), ("continuous", False)])
+def test_planted_raters_are_measured_against_what_they_are(
+    place: Path, tmp_path: Path, capsys: Capture, population: str, typed: bool
+) -> None:
+    data = f"pickapic:{write_planted_pickapic(tmp_path / 'planted', population)}"
+    command = ["evaluate", "user-model", "--sweep", str(place / "models"), "--types", "1,2", "--data", data]
+    command += ["--planted", "--variants", "--out", str(tmp_path)]
+    assert pasta(place, *command, "--json") == 0
+    one, two = json.loads(capsys.readouterr().out)["types"].values()
+    assert one["planted"]["gap_closed"]["value"] == 0
+    assert two["planted"]["gap_closed"]["n"] == two["pickapic_accuracy"]["n"] > 100
+    assert two["planted"]["oracle_accuracy"]["value"] > 0.8 > two["pickapic_accuracy"]["value"]
+    assert two["pickscore_accuracy"]["n"] > 10
+    for found in (one["planted"], two["planted"]):
+        assert (
+            (found["types_adjusted_rand"] is not None) == (found["bayes_adjusted_rand"] is not None) == typed
+        )
+    if typed:
+        assert one["planted"]["types_adjusted_rand"] == 0 < one["planted"]["bayes_adjusted_rand"]
+    assert pasta(place, *command) == 0
+    assert one["planted"]["raters_sha256"][:12] in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pasta_core.microworld.captions import caption, sample_mention
 from pasta_core.microworld.drawer import draw
 from pasta_core.microworld.grammar import sample_scene
+from pasta_core.microworld.ratings import pickapic
+from pasta_core.microworld.ratings.answers import Panel
+from pasta_core.microworld.ratings.build import TRUTH
+from pasta_core.microworld.ratings.pool import Pool
+from pasta_core.microworld.ratings.population import Population
+from pasta_core.paths import find_assets
 
-__all__ = ["write_hpd_test"]
+LABELS = 16
+
+__all__ = ["write_hpd_test", "write_planted_pickapic"]
 
 
 def write_hpd_test(folder: Path, groups: int, annotators: int = 2, images: int = 9) -> Path:
@@ -41,6 +50,22 @@ def write_hpd_test(folder: Path, groups: int, annotators: int = 2, images: int =
             }
         )
     (folder / "test.json").write_text(json.dumps(entries))
+    return folder
+
+
+def write_planted_pickapic(folder: Path, population: str = "archetypes", raters: int = 16) -> Path:
+    """Pick-a-Pic's layout, labelled by planted raters, of drawn pictures; the truth lies beside it."""
+    people = Population.sample(population, 8, raters, 0, find_assets())
+    panels = {}
+    for plan in pickapic.plans(people, LABELS, None, 0):
+        shape = (plan.prompts, plan.per_prompt)
+        rng = random.Random(plan.split)
+        scenes = [[sample_scene(rng) for _ in range(shape[1])] for _ in range(shape[0])]
+        pixels = np.stack([[draw(scene, number) for number, scene in enumerate(row)] for row in scenes])
+        prompts = tuple(caption(sample_mention(rng, row[0], 0.4), rng) for row in scenes)
+        panels[plan.split] = Panel(Pool(plan.split, prompts, pixels), people.sheet, people.eyes)
+    names = pickapic.write(people, panels, LABELS, 0, folder)
+    (folder / TRUTH).write_text(json.dumps(people.truth(names)))
     return folder
 
 
