@@ -30,6 +30,7 @@ from pasta_core.microworld.ratings.population import Member, Population
 from pasta_core.seeds import derive_seed
 
 __all__ = [
+    "TRUTH",
     "PlantedLabels",
     "Truth",
     "bayes_archetypes",

@@ -17,7 +17,6 @@ from pasta_core.data.records import Source, Tally
 from pasta_core.data.sources import open_source, parse_source
 from pasta_core.domain import Embedding, Pixels
 from pasta_core.errors import Cancelled
-from pasta_core.evaluation.torch_model import usual_device
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._stopping import StopRequest
 
@@ -64,6 +63,7 @@ class _LazyClip:
 
     @cached_property
     def _clip(self) -> ClipEncoder:
+        from pasta_core.evaluation.torch_model import usual_device
         from pasta_core.users.clip import ClipEncoder
 
         self._out.progress("loading CLIP")

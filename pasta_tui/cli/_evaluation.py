@@ -17,12 +17,6 @@ from pasta_core.evaluation.labels import LabelRows, Tables, score_uses
 from pasta_core.evaluation.pairs import by_probability, judgements
 from pasta_core.evaluation.plots import require_matplotlib
 from pasta_core.evaluation.top_images import best_images, write_sheets
-from pasta_core.evaluation.torch_model import (
-    UserModelPreferences,
-    check_encoder,
-    encoder_folder,
-    usual_device,
-)
 from pasta_core.evaluation.user_model import Evaluation, LabelSets, evaluate_user_model
 from pasta_core.paths import locate
 from pasta_tui.cli._embedding import Embedder, EncoderChoice
@@ -33,6 +27,7 @@ from pasta_tui.cli._stopping import StopRequest
 if TYPE_CHECKING:
     from pasta_core.evaluation.planted import Truth
     from pasta_core.evaluation.planted_report import PlantedComparison
+    from pasta_core.evaluation.torch_model import UserModelPreferences
 
 __all__ = ["Request", "evaluate"]
 
@@ -108,13 +103,19 @@ class _Bench:
         self._request = request
         self._sources = sources
         self._out = out
-        self._device = request.device or usual_device()
         self._prepared: dict[str, _Prepared] = {}
 
     def measure(self, folder: Path) -> Evaluation:
         """Measure the model in a folder."""
+        from pasta_core.evaluation.torch_model import (
+            UserModelPreferences,
+            check_encoder,
+            encoder_folder,
+            usual_device,
+        )
+
         request = self._request
-        model = UserModelPreferences.load(folder, self._device)
+        model = UserModelPreferences.load(folder, request.device or usual_device())
         default = EncoderChoice.of(request.profile, None, request.store, request.dtype)
         own = encoder_folder(folder, default.folder)
         choice = default
@@ -139,7 +140,7 @@ class _Bench:
         ]
         # Only embedding looks for a stop and keeps its work; the rest ends at once.
         with StopRequest() as stop:
-            embed = Embedder(choice, self._device, self._out, stop)
+            embed = Embedder(choice, self._request.device, self._out, stop)
             for source, split, _ in wanted:
                 embed(source, split)
         if stop.made:
@@ -184,7 +185,7 @@ def _splits(source: Source, split: str) -> Iterator[tuple[str, str]]:
 
 def _truth(sources: Sequence[Source]) -> Truth:
     """Who the raters of the one Pick-a-Pic source are."""
-    from pasta_core.evaluation.planted import Truth
+    from pasta_core.evaluation.planted import TRUTH, Truth
 
     found = [source for source in sources if source.kind == Kind.PICKAPIC]
     if len(found) != 1:
@@ -192,7 +193,10 @@ def _truth(sources: Sequence[Source]) -> Truth:
             f"--planted needs one --data pickapic:PATH, there are {len(found)}",
             "write one with 'pasta microworld ratings --format pickapic'",
         )
-    return Truth.load(found[0].path, locate(os.environ).assets)
+    # A shard's truth lies beside the folder of the shards.
+    path = found[0].path.absolute()
+    folders = [folder for folder in (path, *path.parents[:2]) if (folder / TRUTH).is_file()]
+    return Truth.load(folders[0] if folders else path, locate(os.environ).assets)
 
 
 def _compared(

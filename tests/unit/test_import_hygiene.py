@@ -43,6 +43,8 @@ def test_version_needs_neither_typer_nor_anything_heavy() -> None:
         ("session", "--help"),
         ("sessions", "--help"),
         ("microworld", "build", "--help"),
+        ("data", "embed", "--help"),
+        ("evaluate", "user-model", "--help"),
         ("nonsense",),
     ],
 )
@@ -61,6 +63,8 @@ def test_help_and_usage_errors_load_nothing_heavy(arguments: tuple[str, ...]) ->
         ("session", "a cat", "--rater", "planted:0", "--profile", "nonsense"),
         ("session", "a cat", "--rater", "planted:0", "--turns", "0"),
         ("paint", ""),
+        ("data", "embed", "hpd:nowhere"),
+        ("evaluate", "user-model", "nowhere", "--data", "hpd:nowhere"),
     ],
 )
 def test_the_front_end_never_loads_a_model_library(arguments: tuple[str, ...]) -> None:
