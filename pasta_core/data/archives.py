@@ -13,7 +13,8 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from pasta_core.data.images import FileImage, ImageReference, MemberImage, UnreadableImage
+from pasta_core.data.images import FileImage, ImageReference, MemberImage, UnreadableImage, said
+from pasta_core.data.records import Tally
 from pasta_core.errors import InvalidInput
 
 __all__ = [
@@ -82,7 +83,7 @@ class TarImages:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.cut_short = False
+        self._cut_short = False
         self.compressed = _is_gzip(path)
         self._lock = threading.Lock()
 
@@ -96,6 +97,11 @@ class TarImages:
     def names(self) -> Iterator[str]:
         return iter(self._members)
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the archive ends before its end: what lies before it can be read."""
+        return bool(self._members) and self._cut_short
+
     @cached_property
     def _members(self) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}
@@ -108,9 +114,9 @@ class TarImages:
                         # Hundreds of thousands of them would be kept otherwise.
                         archive.members.clear()  # type: ignore[attr-defined]
                 except _DAMAGED:
-                    self.cut_short = True
+                    self._cut_short = True
         except _DAMAGED as error:
-            raise InvalidInput(f"{self.path} is no tar archive that can be read ({error})") from error
+            raise InvalidInput(f"{self.path} is no tar archive that can be read ({said(error)})") from error
         return found
 
     @cached_property
@@ -132,7 +138,7 @@ class TarImages:
                     file.seek(offset)
                     data = file.read(size)
         except _DAMAGED as error:
-            raise UnreadableImage(f"a member of {self.path} cannot be read ({error})") from error
+            raise UnreadableImage(f"a member of {self.path} cannot be read ({said(error)})") from error
         if len(data) < size:
             raise UnreadableImage(f"a member of {self.path} is cut short")
         return data
@@ -148,7 +154,7 @@ class ZipImages:
             self._archive = zipfile.ZipFile(path)
             infos = self._archive.infolist()
         except _DAMAGED as error:
-            raise InvalidInput(f"{path} is no zip archive that can be read ({error})") from error
+            raise InvalidInput(f"{path} is no zip archive that can be read ({said(error)})") from error
         self._members = {
             info.filename: info for info in infos if not info.is_dir() and info.file_size <= LARGEST_MEMBER
         }
@@ -169,7 +175,7 @@ class ZipImages:
             with self._lock:
                 return self._archive.read(name)
         except (*_DAMAGED, KeyError, NotImplementedError) as error:
-            raise UnreadableImage(f"{name} in {self.path} cannot be read ({error})") from error
+            raise UnreadableImage(f"{name} in {self.path} cannot be read ({said(error)})") from error
 
     def open(self, name: str) -> IO[bytes]:
         """A member as a stream; what is wrong with it shows when it is read."""
@@ -186,14 +192,20 @@ def open_archive(path: Path) -> TarImages | ZipImages:
     return TarImages(path)
 
 
-def archives_in(folder: Path, stems: Sequence[str] = ()) -> list[TarImages | ZipImages]:
+def archives_in(folder: Path, tally: Tally, stems: Sequence[str] = ()) -> list[TarImages | ZipImages]:
     """The archives of a folder in the order of their names, of the given stems where any are given."""
     suffixes = (".tar", ".tar.gz", ".tgz", ".zip")
     found = []
     for path in sorted(folder.iterdir()):
         stem = next((path.name.removesuffix(end) for end in suffixes if path.name.endswith(end)), None)
-        if stem is not None and path.is_file() and (not stems or stem in stems):
-            found.append(open_archive(path))
+        if stem is None or not path.is_file() or (stems and stem not in stems):
+            continue
+        archive = open_archive(path)
+        found.append(archive)
+        if isinstance(archive, TarImages) and archive.compressed:
+            tally.note(f"{path.name} is only read forwards: gunzip it once for speed")
+        if isinstance(archive, TarImages) and archive.cut_short:
+            tally.note(f"{path.name} is cut short")
     return found
 
 

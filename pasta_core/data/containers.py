@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from pasta_core.data.archives import FolderImages, ImagePlace, TarImages, ZipImages, open_archive
-from pasta_core.data.images import UnreadableImage
+from pasta_core.data.images import UnreadableImage, said
 from pasta_core.data.json_stream import json_entries
 from pasta_core.data.parquet import parquet_rows
 from pasta_core.data.records import Tally
@@ -86,7 +86,7 @@ def _look_into_archive(
             with opened() as stream:
                 format_ = _sniff(_head(stream), path.name)
         except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
-            unread.append((name, f"damaged: {error}"))
+            unread.append((name, f"damaged: {said(error)}"))
             continue
         if format_ in ("json", "csv"):
             tables.append(Table(name, format_, _text(format_, name, opened)))
@@ -181,7 +181,7 @@ def _text(format_: str, name: str, opened: Callable[[], IO[bytes]]) -> Rows:
                 yield from _json_rows(stream, name, tally) if format_ == "json" else _csv_rows(stream, tally)
         except (OSError, EOFError, zlib.error) as error:
             tally.skip("the file is damaged from here on")
-            tally.note(f"{name}: {error}")
+            tally.note(f"{name}: {said(error)}")
 
     return rows
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pasta_core.data.archives import FolderImages, ImagePlace, TarImages, archives_in, find_image
+from pasta_core.data.archives import FolderImages, ImagePlace, archives_in, find_image
 from pasta_core.data.images import AbsentImage, ImageReference
 from pasta_core.data.json_stream import json_entries
 from pasta_core.data.records import Kind, Pair, Ranking, Record, Tally
@@ -75,10 +75,7 @@ class _Images:
     @cached_property
     def _places(self) -> list[ImagePlace]:
         folders = [folder for folder in (self._root / self._split, self._root / "images") if folder.is_dir()]
-        archives = archives_in(self._root, (self._split,))
-        for archive in archives:
-            if isinstance(archive, TarImages) and archive.compressed:
-                self._tally.note(f"{archive.path.name} is only read forwards: gunzip it once for speed")
+        archives = archives_in(self._root, self._tally, (self._split,))
         if not folders and not archives:
             self._tally.note(f"there are no images of {self._split} beside the JSON")
             return []

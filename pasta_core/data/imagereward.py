@@ -48,7 +48,7 @@ class ImageReward:
         """One ranking per prompt."""
         tally = tally or Tally()
         checked_split(split, self)
-        places = self._places()
+        places = self._places(tally)
         known = False
         for number, entry in enumerate(self._entries(tally)):
             if not isinstance(entry, dict) or not isinstance(entry.get("prompt"), str):
@@ -72,12 +72,12 @@ class ImageReward:
     def _root(self) -> Path:
         return self.file.parent
 
-    def _places(self) -> list[ImagePlace]:
+    def _places(self, tally: Tally) -> list[ImagePlace]:
         roots = [self._root, *([self.path] if self.path.is_dir() and self.path != self._root else [])]
         folders = [root / name for root in roots for name in _FOLDERS if (root / name).is_dir()]
         return [
             *(FolderImages(folder) for folder in folders),
-            *(archive for root in roots for archive in archives_in(root)),
+            *(archive for root in roots for archive in archives_in(root, tally)),
         ]
 
     def _entries(self, tally: Tally) -> Iterator[Any]:

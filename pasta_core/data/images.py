@@ -16,6 +16,7 @@ import numpy as np
 
 from pasta_core.domain import Embedding, Pixels
 from pasta_core.errors import PastaError
+from pasta_core.text import clean
 
 __all__ = [
     "AbsentImage",
@@ -26,6 +27,7 @@ __all__ = [
     "PixelImage",
     "UnreadableImage",
     "decode_image",
+    "said",
 ]
 
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -41,6 +43,12 @@ class UnreadableImage(PastaError):
     """An image that is missing, cut short, or none at all; whoever opened it counts it and goes on."""
 
 
+def said(error: BaseException) -> str:
+    """What a library's error says, in one line that is safe to show."""
+    lines = str(error).strip().splitlines()
+    return clean(lines[0]).text[:200] if lines else type(error).__name__
+
+
 def decode_image(data: bytes, name: str = "the image") -> Pixels:
     """Decode PNG, JPEG or WebP bytes to RGB pixels (height, width, 3); else `UnreadableImage`."""
     from PIL import Image as Pillow
@@ -53,7 +61,7 @@ def decode_image(data: bytes, name: str = "the image") -> Pixels:
                     raise UnreadableImage(f"{name} has {image.width}x{image.height} pixels")
                 return np.asarray(image.convert("RGB"), dtype=np.uint8)
     except (*_UNREADABLE, Pillow.DecompressionBombError) as error:
-        raise UnreadableImage(f"{name} is no image that can be read ({error})") from error
+        raise UnreadableImage(f"{name} is no image that can be read ({said(error)})") from error
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ class FileImage(ImageReference):
         try:
             return self.path.read_bytes()
         except (OSError, ValueError) as error:
-            raise UnreadableImage(f"{self.name} cannot be read ({error})") from error
+            raise UnreadableImage(f"{self.name} cannot be read ({said(error)})") from error
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
+from pasta_core.data.images import said
 from pasta_core.data.records import Tally
 from pasta_core.errors import InvalidInput
 
@@ -40,7 +41,7 @@ def json_entries(stream: IO[bytes], name: str, tally: Tally) -> Iterator[Any]:
             entry = text.entry()
         except (ValueError, RecursionError, OSError, EOFError) as error:
             if count == 0:
-                raise InvalidInput(f"{name} is not JSON that can be read ({error})") from error
+                raise InvalidInput(f"{name} is not JSON that can be read ({said(error)})") from error
             tally.skip("the file is damaged from here on")
             tally.note(f"{name} is damaged after entry {count}: what follows is left out")
             return

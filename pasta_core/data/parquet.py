@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pasta_core.data.images import UnreadableImage
+from pasta_core.data.images import UnreadableImage, said
 from pasta_core.data.records import Tally
 from pasta_core.errors import InvalidInput
 
@@ -30,7 +30,7 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
     except DAMAGED as error:
-        raise InvalidInput(f"{path} is no Parquet file that can be read ({_line(error)})") from error
+        raise InvalidInput(f"{path} is no Parquet file that can be read ({said(error)})") from error
 
 
 def parquet_rows(
@@ -51,7 +51,7 @@ def parquet_rows(
                         done += 1
             except DAMAGED as error:
                 tally.skip("damaged Parquet pages", max(rows - done, 1))
-                tally.note(f"{path.name} is damaged in row group {group} ({_line(error)})")
+                tally.note(f"{path.name} is damaged in row group {group} ({said(error)})")
             start += rows
 
 
@@ -84,7 +84,7 @@ class ParquetCells:
                 value = self._seek(row).column(column)[row - self._start].as_py()
         except (*DAMAGED, StopIteration, KeyError) as error:
             self._group = -1
-            raise UnreadableImage(f"row {row} of {self._path} cannot be read ({_line(error)})") from error
+            raise UnreadableImage(f"row {row} of {self._path} cannot be read ({said(error)})") from error
         # Hugging Face's image type is a struct, plain exports have the bytes themselves.
         value = value.get("bytes") if isinstance(value, dict) else value
         return value if isinstance(value, bytes) and value else None
@@ -111,8 +111,3 @@ class ParquetCells:
             self._start += 0 if self._batch is None else len(self._batch)
             self._batch = next(self._batches)
         return self._batch
-
-
-def _line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

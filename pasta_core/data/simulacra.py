@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pasta_core.data.archives import FolderImages, ImagePlace, archives_in
-from pasta_core.data.images import AbsentImage, ImageReference
+from pasta_core.data.images import AbsentImage, ImageReference, said
 from pasta_core.data.records import Kind, Rating, Tally
 from pasta_core.data.splits import HASHED, checked_split, split_of
 from pasta_core.errors import InvalidInput
@@ -21,6 +21,9 @@ __all__ = ["SCALE", "Simulacra"]
 
 SCALE = (1, 10)
 """The lowest and the highest rating; in [0, 1] a rating r is (r - 1) / 9."""
+
+_DAMAGED = (sqlite3.Error, UnicodeError)
+"""What reading a damaged data base raises; its own complaints may be cut from damaged text."""
 
 _TABLES = {
     "ratings": ("sid", "iid", "rating"),
@@ -66,8 +69,8 @@ class Simulacra:
             with closing(_connect(database)) as connection:
                 for table, columns in _TABLES.items():
                     connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchone()
-        except sqlite3.Error as error:
-            raise InvalidInput(f"{database} is not the data base of SAC ({error})") from error
+        except _DAMAGED as error:
+            raise InvalidInput(f"{database} is not the data base of SAC ({said(error)})") from error
         return cls(path, database)
 
     def records(self, split: str | None = None, tally: Tally | None = None) -> Iterator[Rating]:
@@ -95,9 +98,9 @@ class Simulacra:
             with closing(_connect(self.database)) as connection:
                 for row in connection.execute(_QUERY):
                     yield dict(row)
-        except sqlite3.Error as error:
+        except _DAMAGED as error:
             tally.skip("the data base is damaged from here on")
-            tally.note(f"{self.database.name}: {error}")
+            tally.note(f"{self.database.name}: {said(error)}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -124,7 +127,7 @@ class _Files:
     """Image files by their generation and index: paths in the data base seldom are those on the disk."""
 
     def __init__(self, folder: Path, tally: Tally) -> None:
-        self._places: list[ImagePlace] = [FolderImages(folder), *archives_in(folder)]
+        self._places: list[ImagePlace] = [FolderImages(folder), *archives_in(folder, tally)]
         self._found: dict[tuple[int, int], tuple[ImagePlace, str]] = {}
         self._by_name: dict[str, tuple[ImagePlace, str]] = {}
         for place in self._places:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference
+from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference, said
 from pasta_core.data.parquet import DAMAGED
 from pasta_core.data.records import Kind, SessionRecord, SessionTurn, Tally
 from pasta_core.data.splits import HASHED, checked_split, split_of
@@ -68,7 +68,7 @@ def _read(file: Path, tally: Tally) -> Iterator[TrajectoryRecord]:
         yield from read_trajectories(file)
     except (*DAMAGED, KeyError, TypeError, AttributeError, IndexError) as error:
         tally.skip("the file is damaged from here on")
-        tally.note(f"{file.name}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+        tally.note(f"{file.name}: {said(error)}")
 
 
 def _turn(turn: TurnRecord) -> SessionTurn:

@@ -52,6 +52,18 @@ def test_missing_and_corrupt_images(tmp_path: Path) -> None:
             image.open()
 
 
+def test_a_cut_archive_keeps_what_came_before(tmp_path: Path) -> None:
+    write_json(tmp_path / "train.json", TRAIN)
+    path = write_tar(tmp_path / "train.tar", {f"train/{name}": data for name, data in FILES.items()})
+    path.write_bytes(path.read_bytes()[: 2 * 1024 + 100])
+    pairs, tally = read("hpd", tmp_path)
+    assert len(pairs) == 1 and "train.tar is cut short" in tally.notes
+    assert tally.skipped == {"an image is missing": 1}
+    path.write_bytes(b"no archive" * 200)
+    with pytest.raises(InvalidInput, match="no tar archive"):
+        read("hpd", tmp_path)
+
+
 def test_names_never_lead_outside(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(picture(1))
     entry = {

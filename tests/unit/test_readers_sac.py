@@ -94,3 +94,12 @@ def test_what_is_not_sac_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.sqlite").write_bytes(b"")
     with pytest.raises(InvalidInput, match="not the data base of SAC"):
         read("sac", tmp_path / "text.sqlite")
+
+
+def test_a_schema_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path, TABLES)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"CREATE TABLE ratings (sid", b"CREATE TABLE ratings (\x80i\n"))
+    with pytest.raises(InvalidInput) as refused:
+        read("sac", tmp_path)
+    assert "\n" not in refused.value.message
