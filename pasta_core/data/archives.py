@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 from pasta_core.data.images import FileImage, ImageReference, MemberImage, UnreadableImage, said
 from pasta_core.data.records import Tally
@@ -29,6 +29,9 @@ __all__ = [
 
 LARGEST_MEMBER = 256 * 1024 * 1024
 """A larger member is no image."""
+
+BLOCK = 512
+"""The unit of a tar archive, in bytes."""
 
 _DAMAGED = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, ValueError, RuntimeError)
 
@@ -107,12 +110,18 @@ class TarImages:
         found: dict[str, tuple[int, int]] = {}
         try:
             with tarfile.open(self.path, "r:gz" if self.compressed else "r:") as archive:
+                end = 0
                 try:
                     for member in archive:
                         if member.isreg() and not member.issparse() and member.size <= LARGEST_MEMBER:
                             found[member.name.removeprefix("./")] = member.offset_data, member.size
+                        end = archive.offset
                         # Hundreds of thousands of them would be kept otherwise.
                         archive.members.clear()  # type: ignore[attr-defined]
+                    # A header that is cut ends the iteration as the block of zeros does that should be there.
+                    stream = cast(IO[bytes], archive.fileobj)
+                    stream.seek(end)
+                    self._cut_short = stream.read(BLOCK) != bytes(BLOCK)
                 except _DAMAGED:
                     self._cut_short = True
         except _DAMAGED as error:

@@ -37,6 +37,9 @@ def test_pairs_wherever_the_images_lie(place: str, key: str, tmp_path: Path) -> 
     pairs, tally = read("hpd", tmp_path, "train")
     assert [pair.label for pair in pairs] == [1.0, 0.0]
     assert not tally.skipped
+    assert list(tally.notes) == (
+        [f"train.{place} is only read forwards: gunzip it once for speed"] * (place == "tar.gz")
+    )
     assert {pair.group for pair in pairs} == {"hpd:prompt:a"} and pairs[0].rater is None
     opened = [[int(image.open()[0, 0, 0]) for image in pair.images] for pair in reversed(pairs)]
     assert opened == [[1, 3], [1, 2]]
