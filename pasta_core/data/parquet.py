@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -102,7 +103,7 @@ class ParquetCells:
         return starts
 
     def _seek(self, row: int) -> pa.RecordBatch:
-        group = sum(start <= row for start in self._group_starts) - 1
+        group = bisect_right(self._group_starts, row) - 1
         if group != self._group or self._batch is None or row < self._start:
             self._group, self._batch = group, None
             self._start = self._group_starts[group]

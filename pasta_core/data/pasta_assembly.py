@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pasta_core.data.archives import ImagePlace, find_image
@@ -12,7 +13,7 @@ from pasta_core.data.images import EncodedImage, ImageReference
 from pasta_core.data.records import Kind, SessionRecord, SessionTurn, Tally
 from pasta_core.domain import TurnRating
 
-__all__ = ["Assembly", "is_letter", "whole_number"]
+__all__ = ["Assembly", "Conventions", "is_letter", "whole_number"]
 
 SCORES = range(1, 6)
 """Satisfaction, from very dissatisfied to very satisfied (App. B.2)."""
@@ -20,12 +21,22 @@ SCORES = range(1, 6)
 _LETTERS = "abcdefghi"
 
 
+@dataclass(frozen=True)
+class Conventions:
+    """What the data does not say of itself: the number of the first column, and H, the planned turns."""
+
+    first_column: int
+    turns: int
+
+
 class Assembly:
     """Makes one session's record of its rows."""
 
-    def __init__(self, fields: FieldMap, base: int, places: Sequence[ImagePlace], tally: Tally) -> None:
+    def __init__(
+        self, fields: FieldMap, conventions: Conventions, places: Sequence[ImagePlace], tally: Tally
+    ) -> None:
         self._fields = fields
-        self._base = base
+        self._conventions = conventions
         self._places = places
         self._tally = tally
 
@@ -57,7 +68,7 @@ class Assembly:
             rater=named,
             group=named or identity,
             initial_images=initial or (),
-            complete=len(turns) == len(turn_rows),
+            complete=max(turn.number for turn in turns) >= self._conventions.turns,
         )
 
     def _numbers(self, rows: Sequence[Row]) -> list[int]:
@@ -163,7 +174,7 @@ class Assembly:
         if isinstance(value, str) and is_letter(value):
             column = _LETTERS.index(value.strip().lower())
         elif (number := whole_number(value)) is not None:
-            column = number - self._base
+            column = number - self._conventions.first_column
         else:
             return None
         return column if 0 <= column < count else None

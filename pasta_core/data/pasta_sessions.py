@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pasta_core.data.containers import Contents, look_into
 from pasta_core.data.field_map import FieldMap, Row, Usage, as_list
-from pasta_core.data.pasta_assembly import Assembly, is_letter, whole_number
+from pasta_core.data.pasta_assembly import Assembly, Conventions, is_letter, whole_number
 from pasta_core.data.records import Kind, SessionRecord, Tally
 from pasta_core.data.splits import HASHED, checked_split, split_of
 from pasta_core.errors import InvalidInput
@@ -28,7 +28,7 @@ OWN_FIELD_MAP = "field-map.toml"
 """A field map that lies beside the data replaces the shipped one."""
 
 LOOKED_AT = 500
-"""Sessions whose choices tell whether columns count from 0 or from 1."""
+"""Sessions whose choices tell whether columns count from 0 or from 1, and how many turns a session has."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,10 @@ class PastaSessions:
         for name, why in self.contents.unread:
             tally.note(f"{name} is {why}")
         usage = Usage()
-        base = self._index_base(tally)
+        assembly = Assembly(self.fields, self._conventions(tally), self.contents.places, tally)
         sessions = 0
         for session in self._sessions(usage, tally):
-            record = Assembly(self.fields, base, self.contents.places, tally).record(
-                session.row, session.turns
-            )
+            record = assembly.record(session.row, session.turns)
             sessions += 1
             if record is None:
                 continue
@@ -87,18 +85,19 @@ class PastaSessions:
             rows = (Row(values, usage, "session") for values in table.rows(tally))
             yield from _grouped(rows, self.fields, usage, tally)
 
-    def _index_base(self, tally: Tally) -> int:
-        """Whether the first column is 0 or 1: the choices of the first sessions tell."""
-        if self.fields.index_base is not None:
-            return self.fields.index_base
-        zeros = lasts = numbers = 0
+    def _conventions(self, tally: Tally) -> Conventions:
+        """What the first sessions tell: where columns begin to count, and how many turns were planned."""
+        zeros = lasts = numbers = longest = 0
         for session in islice(self._sessions(Usage(), Tally()), LOOKED_AT):
+            longest = max(longest, len(session.turns))
             for turn in session.turns:
                 choice = turn.get("choice", self.fields.turn["choice"])
                 if not is_letter(choice) and (number := whole_number(choice)) is not None:
                     numbers += 1
                     zeros += number == 0
                     lasts += number == self.fields.columns
+        if self.fields.index_base is not None:
+            return Conventions(self.fields.index_base, longest)
         if numbers and zeros == lasts == 0:
             raise InvalidInput(
                 f"{self.path} does not tell whether columns count from 0 or from 1: no choice is 0 or "
@@ -107,7 +106,7 @@ class PastaSessions:
             )
         base = 0 if zeros >= lasts else 1
         tally.note(f"columns count from {base}")
-        return base
+        return Conventions(base, longest)
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ def test_turns_that_cannot_be_used(tmp_path: Path) -> None:
     write_files(tmp_path, grid())
     records, tally = read("pasta", _lines(tmp_path / "a.jsonl", [entry, promptless, hopeless, session(3)]))
     first = records[0]
-    assert [turn.number for turn in first.turns] == [4, 5] and not first.complete
+    assert [turn.number for turn in first.turns] == [4, 5] and first.complete
     assert first.turns[0].rating is not None
     assert first.turns[0].rating.column_scores == () and first.turns[0].rating.score == 0
     assert tally.skipped == {
@@ -191,6 +191,12 @@ def test_turns_that_cannot_be_used(tmp_path: Path) -> None:
         "a session has no initial prompt": 1,
         "a session has no turn that can be used": 1,
     }
+
+
+def test_an_abandoned_session_is_not_complete(tmp_path: Path) -> None:
+    write_files(tmp_path, grid())
+    records, _ = read("pasta", _lines(tmp_path / "a.jsonl", [session(0, turns=3), session(1)]))
+    assert [(len(record.turns), record.complete) for record in records] == [(3, False), (5, True)]
 
 
 def test_a_changed_choice_stays_both(tmp_path: Path) -> None:
