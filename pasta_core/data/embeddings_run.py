@@ -93,6 +93,8 @@ class EmbeddingJob:
     """Called when another run writes to the same shelf, which is then waited for."""
     profiles: frozenset[str] = frozenset()
     """Profiles whose CLIP is this encoder: what their sessions carry need not be embedded again."""
+    verify: bool = True
+    """Read every shard that is there, and redo those whose bytes have changed."""
     flush_seconds: float = 30.0
     """How much work a kill may cost."""
     shard_rows: int = SHARD_ROWS
@@ -138,7 +140,7 @@ def _writing(
         summary.dropped += rows
 
     header = Header(job.fingerprint, kind, job.encoder.dimension, job.dtype, job.shard_rows)
-    return writing(job.root, header, job.waiting, dropped)
+    return writing(job.root, header, job.waiting, dropped, job.verify)
 
 
 class _Pace:

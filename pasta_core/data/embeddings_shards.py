@@ -151,11 +151,13 @@ def map_shard(folder: Path, entry: ShardEntry, header: Header) -> Shard:
     return Shard(keys, vectors)
 
 
-def shard_is_whole(folder: Path, entry: ShardEntry) -> bool:
-    """Whether a shard's bytes are those that were written."""
+def shard_is_whole(folder: Path, entry: ShardEntry, read: bool = True) -> bool:
+    """Whether a shard's bytes are those that were written; unless `read`, whether there are as many."""
     path = folder / entry.name
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size != entry.size:
         return False
+    if not read:
+        return True
     with storing(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
 

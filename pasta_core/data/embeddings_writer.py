@@ -125,14 +125,16 @@ def writing(
     header: Header,
     waiting: Callable[[], None] = lambda: None,
     dropped: Callable[[int], None] = lambda rows: None,
+    verify: bool = True,
 ) -> Iterator[EmbeddingWriter]:
     """Write to a shelf, alone: `waiting` is called if another run writes to it, which is then waited for.
 
-    Every shard is checked first; the rows of damaged ones are dropped (`dropped` is called with how many) and
-    can be added again. Leaving the block flushes unless an error leaves it. Raises `StorageError`.
+    Every shard is checked first (its size alone unless `verify`); the rows of damaged ones are dropped
+    (`dropped` is called with how many) and can be added again. Leaving the block flushes unless an error
+    leaves it. Raises `StorageError`.
     """
     folder = shelf_folder(root, header.encoder, header.dtype, header.kind)
-    with writing_in(folder, header, waiting, dropped) as writer:
+    with writing_in(folder, header, waiting, dropped, verify) as writer:
         yield writer
 
 
@@ -142,6 +144,7 @@ def writing_in(
     header: Header,
     waiting: Callable[[], None] = lambda: None,
     dropped: Callable[[int], None] = lambda rows: None,
+    verify: bool = True,
 ) -> Iterator[EmbeddingWriter]:
     """Write to the shelf in a folder: `writing` finds it."""
     make_directory(folder)
@@ -153,7 +156,7 @@ def writing_in(
         except BlockingIOError:
             waiting()
             fcntl.flock(lock, fcntl.LOCK_EX)
-        manifest = _repaired(folder, _found(folder, header), dropped)
+        manifest = _repaired(folder, _found(folder, header), dropped, verify)
         _sweep_unnamed(folder, manifest)
         writer = EmbeddingWriter(folder, manifest)
         yield writer
@@ -170,9 +173,9 @@ def _found(folder: Path, header: Header) -> Manifest:
     return manifest
 
 
-def _repaired(folder: Path, manifest: Manifest, dropped: Callable[[int], None]) -> Manifest:
-    """The manifest without shards whose bytes have changed; one that is short must be the last."""
-    whole = [entry for entry in manifest.shards if shard_is_whole(folder, entry)]
+def _repaired(folder: Path, manifest: Manifest, dropped: Callable[[int], None], verify: bool) -> Manifest:
+    """The manifest without shards that are damaged; one that is short is still the last."""
+    whole = [entry for entry in manifest.shards if shard_is_whole(folder, entry, verify)]
     if len(whole) == len(manifest.shards):
         return manifest
     dropped(manifest.rows - sum(entry.rows for entry in whole))

@@ -90,12 +90,14 @@ class Embedder:
         self._stop = stop
         self._encoder = _LazyClip(choice, device, out)
         self._shown = float("-inf")
+        self._verified = False
 
     def __call__(self, source: Source, split: str | None) -> EmbeddingSummary:
         """Embed what the store lacks of a source's split (None: of all)."""
         self._out.progress(f"looking through {source.kind}:{source.path}")
         tally = Tally()
-        summary = embed_source(self._job(), source, split, tally)
+        summary = embed_source(self._job(verify=not self._verified), source, split, tally)
+        self._verified = True
         self._out.end_progress()
         if summary.dropped:
             self._out.note(f"{summary.dropped} rows were damaged on the disk and are embedded again")
@@ -105,7 +107,7 @@ class Embedder:
             raise Cancelled("stopped, and what was embedded is kept", "the same command goes on from there")
         return summary
 
-    def _job(self) -> EmbeddingJob:
+    def _job(self, verify: bool) -> EmbeddingJob:
         return EmbeddingJob(
             self._choice.store,
             self._encoder,
@@ -116,6 +118,7 @@ class Embedder:
             self._stop,
             lambda: self._out.note("another run is embedding into this store: waiting for it"),
             self._choice.profiles,
+            verify,
         )
 
     def _show(self, progress: EmbeddingProgress) -> None:

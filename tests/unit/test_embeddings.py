@@ -190,6 +190,21 @@ def test_a_damaged_shard_is_refused_or_redone(tmp_path: Path, damage: str) -> No
     assert np.array_equal(shelf.gather(shelf.rows(keys(list(range(10))))), vectors(list(range(10))))
 
 
+def test_shards_are_read_only_where_they_are_to_be_verified(tmp_path: Path) -> None:
+    put(tmp_path, list(range(10)))
+    shards = sorted(shelf_folder(tmp_path, ENCODER, "float16", "image").glob("*.safetensors"))
+    data = shards[0].read_bytes()
+    shards[0].write_bytes(data[:-1] + bytes([255 - data[-1]]))
+    shards[1].write_bytes(data[:-1])
+    lost: list[int] = []
+    with writing(tmp_path, header(), dropped=lost.append, verify=False):
+        pass
+    with writing(tmp_path, header(), dropped=lost.append):
+        pass
+    assert lost == [4, 4]
+    assert len(EmbeddingStore(tmp_path, ENCODER).images) == 2
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "other", "version": 1}', '{"format": 3}'])
 def test_a_damaged_manifest_is_one_clear_error(tmp_path: Path, text: str) -> None:
     put(tmp_path, [0])

@@ -98,12 +98,13 @@ class Sessions:
     images: tuple[ImageReference, ...]
     profile: str
     path: Path = Path("sessions")
+    prompt: str = "a cat"
     kind = Kind.SESSIONS
     splits = ("test",)
 
     def records(self, split: str | None = None, tally: Tally | None = None) -> Iterator[SessionRecord]:
         turn = SessionTurn(1, tuple((image,) for image in self.images), 0)
-        yield SessionRecord("s", "a cat", (turn,), "a", "a", profile=self.profile)
+        yield SessionRecord("s", self.prompt, (turn,), "a", "a", profile=self.profile)
 
 
 @pytest.mark.parametrize(("profile", "ours"), [("micro", True), ("sdxl", False)])
@@ -128,6 +129,15 @@ def test_what_a_session_carries_is_taken_over_if_the_encoder_made_it(
     else:
         assert np.array_equal(store.images.gather(rows[:1]), Projection().embed_images([pixels]))
         assert rows[1] == -1
+
+
+def test_text_that_no_tokenizer_takes_is_embedded_under_its_own_name(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    half = "a cat \ud83d"
+    source = Sessions((PixelImage("p", pixels=pixels),), "", prompt=half)
+    job = EmbeddingJob(tmp_path, Projection(), FINGERPRINT, "float16", lambda: 0.0)
+    embed_source(job, source, None, Tally())
+    assert TextRows(EmbeddingStore(tmp_path, FINGERPRINT))([half, "a cat ?"]).tolist() == [0, -1]
 
 
 def test_a_picture_that_is_not_what_the_data_says_is_not_found_under_its_name(tmp_path: Path) -> None:
