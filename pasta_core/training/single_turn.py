@@ -1,4 +1,20 @@
-"""The first phase (Algorithm 1, §6.2): user encoders learn from single-turn labels, CLIP stays frozen."""
+"""The first phase (Algorithm 1, §6.2): user encoders learn from single-turn labels, CLIP stays frozen.
+
+What EM needed on planted mixtures of 4 types in 32 dimensions, by accuracy on new raters (half of their labels
+give the posterior) and the adjusted Rand index (ARI) of the types found. 960 raters of 24 pairs: an oracle
+has 0.831, known types 0.808 and ARI 0.81, one type 0.68.
+
+- *Heads that differ from the start*: 0.806 and ARI 0.82 with the usual initial weights, 0.673 and 0.00 after
+  200 steps with a last layer of zeros, which never leaves K equal types.
+- *Several labels a rater*: with as many labels in all, 2 pairs a rater give 0.682 and ARI 0.02, 6 give 0.701
+  and 0.11 (by 3), 24 what is said above.
+- *A target network that keeps up*: copied every step 0.806 after 100 steps, every 16 steps 0.767 (and 0.805
+  after 150), every 256 steps 0.689 after 300. The paper's 256 belongs to its 50,000 steps.
+- *Fewer passes and more weight decay where raters are few*: 320 raters of 24 pairs are learnt by heart, and
+  types with them. Weight decay 1e-4, 1, 3 ends at 0.698, 0.724, 0.742 after 200 steps; 600 steps at decay 2
+  fall from 0.742 to 0.690 (and the 960 raters from 0.808 to 0.786). Known types reach 0.755.
+- *Types to spare* do no harm: 8 for 4 have 0.802. No type died.
+"""
 
 from __future__ import annotations
 

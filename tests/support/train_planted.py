@@ -27,9 +27,8 @@ def train(folder: Path, steps: int, devices: Devices, **options: Any) -> UserMod
     def tell(line: Mapping[str, Any]) -> None:
         print(json.dumps(line), flush=True)
 
-    config = replace(
-        PRESETS["micro"].single_turn, steps=steps, batch=128, report_every=5, target_every=7, held_out=0.2
-    )
+    changes = {"steps": steps, "batch": 128, "report_every": 5, "target_every": 7, "held_out": 0.2}
+    config = replace(PRESETS["micro"].single_turn, **changes)  # type: ignore[arg-type]
     run = UserModelRun(TrainingFolder(folder), 3, tell, devices, **{"checkpoint_seconds": 0.0, **options})
     return train_single_turn(run, plant(MIXTURE).labels, config, UserModelConfig(8, 2))
 
