@@ -1,8 +1,8 @@
 """The first phase (Algorithm 1, §6.2): user encoders learn from single-turn labels, CLIP stays frozen.
 
-What EM needed on planted mixtures of 4 types in 32 dimensions, by accuracy on new raters (half of their labels
-give the posterior) and the adjusted Rand index (ARI) of the types found. 960 raters of 24 pairs: an oracle
-has 0.831, known types 0.808 and ARI 0.81, one type 0.68.
+What EM needed on planted mixtures of 4 types in 32 dimensions, by accuracy on new raters (half of their
+labels give the posterior) and the adjusted Rand index (ARI) of the types found. 960 raters of 24 pairs: an
+oracle has 0.831, known types 0.808 and ARI 0.81, one type 0.68.
 
 - *Heads that differ from the start*: 0.806 and ARI 0.82 with the usual initial weights, 0.673 and 0.00 after
   200 steps with a last layer of zeros, which never leaves K equal types.
