@@ -30,7 +30,7 @@ class Conventions:
 
 
 class Assembly:
-    """Makes one session's record of its rows."""
+    """Makes sessions' records of their rows; a session without a name is called by its place."""
 
     def __init__(
         self, fields: FieldMap, conventions: Conventions, places: Sequence[ImagePlace], tally: Tally
@@ -39,6 +39,7 @@ class Assembly:
         self._conventions = conventions
         self._places = places
         self._tally = tally
+        self._sessions = 0
 
     def record(self, row: Row, turn_rows: Sequence[Row]) -> SessionRecord | None:
         """The session; None, and counted, without a prompt or without a turn that can be used."""
@@ -47,8 +48,8 @@ class Assembly:
         if not isinstance(prompt, str) or not prompt.strip():
             self._tally.skip("a session has no initial prompt")
             return None
-        given = row.get("id", names["id"])
-        identity = f"{Kind.PASTA}:{prompt if given is None else given}"
+        self._sessions += 1
+        identity = f"{Kind.PASTA}:{_name(row.get('id', names['id'])) or self._sessions}"
         numbers = self._numbers(turn_rows)
         turns = [
             turn
@@ -58,8 +59,8 @@ class Assembly:
         if not turns:
             self._tally.skip("a session has no turn that can be used")
             return None
-        rater = row.get("rater", names["rater"])
-        named = None if rater is None else f"{Kind.PASTA}:{rater}"
+        rater = _name(row.get("rater", names["rater"]))
+        named = rater and f"{Kind.PASTA}:{rater}"
         initial = self._images(as_list(row.get("initial_images", names["initial_images"])), identity)
         return SessionRecord(
             id=identity,
@@ -218,6 +219,11 @@ class Assembly:
 
 _NUMBER = re.compile(r"(?:[a-z]+\s*)?(\d{1,6})(?:\.0)?", re.IGNORECASE)
 _NOTHING = frozenset({"", "none", "null", "nan", "n/a"})
+
+
+def _name(value: object) -> str | None:
+    """A session's or a rater's name; None where the field holds something else."""
+    return str(value) if isinstance(value, (str, int, float)) else None
 
 
 def is_letter(value: object) -> bool:

@@ -199,6 +199,19 @@ def test_an_abandoned_session_is_not_complete(tmp_path: Path) -> None:
     assert [(len(record.turns), record.complete) for record in records] == [(3, False), (5, True)]
 
 
+def test_sessions_without_names_are_told_apart(tmp_path: Path) -> None:
+    entries = [session(number) for number in range(2)]
+    for entry in entries:
+        del entry["session_id"], entry["rater_id"]
+        entry["trajectory"] = entry.pop("turns")
+    write_files(tmp_path, grid())
+    records, _ = read("pasta", _lines(tmp_path / "a.jsonl", entries))
+    assert [(record.id, record.rater, record.group) for record in records] == [
+        ("pasta:1", None, "pasta:1"),
+        ("pasta:2", None, "pasta:2"),
+    ]
+
+
 def test_a_changed_choice_stays_both(tmp_path: Path) -> None:
     entry = session(0)
     entry["turns"][0]["preferred"] = 3
