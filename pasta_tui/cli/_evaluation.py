@@ -75,9 +75,10 @@ def evaluate(request: Request) -> None:
     measured = {name: bench.measure(folder) for name, folder in models.items()}
     compared = {} if truth is None else _compared(truth, sources, measured, request, out)
     if request.sweep is None:
-        tell_one(measured[""], compared.get(""), request.variants, out)
+        tell_one(measured[""], compared.get(""), bench.sheets, request.variants, out)
     else:
-        tell_sweep(measured, compared, request.variants, request.out or request.sweep, out)
+        folder = request.out or request.sweep
+        tell_sweep(measured, compared, bench.sheets, request.variants, folder, out)
 
 
 def _models(request: Request) -> dict[str, Path]:
@@ -104,6 +105,8 @@ class _Bench:
         self._sources = sources
         self._out = out
         self._prepared: dict[str, _Prepared] = {}
+        self.sheets: list[Path] = []
+        """What each type likes best, one file a model."""
 
     def measure(self, folder: Path) -> Evaluation:
         """Measure the model in a folder."""
@@ -167,6 +170,7 @@ class _Bench:
         base = self._request.out or folder
         target = base / f"top-images-{folder.name}" if self._request.sweep else base / "top-images"
         paths = write_sheets(best_images(rows, scores), target)
+        self.sheets.append(paths[-1])
         self._out.data(str(paths[-1]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,11 @@ _ORDER = tuple(TITLES)
 
 
 def tell_one(
-    evaluation: Evaluation, comparison: PlantedComparison | None, variants: bool, out: Output
+    evaluation: Evaluation,
+    comparison: PlantedComparison | None,
+    sheets: Sequence[Path],
+    variants: bool,
+    out: Output,
 ) -> None:
     """A table of everything that the data has, or one JSON document."""
     out.data(f"{'':24} {'value':>8}  {'95 % interval':^17}  {'chance':>7}  {'n':>8}")
@@ -46,7 +50,8 @@ def tell_one(
         for line in _planted_lines(comparison):
             out.data(line)
     if out.as_json:
-        out.document(_json(evaluation, comparison, variants))
+        figures = {"figures": [str(path) for path in sheets]} if sheets else {}
+        out.document({**_json(evaluation, comparison, variants), **figures})
 
 
 def _planted_lines(comparison: PlantedComparison) -> Iterator[str]:
@@ -81,6 +86,7 @@ def _json(evaluation: Evaluation, comparison: PlantedComparison | None, variants
 def tell_sweep(
     measured: Mapping[str, Evaluation],
     compared: Mapping[str, PlantedComparison],
+    sheets: Sequence[Path],
     variants: bool,
     folder: Path,
     out: Output,
@@ -107,7 +113,7 @@ def tell_sweep(
         out.data(str(path))
     if out.as_json:
         models = {label: _json(one, compared.get(label), variants) for label, one in measured.items()}
-        out.document({"types": models, "figures": [str(path) for path in paths]})
+        out.document({"types": models, "figures": [str(path) for path in (*paths, *sheets)]})
 
 
 def _text(panel: Panel, unicode: bool) -> list[str]:

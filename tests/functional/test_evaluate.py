@@ -108,7 +108,12 @@ def test_a_sweep_draws_its_curves_and_the_types_show_their_pictures(place: Path,
     assert pasta(place, *command, "--out", str(figures), "--top-images", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert list(document["types"]) == ["1", "2"]
-    assert {Path(path).name for path in document["figures"]} == {"user-types.png", "user-types.svg"}
+    assert [Path(path).name for path in document["figures"]] == [
+        "user-types.png",
+        "user-types.svg",
+        "types.png",
+        "types.png",
+    ]
     assert all(Path(path).is_file() for path in document["figures"])
     assert (figures / "top-images-2" / "type-2.png").is_file()
     assert pasta(place, *command, "--out", str(figures)) == 0
