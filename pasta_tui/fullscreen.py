@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -32,6 +33,8 @@ def play_full(request: Request, interface: type[PastaApp] = PastaApp) -> None:
     app = interface(Desk(request, config, os.environ, Path.cwd()), graphics)
     check_theme(config.theme, app.available_themes)
     app.run()
+    # On its way out the interpreter would look through all there is, which takes longer than leaving may.
+    gc.freeze()
     _farewell(app, request, Output(os.environ))
 
 

@@ -34,7 +34,7 @@ def see(terminal: TerminalSession, pattern: str, limit: float = 600) -> None:
     end = time.monotonic() + limit
     while not re.search(pattern, terminal.shown):
         assert time.monotonic() < end, f"{pattern} is not shown:\n{terminal.shown}"
-        terminal.settle(0.001)
+        assert terminal._read(0.01), f"it ended:\n{terminal.shown}"
 
 
 def measure(data: str, options: list[str]) -> dict[str, float]:
@@ -70,7 +70,7 @@ def measure(data: str, options: list[str]) -> dict[str, float]:
         leave = time.perf_counter()
         terminal.press(b"\x11")
         while "\x1b[?1049l" not in terminal.raw:
-            terminal.settle(0.001)
+            assert terminal._read(0.01), f"it ended:\n{terminal.shown}"
         mark("screen_back", leave)
         terminal.wait()
         mark("quit", leave)
