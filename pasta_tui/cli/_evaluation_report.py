@@ -19,16 +19,16 @@ __all__ = ["tell_one", "tell_sweep"]
 
 TITLES = {
     "pickapic_accuracy": "Pick-a-Pic accuracy",
-    "hpd_spearman": "HPD Spearman",
-    "hpd_accuracy": "HPD accuracy",
-    "choice_accuracy": "choice accuracy",
-    "choice_nll": "choice NLL (nats)",
-    "cross_turn_accuracy": "cross-turn accuracy",
     "pickapic_accuracy_by_prompt": "  series of one prompt",
     "pickapic_accuracy_raw_score": "  ties by raw score",
     "pickscore_accuracy": "PickScore's metric",
+    "hpd_spearman": "HPD Spearman",
     "hpd_spearman_averaged": "  of averaged ranks",
+    "hpd_accuracy": "HPD accuracy",
     "imagereward_accuracy": "ImageReward accuracy",
+    "choice_accuracy": "choice accuracy",
+    "choice_nll": "choice NLL (nats)",
+    "cross_turn_accuracy": "cross-turn accuracy",
 }
 _ORDER = tuple(TITLES)
 
