@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pasta_core.training.devices import ONE_DEVICE, Devices
 
-__all__ = ["TypesReport", "group_sums", "moved_prior", "posterior", "types_report"]
+__all__ = ["TypesReport", "entropy_sum", "group_sums", "moved_prior", "posterior", "types_report"]
 
 _DEAD_SHARE = 0.1
 """A type whose share is below this part of 1/K is dead: it explains nobody and learns nothing any more."""
@@ -27,6 +27,12 @@ def posterior(prior: Tensor, log_likelihood: Tensor) -> Tensor:
     The product over a rater's labels is a sum here, so that hundreds of labels cannot underflow.
     """
     return (prior.log() + log_likelihood).softmax(-1)
+
+
+def entropy_sum(gamma: Tensor) -> Tensor:
+    """The entropies in nats of posteriors (g, K), summed, and g: (2,). Their ratio is log K at the start."""
+    total = torch.special.entr(gamma).sum()
+    return torch.stack([total, torch.full_like(total, len(gamma))])
 
 
 def moved_prior(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pasta_core.training.ahead import Ahead
 from pasta_core.training.devices import ONE_DEVICE, Devices
-from pasta_core.training.em import group_sums, moved_prior, posterior
+from pasta_core.training.em import entropy_sum, group_sums, moved_prior, posterior
 from pasta_core.training.em_state import EmState
 from pasta_core.training.losses import choice_loss, multi_turn_loss, preference_loss
 from pasta_core.training.presets import SequentialConfig
@@ -92,7 +92,7 @@ class Sequential:
         self._config = config
         self._devices = devices
         self._batches = Ahead(lambda step: loader.batch(step, devices.index, devices.count))
-        self.posterior_entropy = torch.zeros(())
+        self.entropy = torch.zeros(2)
 
     def __call__(self, step: int) -> Tensor:
         """The step's loss."""
@@ -106,7 +106,7 @@ class Sequential:
         scores = turn_scores(self.state.target, batch, self._columns)
         prior = self.state.live.prior
         gamma = posterior(prior, session_log_likelihoods(scores, batch))
-        self.posterior_entropy = torch.special.entr(gamma).sum(-1).mean()
+        self.entropy = entropy_sum(gamma)
         ones = torch.ones(len(gamma), device=gamma.device)
         prior.copy_(moved_prior(prior, gamma, ones, self._config.alpha_prior, self._devices))
         return gamma

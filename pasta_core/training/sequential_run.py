@@ -80,7 +80,7 @@ def train_sequential(
             state.live, loader, held_out.sessions if run.devices.main else (), sessions.columns
         )
         return {
-            **type_figures(run, state.live.prior, phase.posterior_entropy),
+            **type_figures(run, state.live.prior, phase.entropy),
             "held_out_choice_loss": foreseen.loss,
             "held_out_choice_accuracy": foreseen.accuracy,
         }

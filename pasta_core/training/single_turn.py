@@ -27,7 +27,7 @@ from torch import Tensor
 
 from pasta_core.training.ahead import Ahead
 from pasta_core.training.devices import ONE_DEVICE, Devices
-from pasta_core.training.em import group_sums, moved_prior, posterior
+from pasta_core.training.em import entropy_sum, group_sums, moved_prior, posterior
 from pasta_core.training.em_state import EmState
 from pasta_core.training.embedded_labels import EmbeddedLabels
 from pasta_core.training.label_batches import LabelBatch, LabelSampler
@@ -85,8 +85,8 @@ class SingleTurn:
         self._devices = devices
         sampler = LabelSampler(labels, config.batch, seed)
         self._batches = Ahead(lambda step: sampler.batch(step, devices.device, devices.index, devices.count))
-        self.posterior_entropy = torch.zeros(())
-        """Mean entropy in nats of the last step's posteriors: log K while nobody is told from anybody."""
+        self.entropy = torch.zeros(2)
+        """Entropy in nats of the last step's posteriors, summed, and how many they were."""
 
     def __call__(self, step: int) -> Tensor:
         """Lines 4 to 7: the batch, the E-step, the prior, and the loss whose gradient is line 6's."""
@@ -101,7 +101,7 @@ class SingleTurn:
         with self._precision():
             scores = label_scores(target, batch)
         gamma = posterior(live.prior, rater_log_likelihoods(scores, batch, live.config.nu))
-        self.posterior_entropy = torch.special.entr(gamma).sum(-1).mean()
+        self.entropy = entropy_sum(gamma)
         alpha = self._config.alpha_prior
         live.prior.copy_(moved_prior(live.prior, gamma, batch.rater_weight, alpha, self._devices))
         return gamma

@@ -159,7 +159,7 @@ def train_single_turn(
     def figures() -> dict[str, float]:
         found = measure(state.live, held_out, run.devices.device) if run.devices.main else None
         return {
-            **type_figures(run, state.live.prior, phase.posterior_entropy),
+            **type_figures(run, state.live.prior, phase.entropy),
             "held_out_accuracy": float("nan") if found is None else found.accuracy,
             "held_out_loss": float("nan") if found is None else found.loss,
         }
@@ -177,8 +177,9 @@ def train_single_turn(
 def type_figures(run: UserModelRun, prior: torch.Tensor, entropy: torch.Tensor) -> dict[str, float]:
     """How the types share the raters, for a line of metrics."""
     types = types_report(prior)
+    total, raters = run.devices.mean(entropy)
     return {
-        "posterior_entropy": run.devices.mean(entropy).item(),
+        "posterior_entropy": (total / raters).item(),
         "prior_entropy": types.prior_entropy,
         "types_alive": types.alive,
     }

@@ -6,9 +6,12 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pasta_core.errors import InvalidInput
+from pasta_tui.cli._train_user_model import Request, run_training
 from tests.support.commands import PASTA, complaint, pasta
 from tests.support.warm_raters import write_pickapic, write_sessions
 
@@ -33,7 +36,7 @@ def test_a_training_is_interrupted_goes_on_and_is_fine_tuned(data: Path, tmp_pat
     )
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
-    assert (first["phase"], first["step"]) == ("single-turn", 50)
+    assert (first["phase"], first["step"]) == ("single-turn", 20)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=300)
     assert process.returncode in (130, 0), said
@@ -49,28 +52,41 @@ def test_a_training_is_interrupted_goes_on_and_is_fine_tuned(data: Path, tmp_pat
     assert (out / "clip" / "open_clip_model.safetensors").is_file()
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [(line["phase"], line["step"]) for line in lines] == [
-        ("single-turn", 50),
+        ("single-turn", 20),
+        ("single-turn", 40),
         ("single-turn", 60),
         ("sequential", 2),
     ]
     assert not list(out.rglob(".*.tmp"))
 
 
+def _request(out: Path, **changes: Any) -> Request:
+    empty: dict[str, Any] = dict.fromkeys(("steps", "finetune_steps", "profile", "store", "device"))
+    usual = {"data": (), "finetune": (), "types": 2, "preset": "micro", "seed": 0, "resume": False}
+    return Request(out=out, as_json=False, **(empty | usual | changes))
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("changes", "said"),
     [
-        ((), "there is nothing to learn from"),
-        (("--data", "trajectories:DATA/sessions.parquet"), "give it as --finetune"),
-        (("--data", "pickapic:DATA/pairs", "--finetune", "pickapic:DATA/pairs"), "give it as --data"),
-        (("--data", "pickapic:DATA/nothing"), "there is no"),
-        (("--data", "pickapic:DATA/pairs", "--preset", "papers"), "no preset"),
-        (("--data", "pickapic:DATA/pairs", "--resume"), "there is no training"),
+        ({}, "there is nothing to learn from"),
+        ({"data": ("trajectories:DATA/sessions.parquet",)}, "holds sessions"),
+        ({"data": ("pickapic:DATA/pairs",), "finetune": ("pickapic:DATA/pairs",)}, "holds no sessions"),
+        ({"data": ("pickapic:DATA/nothing",)}, "there is no"),
+        ({"data": ("pickapic:DATA/pairs",), "preset": "papers"}, "no preset"),
+        ({"data": ("pickapic:DATA/pairs",), "seed": -1}, "the seed is -1"),
+        ({"data": ("pickapic:DATA/pairs",), "resume": True}, "there is no training"),
+        ({"data": ("pickapic:DATA/pairs",), "device": "tpu"}, "no device 'tpu'"),
+        ({"data": ("pickapic:DATA/pairs",), "profile": "macro"}, "no profile"),
     ],
 )
-def test_what_cannot_be_trained_is_one_line(
-    data: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+def test_what_cannot_be_trained_is_refused_before_anything_is_made(
+    data: Path, tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
-    named = [argument.replace("DATA", str(data)) for argument in arguments]
-    out = tmp_path / "out"
-    assert said in complaint(pasta("train-user-model", "--out", str(out), *named), 2)
-    assert not out.exists()
+    named = {
+        key: tuple(one.replace("DATA", str(data)) for one in value) if isinstance(value, tuple) else value
+        for key, value in changes.items()
+    }
+    with pytest.raises(InvalidInput, match=said):
+        run_training(_request(tmp_path / "out", **named))
+    assert not (tmp_path / "out").exists()

@@ -1,6 +1,6 @@
 """Trains the first phase on a planted mixture, as a program that can be killed: `FOLDER STEPS [PROCESSES]`.
 
-With more than one process it is started by `accelerate launch`. Every step is checkpointed.
+With PROCESSES it is started so many times over by `torchrun`. Every step is checkpointed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ def train(folder: Path, steps: int, devices: Devices, **options: Any) -> UserMod
 
 def main() -> None:
     folder, steps, *processes = sys.argv[1:]
-    train(Path(folder), int(steps), ManyDevices(cpu=True) if processes else OneDevice())
+    devices: Devices = OneDevice()
+    if processes:
+        devices = ManyDevices(cpu=True)
+        assert devices.count == int(processes[0]), "the processes do not know each other"
+    train(Path(folder), int(steps), devices)
 
 
 if __name__ == "__main__":

@@ -75,18 +75,17 @@ def test_a_killed_training_ends_at_the_same_weights(tmp_path: Path, whole: tuple
 
 
 def test_two_processes_learn_what_one_does(tmp_path: Path, whole: tuple[Path, UserModel]) -> None:
-    launch = (sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2")
-    command = (*launch, "--main_process_port", "0", "--num_machines", "1", "--mixed_precision", "no")
-    rest = ("--dynamo_backend", "no", "-m", "tests.support.train_planted", str(tmp_path), str(STEPS), "2")
+    launch = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    program = ("-m", "tests.support.train_planted", str(tmp_path), str(STEPS), "2")
     run = subprocess.run(
-        [*command, *rest], capture_output=True, text=True, env=THREADS, timeout=900, check=False
+        [*launch, *program], capture_output=True, text=True, env=THREADS, timeout=900, check=False
     )
     assert run.returncode == 0, run.stderr[-2000:]
     alone, both = _lines(whole[0]), _lines(tmp_path)
     assert [line["step"] for line in both] == [line["step"] for line in alone]
     for key in ("loss", "held_out_loss", "posterior_entropy"):
         # a sum in another order, whose difference grows a little with every step
-        assert [line[key] for line in both] == pytest.approx([line[key] for line in alone], rel=1e-2), key
+        assert [line[key] for line in both] == pytest.approx([line[key] for line in alone], rel=2e-3), key
     assert both[-1]["prior"] == pytest.approx(alone[-1]["prior"], abs=1e-3)
 
 
