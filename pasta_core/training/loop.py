@@ -194,11 +194,15 @@ class _Meter:
     def add(self, value: Tensor) -> None:
         self._losses.append(value)
 
+    def check(self, step: int) -> None:
+        """A loss that is no number ends the training, before its weights become a checkpoint."""
+        if self._losses and not torch.isfinite(torch.stack(self._losses)).all():
+            raise PastaError(f"the loss is no number any more at step {step}", "lower the learning rate")
+
     def read(self, step: int, devices: Devices) -> dict[str, float]:
-        """The figures at `step`; a loss that is no number ends the training."""
+        """The figures at `step`."""
+        self.check(step)
         loss = devices.mean(torch.stack(self._losses).mean()).item() if self._losses else math.nan
-        if self._losses and not math.isfinite(loss):
-            raise PastaError(f"the loss became {loss} before step {step}", "lower the learning rate")
         self._losses = []
         rate = (step - self._first) / max(time.monotonic() - self._started, 1e-9)
         return {
@@ -243,9 +247,11 @@ def train(
             if devices.main:
                 report(name, told)
         if devices.main and time.monotonic() - saved > config.checkpoint_seconds:
+            meter.check(run.step)
             _save(run, folder, config)
             saved = time.monotonic()
     if devices.main:
+        meter.check(run.step)
         _save(run, folder, config)
     devices.wait()
     return averaged if config.average else model

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from pasta_core.training.loop import LoopConfig, learning_rate, train
+from pasta_core.errors import PastaError
+from pasta_core.training.loop import LoopConfig, checkpoint_step, learning_rate, train
 
 CONFIG = LoopConfig(steps=40, batch=8, peak_rate=0.05, warm_up=5, average=0.9, report_every=10)
 
@@ -54,3 +57,43 @@ def test_the_rate_rises_stays_and_falls() -> None:
     rates = [learning_rate(CONFIG, step) for step in range(CONFIG.steps)]
     assert rates[0] < rates[4] == CONFIG.peak_rate == rates[25]
     assert rates[-1] < 0.2 * CONFIG.peak_rate
+
+
+def test_the_rate_restarts_at_its_peak() -> None:
+    config = replace(CONFIG, steps=100, warm_up=1, restart_every=20)
+    rates = [learning_rate(config, step) for step in range(100)]
+    assert rates[0] == rates[20] == rates[80] == CONFIG.peak_rate
+    assert rates[10] == pytest.approx(CONFIG.peak_rate / 2)
+    assert rates[19] < 0.01 * CONFIG.peak_rate
+    assert rates[:20] == rates[20:40]
+
+
+def test_a_part_may_learn_more_slowly_or_not_at_all(tmp_path: Path) -> None:
+    model, loss = _task()
+    before = _weights(model)
+    config = replace(CONFIG, average=0.0, weight_decay=0.0)
+    train("task", model, loss, config, tmp_path, lambda *_: None, rate_of=lambda name: float(name == "bias"))
+    assert _weights(model)[:-1] == before[:-1]
+    assert _weights(model)[-1] != before[-1]
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
+    model, _ = _task()
+    with pytest.raises(PastaError, match="no number"):
+        train(
+            "task",
+            model,
+            lambda step: model(torch.ones(1, 4)).sum() * float("nan"),
+            replace(CONFIG, checkpoint_seconds=0.0),
+            tmp_path,
+            lambda *_: None,
+        )
+    assert checkpoint_step(tmp_path) is None
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    model, loss = _task()
+    train("task", model, loss, replace(CONFIG, steps=2), tmp_path, lambda *_: None)
+    assert checkpoint_step(tmp_path) == 2
+    with pytest.raises(PastaError, match="another model"):
+        train("task", nn.Linear(3, 1), loss, CONFIG, tmp_path, lambda *_: None)
