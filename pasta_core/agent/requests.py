@@ -6,18 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pasta_core.domain import CandidateForm, History
+from pasta_core.domain import CandidateForm, History, Turn
 
 __all__ = ["ShownTurn", "WriteRequest"]
 
 
 @dataclass(frozen=True, slots=True)
 class ShownTurn:
-    """One finished turn as the writer sees it (Fig. 11): shown prompts, chosen column, critique."""
+    """One finished turn as the models read it (Fig. 11, 12): shown prompts, chosen column, critique."""
 
     prompts: tuple[str, ...]
     chosen: int
     critique: str = ""
+
+    @classmethod
+    def of(cls, turn: Turn) -> Self:
+        """Reduce a turn, which must have been chosen."""
+        if turn.choice is None:
+            raise ValueError(f"turn {turn.number} has no choice yet")
+        prompts = tuple(candidate.prompt for candidate in turn.shown)
+        return cls(prompts, turn.choice.column, turn.choice.critique)
+
+    def to_json(self) -> dict[str, Any]:
+        """The turn as JSON types."""
+        return {"prompts": list(self.prompts), "chosen": self.chosen, "critique": self.critique}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote; KeyError or TypeError when a part is missing or of another type."""
+        return cls(tuple(map(str, data["prompts"])), int(data["chosen"]), str(data["critique"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +57,8 @@ class WriteRequest:
         cls, history: History, form: CandidateForm, max_words: int, seed: int, caption: str = ""
     ) -> Self:
         """Reduce a history to what the writer reads; every one of its turns must have been chosen."""
-        turns = []
-        for turn in history.turns:
-            if turn.choice is None:
-                raise ValueError(f"turn {turn.number} has no choice yet")
-            prompts = tuple(candidate.prompt for candidate in turn.shown)
-            turns.append(ShownTurn(prompts, turn.choice.column, turn.choice.critique))
-        return cls(history.initial_prompt, tuple(turns), form, max_words, seed, caption)
+        turns = tuple(ShownTurn.of(turn) for turn in history.turns)
+        return cls(history.initial_prompt, turns, form, max_words, seed, caption)
 
     @property
     def current_prompt(self) -> str:
@@ -57,10 +69,7 @@ class WriteRequest:
         """The request as JSON types."""
         return {
             "initial_prompt": self.initial_prompt,
-            "turns": [
-                {"prompts": list(turn.prompts), "chosen": turn.chosen, "critique": turn.critique}
-                for turn in self.turns
-            ],
+            "turns": [turn.to_json() for turn in self.turns],
             "form": {"categories": self.form.categories, "per_category": self.form.per_category},
             "max_words": self.max_words,
             "seed": self.seed,
@@ -72,10 +81,7 @@ class WriteRequest:
         """Read what `to_json` wrote; KeyError or TypeError when a part is missing or of another type."""
         return cls(
             initial_prompt=str(data["initial_prompt"]),
-            turns=tuple(
-                ShownTurn(tuple(map(str, turn["prompts"])), int(turn["chosen"]), str(turn["critique"]))
-                for turn in data["turns"]
-            ),
+            turns=tuple(map(ShownTurn.from_json, data["turns"])),
             form=CandidateForm(int(data["form"]["categories"]), int(data["form"]["per_category"])),
             max_words=int(data["max_words"]),
             seed=int(data["seed"]),

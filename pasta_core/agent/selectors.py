@@ -1,14 +1,33 @@
-"""The selectors that need no trained model: the random one and the writer baseline."""
+"""The selectors of §3.1: the random one and the writer baseline, and those that ask a value model."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from pasta_core.domain import Candidate, CandidateForm, History, Selector, Slate
 from pasta_core.errors import InvalidInput, PastaError
 
-__all__ = ["SELECTORS", "RandomSelector", "WriterSelector", "make_selector"]
+__all__ = [
+    "SELECTORS",
+    "RandomSelector",
+    "SoftmaxSelector",
+    "ValueSelector",
+    "Valuer",
+    "WriterSelector",
+    "best_slate",
+    "make_selector",
+]
+
+
+class Valuer(Protocol):
+    """The prompt-value function f(h, p) of §3.2 as a service; no model is loaded here."""
+
+    async def values(self, history: History, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """One value per candidate, in their order."""
+        ...
 
 
 class RandomSelector:
@@ -34,11 +53,7 @@ class RandomSelector:
         `PastaError` where there are fewer categories (in the direct form: candidates) than columns.
         """
         rng = random.Random(seed)
-        groups = list(_by_category(candidates).values())
-        if self._form.direct:
-            groups = [[index] for index in range(len(candidates))]
-        if len(groups) < columns:
-            raise PastaError(f"{columns} columns cannot be chosen from {len(groups)} categories")
+        groups = _groups(candidates, self._form, columns)
         return Slate(tuple(rng.choice(group) for group in rng.sample(groups, columns)))
 
 
@@ -63,20 +78,125 @@ class WriterSelector:
         return Slate(tuple(range(columns)))
 
 
+class ValueSelector:
+    """pi_S of Eq. 1: the slate of the highest mean prompt value, at most one prompt per category (E.3).
+
+    Equal values are ordered by the seed, and so is the shown order, which must say nothing of the values.
+    """
+
+    name = "value"
+
+    def __init__(self, form: CandidateForm, valuer: Valuer) -> None:
+        self._form = form
+        self._valuer = valuer
+
+    def form(self, columns: int) -> CandidateForm:
+        """The full candidate set."""
+        return self._form
+
+    async def select(
+        self, history: History, candidates: Sequence[Candidate], columns: int, seed: int
+    ) -> Slate:
+        """Ask for the values and show the best slate; `PastaError` where it cannot be filled."""
+        rng = random.Random(seed)
+        groups = _groups(candidates, self._form, columns)
+        values = await _values(self._valuer, history, candidates)
+        return _shown(best_slate(values, groups, columns, rng), values, rng)
+
+
+class SoftmaxSelector:
+    """Slates at random, the likelier the better: candidate i weighs exp(value_i / temperature).
+
+    A category's candidate is drawn by these weights among its own, and the categories one after another,
+    without repetition, by the sums of theirs.
+    """
+
+    name = "softmax"
+
+    def __init__(self, form: CandidateForm, valuer: Valuer, temperature: float = 1.0) -> None:
+        if not temperature > 0:
+            raise InvalidInput(f"a temperature of {temperature} draws nothing", "choose one above 0")
+        self._form = form
+        self._valuer = valuer
+        self._temperature = temperature
+
+    def form(self, columns: int) -> CandidateForm:
+        """The full candidate set."""
+        return self._form
+
+    async def select(
+        self, history: History, candidates: Sequence[Candidate], columns: int, seed: int
+    ) -> Slate:
+        """Ask for the values and draw; the best slate of values plus Gumbel noise has just that law."""
+        rng = random.Random(seed)
+        groups = _groups(candidates, self._form, columns)
+        values = await _values(self._valuer, history, candidates)
+        noisy = [value / self._temperature - math.log(rng.expovariate(1.0)) for value in values]
+        return _shown(best_slate(noisy, groups, columns, rng), values, rng)
+
+
 SELECTORS: Mapping[str, Callable[[CandidateForm], Selector]] = {
     RandomSelector.name: RandomSelector,
     WriterSelector.name: WriterSelector,
 }
-"""How each selector is made from the session's candidate form."""
+"""How each selector that needs no value model is made from the session's candidate form."""
+
+_VALUED: Mapping[str, Callable[[CandidateForm, Valuer], Selector]] = {
+    ValueSelector.name: ValueSelector,
+    SoftmaxSelector.name: SoftmaxSelector,
+}
 
 
-def make_selector(name: str, form: CandidateForm | None = None) -> Selector:
-    """The selector of this name; `InvalidInput` names the known ones."""
-    if name not in SELECTORS:
-        raise InvalidInput(
-            f"there is no selector {name!r}", f"known selectors: {', '.join(sorted(SELECTORS))}"
+def make_selector(name: str, form: CandidateForm | None = None, valuer: Valuer | None = None) -> Selector:
+    """The selector of this name; `InvalidInput` names those that can be made with or without a `valuer`."""
+    form = form or CandidateForm()
+    if name in SELECTORS:
+        return SELECTORS[name](form)
+    if name in _VALUED and valuer is not None:
+        return _VALUED[name](form, valuer)
+    known = sorted([*SELECTORS, *(_VALUED if valuer else ())])
+    raise InvalidInput(f"there is no selector {name!r}", f"known selectors: {', '.join(known)}")
+
+
+def best_slate(
+    values: Sequence[float], groups: Sequence[Sequence[int]], columns: int, rng: random.Random
+) -> tuple[int, ...]:
+    """The `columns` indices of the highest sum of values with at most one index per group, best first.
+
+    The best of each group, then the top of those: exact, because the sum has one term per column (§3.2). Ties
+    fall by `rng`.
+    """
+    fates = [rng.random() for _ in values]
+
+    def rank(index: int) -> tuple[float, float]:
+        return values[index], fates[index]
+
+    return tuple(sorted((max(group, key=rank) for group in groups), key=rank, reverse=True)[:columns])
+
+
+async def _values(valuer: Valuer, history: History, candidates: Sequence[Candidate]) -> tuple[float, ...]:
+    values = tuple(await valuer.values(history, candidates))
+    if len(values) != len(candidates) or not all(map(math.isfinite, values)):
+        raise PastaError(
+            f"the value model gave {sum(map(math.isfinite, values))} values for {len(candidates)} prompts",
+            "try another value model",
         )
-    return SELECTORS[name](form or CandidateForm())
+    return values
+
+
+def _shown(slate: tuple[int, ...], values: Sequence[float], rng: random.Random) -> Slate:
+    order = rng.sample(slate, len(slate))
+    return Slate(tuple(order), tuple(values[index] for index in order))
+
+
+def _groups(candidates: Sequence[Candidate], form: CandidateForm, columns: int) -> list[list[int]]:
+    """The candidates of which at most one each may be shown."""
+    groups = list(_by_category(candidates).values())
+    if form.direct:
+        groups = [[index] for index in range(len(candidates))]
+    if len(groups) < columns:
+        raise PastaError(f"{columns} columns cannot be chosen from {len(groups)} categories")
+    return groups
 
 
 def _by_category(candidates: Sequence[Candidate]) -> dict[str, list[int]]:

@@ -1,0 +1,166 @@
+"""A value model on the disk: a language model's folder, and `value_model.json`, which says how to read it.
+
+`config.json`, `model.safetensors` and `tokenizer.json` are those of any Gemma; `value_model.json` names the
+logit and keeps the templates' text, so that a model is always asked in the words it was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pasta_core.agent.history_text import ValueTemplates
+from pasta_core.agent.value_model import ValueModel, ValueNetwork, attention_for
+from pasta_core.agent.value_model_tokens import ValueTokens, read_tokenizer
+from pasta_core.errors import InvalidInput, ModelUnavailable
+from pasta_core.files import make_directory, replacing, write_atomically
+
+__all__ = ["load_language_model", "load_value_model", "save_value_model"]
+
+FORMAT = "pasta-value-model"
+VERSION = 1
+CONFIG = "value_model.json"
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+
+_ARCHITECTURES = {
+    "gemma": "GemmaForCausalLM",
+    "gemma2": "Gemma2ForCausalLM",
+    "gemma3_text": "Gemma3ForCausalLM",
+}
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_AGAIN = "train or fetch it again"
+
+
+def load_value_model(folder: Path, device: str = "cpu", dtype: str = "float32") -> ValueModel:
+    """Load a trained value model for use; `ModelUnavailable` says what is missing, damaged or foreign."""
+    document = _document(folder / CONFIG)
+    try:
+        templates = ValueTemplates(document["templates"]["history"], document["templates"]["candidate"])
+        logit, offset = int(document["logit"]), float(document["offset"])
+    except (KeyError, TypeError, ValueError, InvalidInput) as error:
+        raise ModelUnavailable(f"{folder / CONFIG} has a wrong value: {error}", _AGAIN) from error
+    model = load_language_model(folder, templates, logit, offset, device, dtype)
+    model.network.eval().requires_grad_(False)
+    return model
+
+
+def load_language_model(
+    folder: Path,
+    templates: ValueTemplates,
+    logit: int,
+    offset: float = 0.0,
+    device: str = "cpu",
+    dtype: str = "float32",
+) -> ValueModel:
+    """Load a Gemma folder as the start of a value model (E.3); nothing is fetched and nothing unpickled.
+
+    `ModelUnavailable` where a file is missing or damaged, or it is another architecture.
+    """
+    tokenizer = read_tokenizer(folder / TOKENIZER)
+    language_model = _language_model(folder, dtype)
+    if tokenizer.get_vocab_size() > language_model.config.vocab_size:
+        raise ModelUnavailable(
+            f"the tokenizer in {folder} has {tokenizer.get_vocab_size()} tokens, "
+            f"its model {language_model.config.vocab_size}",
+            "put the model's own tokenizer.json beside it",
+        )
+    network = ValueNetwork(language_model, logit, offset).to(device)
+    return ValueModel(network, ValueTokens(templates, tokenizer, language_model.config.bos_token_id))
+
+
+def save_value_model(model: ValueModel, folder: Path, facts: Mapping[str, Any] | None = None) -> None:
+    """Write a model; each file appears whole, `value_model.json` last. `facts` (JSON): how it was trained."""
+    from safetensors.torch import save_model
+
+    make_directory(folder)
+    language_model = model.network.language_model
+    with replacing(folder / WEIGHTS) as partial:
+        # tied weights are stored once
+        save_model(language_model, str(partial), metadata={"format": "pt"})
+    write_atomically(folder / "config.json", language_model.config.to_json_string(use_diff=False).encode())
+    write_atomically(folder / TOKENIZER, model.tokens.tokenizer.to_str(pretty=True).encode())
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "logit": model.network.logit,
+        "offset": model.network.offset,
+        "templates": {
+            "history": model.tokens.templates.history_source,
+            "candidate": model.tokens.templates.candidate_source,
+        },
+        "training": dict(facts or {}),
+    }
+    write_atomically(folder / CONFIG, json.dumps(document, indent=2).encode() + b"\n")
+
+
+def _document(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise ModelUnavailable(
+            f"there is no value model in {file.parent}", "'pasta train-value-model --out DIR' makes one"
+        )
+    try:
+        document = json.loads(file.read_bytes())
+        name, version = document["format"], document["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelUnavailable(f"{file} does not describe a value model", _AGAIN) from error
+    if name != FORMAT:
+        raise ModelUnavailable(f"{file} describes something else", "name the folder of a value model")
+    if version != VERSION:
+        raise ModelUnavailable(f"{file} has version {version}, this pasta reads {VERSION}", "update pasta")
+    return dict(document)
+
+
+def _language_model(folder: Path, dtype: str) -> Any:
+    import transformers
+
+    if dtype not in _DTYPES:
+        raise InvalidInput(f"a value model cannot run in {dtype}", f"choose {' or '.join(_DTYPES)}")
+    kind = _architecture(folder)
+    if kind not in _ARCHITECTURES:
+        raise ModelUnavailable(
+            f"{folder} holds a {kind!r} model", f"a value model is one of {', '.join(_ARCHITECTURES)}"
+        )
+    cls = getattr(transformers, _ARCHITECTURES[kind])
+    try:
+        config = cls.config_class.from_pretrained(folder, local_files_only=True)
+        model, loading = cls.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            attn_implementation=attention_for(config),
+            dtype=_DTYPES[dtype],
+        )
+    except Exception as error:  # the library raises whatever its parts raise
+        raise ModelUnavailable(
+            f"the language model in {folder} does not load: {_first_line(error)}", _AGAIN
+        ) from error
+    # what is missing would be drawn at random, with nothing but a line in the log
+    if strange := {name for kind in ("missing_keys", "mismatched_keys") for name in loading[kind]}:
+        raise ModelUnavailable(
+            f"the weights in {folder} do not fit its config.json ({len(strange)} tensors, "
+            f"{sorted(map(str, strange))[0]})",
+            _AGAIN,
+        )
+    return model
+
+
+def _architecture(folder: Path) -> str:
+    file = folder / "config.json"
+    try:
+        return str(json.loads(file.read_bytes())["model_type"])
+    except FileNotFoundError as error:
+        raise ModelUnavailable(f"{folder} lacks config.json", "name a language model's folder") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelUnavailable(f"{file} does not describe a language model", _AGAIN) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

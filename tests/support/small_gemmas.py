@@ -1,0 +1,71 @@
+"""Gemma 1, 2 and 3 models small enough for a test, with every trait that a shortcut could get wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from pasta_core.agent.history_text import ValueTemplates
+from pasta_core.agent.value_model import ValueModel, ValueNetwork, attention_for
+from pasta_core.agent.value_model_tokens import ValueTokens, read_tokenizer
+from pasta_core.paths import find_assets
+
+ARCHITECTURES = ("gemma", "gemma2", "gemma3_text")
+VOCABULARY = 1102
+LOGIT = 17
+WINDOW = 8
+
+
+def small_config(kind: str, **changes: Any) -> Any:
+    """A configuration whose windows are shorter than its texts, and whose soft caps bite."""
+    shape = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "max_position_embeddings": 2048,
+        # large enough for attention to prefer some tokens, or masks would hardly matter
+        "initializer_range": 0.3,
+        "bos_token_id": 0,
+        "pad_token_id": 0,
+        "eos_token_id": 0,
+    }
+    if kind == "gemma":
+        return transformers.GemmaConfig(**(shape | changes))
+    layers = ["sliding_attention", "full_attention", "sliding_attention"]
+    shape |= {"sliding_window": WINDOW, "layer_types": layers, "query_pre_attn_scalar": 8}
+    if kind == "gemma2":
+        caps = {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 5.0}
+        return transformers.Gemma2Config(**(shape | caps | changes))
+    return transformers.Gemma3TextConfig(**(shape | changes))
+
+
+def small_network(kind: str, seed: int = 0, **changes: Any) -> ValueNetwork:
+    """A network with random weights."""
+    config = small_config(kind, **changes)
+    torch.manual_seed(seed)
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation=attention_for(config))
+    return ValueNetwork(model.eval(), LOGIT)
+
+
+def small_tokens() -> ValueTokens:
+    """The shipped writer's tokenizer under the microworld's templates."""
+    assets = find_assets()
+    return ValueTokens(templates("micro-"), read_tokenizer(assets / "micro/writer/tokenizer.json"), bos=0)
+
+
+def templates(kind: str = "") -> ValueTemplates:
+    """The shipped templates: the general ones, or `micro-`."""
+    folder: Path = find_assets() / "templates"
+    return ValueTemplates.load(folder / f"value-{kind}history.txt", folder / f"value-{kind}candidate.txt")
+
+
+def small_model(kind: str, seed: int = 0, **changes: Any) -> ValueModel:
+    """A network with its text."""
+    return ValueModel(small_network(kind, seed, **changes), small_tokens())
