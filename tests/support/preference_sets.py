@@ -20,8 +20,6 @@ from pasta_core.microworld.ratings.pool import Pool
 from pasta_core.microworld.ratings.population import Population
 from pasta_core.paths import find_assets
 
-LABELS = 16
-
 __all__ = ["write_hpd_test", "write_planted_pickapic"]
 
 
@@ -53,18 +51,20 @@ def write_hpd_test(folder: Path, groups: int, annotators: int = 2, images: int =
     return folder
 
 
-def write_planted_pickapic(folder: Path, population: str = "archetypes", raters: int = 16) -> Path:
+def write_planted_pickapic(
+    folder: Path, population: str = "archetypes", raters: int = 16, labels: int = 16
+) -> Path:
     """Pick-a-Pic's layout, labelled by planted raters, of drawn pictures; the truth lies beside it."""
     people = Population.sample(population, 8, raters, 0, find_assets())
     panels = {}
-    for plan in pickapic.plans(people, LABELS, None, 0):
+    for plan in pickapic.plans(people, labels, None, 0):
         shape = (plan.prompts, plan.per_prompt)
         rng = random.Random(plan.split)
         scenes = [[sample_scene(rng) for _ in range(shape[1])] for _ in range(shape[0])]
         pixels = np.stack([[draw(scene, number) for number, scene in enumerate(row)] for row in scenes])
         prompts = tuple(caption(sample_mention(rng, row[0], 0.4), rng) for row in scenes)
         panels[plan.split] = Panel(Pool(plan.split, prompts, pixels), people.sheet, people.eyes)
-    names = pickapic.write(people, panels, LABELS, 0, folder)
+    names = pickapic.write(people, panels, labels, 0, folder)
     (folder / TRUTH).write_text(json.dumps(people.truth(names)))
     return folder
 
