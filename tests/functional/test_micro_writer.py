@@ -296,9 +296,9 @@ def test_the_gguf_writes_what_the_weights_write(tmp_path: Path) -> None:
 def test_the_writer_stays_above_its_bars(writer: LlamaWriter) -> None:
     bars = measure_writer(writer, count=30, seed=11)
     assert (bars.formed, bars.within_budget) == (1.0, 1.0)
-    # floors against a regression on few prompts; the bars themselves and how far they are stand in the card
-    assert bars.distinct >= 0.88
-    assert bars.subject_kept >= 0.9
+    assert bars.distinct >= 0.95
+    assert bars.subject_kept >= 0.95
+    assert bars.critique_followed >= 0.8
 
 
 def test_a_chat_model_is_asked_in_its_own_form_which_no_prompt_can_leave(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ random (no rater has a part in them) and critiques; an answer of 5 categories x 
 Full scenes that are held out never start a dialogue.
 
 **Recipe.** `pasta_core/microworld/recipes/writer_recipe.py`, seed {seed}: {steps:,} steps of {dialogues}
-dialogues ({samples:,} in all) after {earlier_steps:,} steps of earlier runs, AdamW at {peak_rate}, bfloat16
+rows ({samples:,} in all, each one dialogue or three short ones) after {earlier_steps:,} steps of earlier runs, AdamW at {peak_rate}, bfloat16
 autocast, loss on histories and answers; the last run took {minutes:.0f} minutes. The tokenizer is byte-level
 BPE, one token for every known word.
 
@@ -46,7 +46,8 @@ BPE, one token for every known word.
 Median time of an answer: {seconds:.2f} s. Greedy tokens equal to transformers' in float32 on
 {agreement_prompts} prompts (48 tokens each): GGUF f32 {f32:.0%}, f16 {f16:.0%}, q8_0 {q8_0:.0%}.
 
-**Limits.** It knows the words of the microworld; others are read as noise. It reads no images.
+**Limits.** It knows the words of the microworld; others are read as noise. It sees of an image
+only what its tags say.
 """
 
 
