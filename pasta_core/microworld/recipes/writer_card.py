@@ -27,9 +27,9 @@ random (no rater has a part in them) and critiques; an answer of 5 categories x 
 Full scenes that are held out never start a dialogue.
 
 **Recipe.** `pasta_core/microworld/recipes/writer_recipe.py`, seed {seed}: {steps:,} steps of {dialogues}
-rows ({samples:,} in all, each one dialogue or three short ones) after {earlier_steps:,} steps of earlier runs, AdamW at {peak_rate}, bfloat16
-autocast, loss on histories and answers; the last run took {minutes:.0f} minutes. The tokenizer is byte-level
-BPE, one token for every known word.
+rows ({samples:,} in all, each one dialogue or three short ones) after {earlier_steps:,} steps of
+earlier runs, AdamW at {peak_rate}, bfloat16 autocast, loss on histories and answers; the last run took
+{minutes:.0f} minutes. The tokenizer is byte-level BPE, one token for every known word.
 
 **Measured** on {prompts} requests over turns 1-5 that start from held-out scenes, sampled as in a session
 (nucleus 0.8, temperature 1), one thread:
