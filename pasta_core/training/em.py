@@ -62,6 +62,6 @@ class TypesReport:
 def types_report(prior: Tensor) -> TypesReport:
     """Judge a prior (K,)."""
     shares = prior.double().cpu()
-    entropy = -(shares * shares.clamp_min(1e-300).log()).sum().item()
+    entropy = torch.special.entr(shares).sum().item()
     dead = tuple(torch.nonzero(shares < _DEAD_SHARE / len(shares)).flatten().tolist())
-    return TypesReport(min(entropy, math.log(len(shares))), len(shares) - len(dead), dead)
+    return TypesReport(min(max(entropy, 0.0), math.log(len(shares))), len(shares) - len(dead), dead)
