@@ -52,7 +52,7 @@ class ValueNetwork(nn.Module):
         return next(self.parameters()).device
 
     def forward(self, packed: Packed) -> Tensor:
-        """The value at every token, float32 (rows, width); where the rows are padded it means nothing."""
+        """The value at every token, (rows, width), float32 or finer; where rows are padded, meaningless."""
         hidden = self.language_model.model(
             input_ids=packed.tokens,
             # without a mask, restarted positions are silently read as sequences that don't see each other
@@ -60,7 +60,8 @@ class ValueNetwork(nn.Module):
             position_ids=packed.positions,
             use_cache=False,
         ).last_hidden_state
-        value: Tensor = (hidden @ self.language_model.lm_head.weight[self.logit]).float()
+        value: Tensor = hidden @ self.language_model.lm_head.weight[self.logit]
+        value = value.to(torch.promote_types(value.dtype, torch.float32))
         cap = getattr(self.config, "final_logit_softcapping", None)
         if cap is not None:
             value = cap * torch.tanh(value / cap)
