@@ -1,8 +1,10 @@
-"""Textual's driver for terminals, made to outlive bytes that are no text."""
+"""Textual's driver for terminals, made to outlive bytes that are no text and terminals that are closed."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from io import TextIOWrapper
+from typing import IO, Any, cast
 
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -10,13 +12,37 @@ __all__ = ["ForgivingDriver"]
 
 
 class ForgivingDriver(LinuxDriver):
-    """Drops input that is not UTF-8, where Textual would end with a traceback.
+    """Drops input that is not UTF-8, and output that no terminal takes any more.
 
-    Such bytes come from old mouse reports, keyboards set to another encoding and pasted binary data.
+    At the first Textual would end with a traceback: such bytes come from old mouse reports, keyboards set to
+    another encoding and pasted binary data. At the second the thread that writes would die, and whoever has
+    more to write, as leaving has, would wait for it for ever.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._file = cast(TextIOWrapper, _Outlet(cast(IO[str], self._file)))
 
     def run_input_thread(self) -> None:
         """Read keys until the app ends."""
         while not self.exit_event.is_set():
             with suppress(UnicodeDecodeError):
                 super().run_input_thread()
+
+
+class _Outlet:
+    """A stream that takes everything, also when its terminal is gone."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()

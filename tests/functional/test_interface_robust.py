@@ -69,6 +69,15 @@ def worker_of(session: TerminalSession) -> int:
     return worker
 
 
+def press_until_seen(session: TerminalSession, key: bytes, text: str, limit: float = 120) -> None:
+    """Press a key that does no harm twice: on a busy machine an escape and the next key are read as one."""
+    end = time.monotonic() + limit
+    while text not in session.shown:
+        assert time.monotonic() < end, session.shown
+        session.press(key)
+        session.settle(1)
+
+
 def assert_given_back(session: TerminalSession, before: list[int]) -> None:
     """The terminal is as it was: its screen, its cursor, its mouse, its paste mode, its line discipline."""
     for mode, at_rest in ((1049, "l"), (25, "h"), (1000, "l"), (1003, "l"), (1006, "l"), (2004, "l")):
@@ -175,10 +184,11 @@ def test_no_window_is_too_small_and_none_may_change_while_it_paints() -> None:
         session.wait_to_see(CHOOSING)
         for size in ((20, 5), (0, 0), (80, 24)):
             session.resize(*size)
-            for key in (b"z", b"\x1b[C", b"\x1b", b"c", b"\x1b", b"?", b"\x1b", b"2"):
+            for key in (b"z", b"\x1b[C", b"\x1b", b"c", b"\x1b", b"?", b"\x1b"):
                 session.press(key)
                 session.settle(0.1)
-        session.wait_to_see("takes column 2")
+        press_until_seen(session, b"\x1b", CHOOSING)
+        press_until_seen(session, b"2", "takes column 2")
         session.press(b"\x11")
         assert session.wait() == 0
 
@@ -220,15 +230,16 @@ def test_text_is_shown_as_it_is_and_never_obeyed() -> None:
         session.settle()
         assert "hostile [red]x[/]" in session.shown
         assert "[link='x'] {curly}" in session.shown
-        assert session.shown.count("[@click=app.quit]") >= 1
+        assert re.search(r"\[red\]\d+\[/\]", session.shown)
         assert session.shown.count("[b]kind[/b]") == 2
         session.press(b"c")
         session.type("[b]more[/b] \x1b[200~\x1b[31m[/i]\x1b[201~")
         session.wait_to_see("[b]more[/b]")
+        session.wait_to_see("“[b]more[/b]")
         session.press(b"z")
-        session.settle()
-        session.press(b"\x1b")
-        session.settle()
+        session.wait_to_see("image 1 of 2")
+        session.press(b"z")
+        session.wait_to_see(CHOOSING)
         session.press(b"\r")
         session.wait_to_see("turn 2 of 2")
         session.wait_to_see(CHOOSING)

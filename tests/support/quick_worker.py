@@ -1,7 +1,7 @@
-"""A worker that needs no models: `python -m tests.support.quick_worker [PAUSE]`.
+"""A worker that needs no models: `python -m tests.support.quick_worker WRITING PAINTING`.
 
 It speaks the real frames through the real station and can be cancelled and killed like one; what it writes
-and paints is a pure function of what it is asked. Each candidate and each image takes `PAUSE` seconds.
+and paints is a pure function of what it is asked. A candidate takes `WRITING` seconds, an image `PAINTING`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ HOSTILE = "[red]{n}[/] \x1b[31m\x1b]0;owned\x07 猫🏳️‍🌈 {{curly}} [@cl
 """What a candidate says if the prompt asks for it: markup, escape sequences, wide and joined characters."""
 
 
-def main(pause: float) -> None:
+def main(writing: float, painting: float) -> None:
     source, sink = claim_stdio()
     sink.send(Hello(NAME, PROTOCOL, package_version(), "micro", os.getpid()).to_json())
 
-    def wait(call: Call) -> None:
-        time.sleep(pause)
+    def wait(call: Call, seconds: float) -> None:
+        time.sleep(seconds)
         if call.cancelled():
             raise Cancelled("cancelled")
 
@@ -36,7 +36,7 @@ def main(pause: float) -> None:
         form, said = request.form, []
         hostile = "hostile" in request.initial_prompt
         for n in range(form.total):
-            wait(call)
+            wait(call, writing)
             prompt = HOSTILE.format(n=n) if hostile else f"{request.initial_prompt} {request.seed % 997} {n}"
             said.append((prompt, f"[b]kind[/b] {n // form.per_category}"))
             call.progress(n + 1, form.total)
@@ -48,7 +48,7 @@ def main(pause: float) -> None:
         done = 0
         for column, (prompt, row) in enumerate(zip(prompts, seeds, strict=True)):
             for index, seed in enumerate(row):
-                wait(call)
+                wait(call, painting)
                 image = paint_one(prompt, seed)
                 assert image.embedding is not None
                 done += 1
@@ -74,4 +74,4 @@ def main(pause: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.01)
+    main(*map(float, sys.argv[1:]))

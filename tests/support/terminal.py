@@ -85,9 +85,10 @@ class TerminalSession:
         """What the screen shows now."""
         return "\n".join(self.screen.display)
 
-    def settle(self, patience: float = 0.3) -> None:
-        """Read until nothing more has been drawn for a while."""
-        while select.select([self._fd], [], [], patience)[0]:
+    def settle(self, patience: float = 0.3, limit: float = 5) -> None:
+        """Read until nothing more has been drawn for a while; a cursor that blinks is never at rest."""
+        end = time.monotonic() + limit
+        while time.monotonic() < end and select.select([self._fd], [], [], patience)[0]:
             if not self._read(0):
                 return
 
