@@ -1,7 +1,8 @@
 """The trajectory schema: what `simulate` and `sessions export` write and every trainer reads.
 
 One row is one trajectory, with its turns and their images nested in it. docs/trajectories.md says what each
-column means; `VERSION` is written into every file, and a newer one is refused.
+column means; `VERSION` is written into every file, and a newer one is refused. Version 2 added what only a
+simulation knows: the user's type and the utilities of every type; files of version 1 are read as well.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ __all__ = [
     "write_trajectories",
 ]
 
-VERSION = 1
+VERSION = 2
 
 _VERSION_KEY = b"pasta.trajectories.version"
 _ROWS_PER_GROUP = 16
+_WRITTEN_BY = "name what `pasta sessions export` or `pasta simulate` wrote"
 
 _INTEGERS = pa.list_(pa.int64())
 _REALS = pa.list_(pa.float64())
@@ -73,6 +75,7 @@ _TURN = pa.struct(
         pa.field("write_seed", pa.int64()),
         pa.field("select_seed", pa.int64()),
         pa.field("utilities", _REALS),
+        pa.field("type_utilities", pa.list_(_REALS)),
         pa.field("posterior", _REALS),
         pa.field("reward", pa.float64()),
         pa.field("rating", _RATING),
@@ -85,6 +88,7 @@ SCHEMA = pa.schema(
         pa.field("created_at", pa.timestamp("us", tz="UTC")),
         pa.field("complete", pa.bool_(), nullable=False),
         pa.field("user", pa.string(), nullable=False),
+        pa.field("user_type", pa.int64()),
         pa.field("profile", pa.string(), nullable=False),
         pa.field("selector", pa.string(), nullable=False),
         pa.field("seed", pa.int64(), nullable=False),
@@ -121,8 +125,9 @@ class ImageRecord:
 class TurnRecord:
     """One finished turn: what was written, shown, painted and chosen, and what else is known of it.
 
-    `columns[l][m]` is image m of the slate's prompt l. `utilities` has one value per column, `posterior` one
-    per user type after the choice; `reward` is r_t, the utility of the chosen column.
+    `columns[l][m]` is image m of the slate's prompt l. `utilities` has one value per column, `type_utilities`
+    one row of them per user type, `posterior` one value per type after the choice; `reward` is r_t, the
+    utility of the chosen column on the rewards' scale of 0 to 10.
     """
 
     number: int
@@ -137,6 +142,7 @@ class TurnRecord:
     posterior: tuple[float, ...] | None = None
     reward: float | None = None
     rating: TurnRating | None = None
+    type_utilities: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,7 @@ class TrajectoryRecord:
     settings: str = "{}"
     versions: str = "{}"
     created_at: datetime | None = None
+    user_type: int | None = None
 
 
 def image_record(image: Image, png: bytes | None = None) -> ImageRecord:
@@ -206,12 +213,15 @@ def _read_file(path: Path) -> Iterator[TrajectoryRecord]:
         parquet = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise InvalidInput(
-            f"{path} is no Parquet file that can be read ({error})", "name what `pasta sessions export` wrote"
+            f"{path} is no Parquet file that can be read ({error})",
+            "name what `pasta sessions export` or `pasta simulate` wrote",
         ) from error
     with parquet:
         version = (parquet.schema_arrow.metadata or {}).get(_VERSION_KEY)
         if version is None or not version.isdigit():
-            raise InvalidInput(f"{path} holds no trajectories", "name what `pasta sessions export` wrote")
+            raise InvalidInput(
+                f"{path} holds no trajectories", "name what `pasta sessions export` or `pasta simulate` wrote"
+            )
         if int(version) > VERSION:
             raise InvalidInput(
                 f"{path} has trajectory schema {int(version)}, this version reads up to {VERSION}",
@@ -242,6 +252,7 @@ def _turn_row(turn: TurnRecord) -> dict[str, Any]:
         "write_seed": turn.write_seed,
         "select_seed": turn.select_seed,
         "utilities": turn.utilities,
+        "type_utilities": turn.type_utilities,
         "posterior": turn.posterior,
         "reward": turn.reward,
         "rating": None if turn.rating is None else asdict(turn.rating),
@@ -285,6 +296,7 @@ def _turn(row: dict[str, Any]) -> TurnRecord:
         posterior=_reals(row["posterior"]),
         reward=row["reward"],
         rating=None if rating is None else _rating(rating),
+        type_utilities=_table(row.get("type_utilities")),
     )
 
 
@@ -303,6 +315,10 @@ def _images(rows: Iterable[dict[str, Any]]) -> tuple[ImageRecord, ...]:
         ImageRecord(row["seed"], row["sha256"], embedding_from_bytes(row["embedding"]), row["png"])
         for row in rows
     )
+
+
+def _table(rows: list[list[float]] | None) -> tuple[tuple[float, ...], ...] | None:
+    return None if rows is None else tuple(map(tuple, rows))
 
 
 def _reals(values: list[float] | None) -> tuple[float, ...] | None:
