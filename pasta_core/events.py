@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pasta_core.domain import Candidate, Choice, Image, Slate
+from pasta_core.domain import Candidate, Choice, Image, Slate, TurnRating
 
 __all__ = [
     "CandidatesReady",
@@ -16,6 +16,7 @@ __all__ = [
     "ImageReady",
     "Note",
     "PaintingProgress",
+    "Rated",
     "SessionStarted",
     "SlateChosen",
     "TurnReady",
@@ -111,6 +112,15 @@ class TurnReady(Event):
 class Chosen(Event):
     turn: int
     choice: Choice
+
+
+@dataclass(frozen=True)
+class Rated(Event):
+    """What a rater answered about a turn; told of all turns once the evaluation phase has ended."""
+
+    session: str
+    turn: int
+    rating: TurnRating
 
 
 @dataclass(frozen=True)

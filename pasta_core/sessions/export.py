@@ -13,9 +13,11 @@ from pasta_core.sessions.records import SessionInfo, SessionStatus, StoredImage,
 from pasta_core.sessions.rows import settings_to_json
 from pasta_core.sessions.store import Store
 
-__all__ = ["SOURCE", "Exported", "export_sessions", "session_record"]
+__all__ = ["SOURCE", "STUDY", "Exported", "export_sessions", "session_record"]
 
 SOURCE = "sessions"
+STUDY = "study"
+"""The source of sessions of a rater study (App. B)."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +52,18 @@ def export_sessions(
 
 
 def session_record(store: Store, info: SessionInfo, with_images: bool) -> TrajectoryRecord:
-    """One session as a trajectory: its finished turns on the path it stands on."""
+    """One session as a trajectory: its finished turns on the path it stands on.
+
+    It holds no name of the person and no path of the machine; the user of a study is its drawn rater's name.
+    """
     turns = store.turns(info.id)
     start = [turn for turn in turns if turn.number == 0]
     made_of = info.made_of
     return TrajectoryRecord(
         id=info.id,
-        source=SOURCE,
+        source=STUDY if made_of.study else SOURCE,
         complete=info.status is SessionStatus.FINISHED,
-        user=made_of.user,
+        user=info.rater or made_of.user,
         profile=made_of.profile,
         selector=made_of.selector,
         seed=made_of.seed,

@@ -11,7 +11,7 @@ from pathlib import Path
 from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.files import make_directory, storing
 
-__all__ = ["LAST", "SessionLock", "match_id", "new_id"]
+__all__ = ["LAST", "SessionLock", "match_id", "new_id", "new_rater"]
 
 LAST = "last"
 """Stands for the session that was worked on last."""
@@ -23,6 +23,11 @@ _LETTERS = "bcdfghjkmnpqrstvwxz"
 def new_id(now: datetime, draw: Callable[[int], int]) -> str:
     """A short readable id: the date and four letters; `draw(n)` gives a number below n."""
     return f"{now:%Y%m%d}-" + "".join(_LETTERS[draw(len(_LETTERS))] for _ in range(4))
+
+
+def new_rater(draw: Callable[[int], int]) -> str:
+    """A name for a person that says nothing about them; `draw(n)` gives a number below n."""
+    return "rater-" + "".join(_LETTERS[draw(len(_LETTERS))] for _ in range(8))
 
 
 def match_id(text: str, ids: Iterable[str]) -> str:

@@ -31,6 +31,7 @@ class NewSession:
     """What a session is made of, all that a resume needs to go on exactly as it began.
 
     `user` is `PERSON` or the specification of a rater, `blind` hides prompts and categories from the user.
+    In a `study` (App. B) the evaluation phase follows the last turn.
     """
 
     prompt: str
@@ -41,11 +42,16 @@ class NewSession:
     blind: bool = False
     settings: SessionSettings = field(default_factory=SessionSettings)
     versions: Mapping[str, str] = field(default_factory=dict)
+    study: bool = False
 
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """A session's row: what it was made of, when, and how far it is (`turns_chosen` of `settings.turns`)."""
+    """A session's row: what it was made of, when, and how far it is (`turns_chosen` of `settings.turns`).
+
+    Of a study, `rater` is who rates, a drawn name where that is a person, and `rated_at` when the evaluation
+    phase was ended.
+    """
 
     id: str
     made_of: NewSession
@@ -54,6 +60,13 @@ class SessionInfo:
     status: SessionStatus
     starred: bool
     turns_chosen: int
+    rater: str | None = None
+    rated_at: datetime | None = None
+
+    @property
+    def waits_for_rating(self) -> bool:
+        """Whether it is a study whose turns are chosen and whose questions are not all answered."""
+        return self.made_of.study and self.status is SessionStatus.FINISHED and self.rated_at is None
 
 
 @dataclass(frozen=True, eq=False)

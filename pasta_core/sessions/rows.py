@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -13,17 +13,29 @@ from typing import Any
 from pasta_core.data.embedding_bytes import embedding_from_bytes
 from pasta_core.domain import Candidate, CandidateForm, Choice, Comparison, Slate, TurnRating
 from pasta_core.errors import StorageError
-from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus, StoredImage, StoredTurn
+from pasta_core.sessions.identity import new_rater
+from pasta_core.sessions.records import (
+    PERSON,
+    NewSession,
+    SessionInfo,
+    SessionStatus,
+    StoredImage,
+    StoredTurn,
+)
 from pasta_core.settings import SessionSettings
 from pasta_core.simulation.recorder import Place
 
 __all__ = [
     "SESSION_QUERY",
+    "rater_name",
+    "read_answers",
     "read_session",
     "read_turns",
     "settings_from_json",
     "settings_to_json",
     "turn_ids",
+    "write_answers",
+    "write_rating",
 ]
 
 _PATH = """
@@ -80,12 +92,15 @@ def read_session(row: sqlite3.Row) -> SessionInfo:
             blind=bool(row["blind"]),
             settings=settings_from_json(row["settings"]),
             versions=json.loads(row["versions"]),
+            study=row["rater"] is not None,
         ),
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
         status=SessionStatus(row["status"]),
         starred=bool(row["starred"]),
         turns_chosen=row["turns_chosen"],
+        rater=row["rater"],
+        rated_at=None if row["rated_at"] is None else datetime.fromisoformat(row["rated_at"]),
     )
 
 
@@ -143,6 +158,47 @@ def _images(connection: sqlite3.Connection, turn: int, root: Path) -> dict[Place
 def _choice(connection: sqlite3.Connection, turn: int) -> Choice | None:
     row = connection.execute("SELECT column, critique FROM choices WHERE turn_id = ?", (turn,)).fetchone()
     return None if row is None else Choice(row["column"], row["critique"])
+
+
+def rater_name(connection: sqlite3.Connection, new: NewSession, draw: Callable[[int], int]) -> str | None:
+    """Who rates in a study: one drawn name for the person of this store, a planted rater by its own."""
+    if not new.study or new.user != PERSON:
+        return new.user if new.study else None
+    known = connection.execute(
+        "SELECT rater FROM sessions WHERE user = ? AND rater IS NOT NULL ORDER BY rowid LIMIT 1", (PERSON,)
+    ).fetchone()
+    return new_rater(draw) if known is None else str(known["rater"])
+
+
+def read_answers(connection: sqlite3.Connection, session: str) -> dict[tuple[int, str], str]:
+    """The answers about the turns on a session's path, by turn and question."""
+    rows = connection.execute(
+        _PATH + "SELECT number, question, answer FROM answers JOIN path ON path.id = turn_id", (session,)
+    )
+    return {(row["number"], row["question"]): row["answer"] for row in rows}
+
+
+def write_answers(connection: sqlite3.Connection, turn: int, answers: Mapping[str, str], now: str) -> None:
+    """Keep answers by their questions, in place of earlier ones."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO answers (turn_id, question, answer, created_at) VALUES (?, ?, ?, ?)",
+        [(turn, question, answer, now) for question, answer in answers.items()],
+    )
+
+
+def write_rating(connection: sqlite3.Connection, turn: int, rating: TurnRating, now: str) -> None:
+    """Keep a turn's rating, in place of an earlier one."""
+    comparison = None if rating.comparison is None else rating.comparison.value
+    connection.execute("DELETE FROM ratings WHERE turn_id = ?", (turn,))
+    connection.execute(
+        "INSERT INTO ratings (turn_id, preferred, score, comparison, rationale, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (turn, rating.preferred, rating.score, comparison, rating.rationale, now),
+    )
+    connection.executemany(
+        "INSERT INTO column_scores (turn_id, column, score) VALUES (?, ?, ?)",
+        [(turn, column, score) for column, score in enumerate(rating.column_scores)],
+    )
 
 
 def _rating(connection: sqlite3.Connection, turn: int) -> TurnRating | None:

@@ -122,7 +122,24 @@ def _add_deletions(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE deletions (session_id TEXT PRIMARY KEY) WITHOUT ROWID")
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _create, 2: _add_deletions}
+def _add_studies(connection: sqlite3.Connection) -> None:
+    """Who rates in a study (App. B), when the evaluation phase ended, and its answers as they are given."""
+    connection.execute("ALTER TABLE sessions ADD COLUMN rater TEXT")
+    connection.execute("ALTER TABLE sessions ADD COLUMN rated_at TEXT")
+    connection.execute(
+        """
+        CREATE TABLE answers (
+            turn_id INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+            question TEXT NOT NULL,
+            answer TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            PRIMARY KEY (turn_id, question)
+        ) WITHOUT ROWID
+        """
+    )
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _create, 2: _add_deletions, 3: _add_studies}
 """What takes a store to each version from the one before it; version 0 is an empty file."""
 
 VERSION = max(MIGRATIONS)

@@ -16,7 +16,9 @@ from pasta_core.sessions.provenance import changed_versions, versions
 from pasta_core.sessions.recorder import StoreRecorder
 from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus
 from pasta_core.sessions.store import Store
+from pasta_core.sessions.study import Study
 from pasta_core.simulation.rollout import Plan, Services, rollout
+from pasta_core.study.questions import initial_words
 from pasta_core.text import clean_prompt
 
 __all__ = ["Services", "Session", "begin_session", "resume_session"]
@@ -27,10 +29,13 @@ _MAX_SEED = 2**63 - 1
 
 
 def begin_session(store: Store, new: NewSession) -> Session:
-    """Begin a session; `InvalidInput` for an empty or too long prompt (App. E.2), or a seed out of range."""
+    """Begin a session.
+
+    Raises `InvalidInput` for an empty or too long prompt (App. B.1, E.2), or a seed out of range.
+    """
     if not 0 <= new.seed <= _MAX_SEED:
         raise InvalidInput(f"the seed is {new.seed}", f"choose a value from 0 to {_MAX_SEED}")
-    prompt = clean_prompt(new.prompt, new.settings.max_words)
+    prompt = clean_prompt(new.prompt, initial_words(new.settings.max_words, new.study))
     notes = ["control characters were removed from the prompt"] if prompt.stripped else []
     info = store.create(replace(new, prompt=prompt.text, versions=dict(new.versions) or versions()))
     return Session(store, info, store.lock(info.id), notes, resumed=False)
@@ -72,6 +77,11 @@ class Session:
     @property
     def id(self) -> str:
         return self.info.id
+
+    @property
+    def study(self) -> Study | None:
+        """The evaluation phase, if the session has one."""
+        return Study(self._store, self.info) if self.info.made_of.study else None
 
     async def run(self, services: Services, emit: Callable[[Event], None]) -> History:
         """Run the rollout from where it stands to its end; events arrive in order, each already durable.

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +22,14 @@ from pasta_core.sessions.images import image_file, write_image
 from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus, StoredTurn
 from pasta_core.sessions.rows import (
     SESSION_QUERY,
+    rater_name,
+    read_answers,
     read_session,
     read_turns,
     settings_to_json,
     turn_ids,
+    write_answers,
+    write_rating,
 )
 from pasta_core.sessions.schema import connect, sql_errors
 from pasta_core.sessions.search import EVERYTHING, SessionFilter, filter_clause
@@ -85,12 +89,13 @@ class Store:
             with self._transaction() as sql:
                 inserted = sql.execute(
                     "INSERT OR IGNORE INTO sessions (id, created_at, updated_at, status, prompt, seed,"
-                    " profile, selector, user, blind, settings, versions)"
-                    " SELECT ?1, ?, ?, 'active', ?, ?, ?, ?, ?, ?, ?, ?"
+                    " profile, selector, user, blind, settings, versions, rater)"
+                    " SELECT ?1, ?, ?, 'active', ?, ?, ?, ?, ?, ?, ?, ?, ?"
                     " WHERE ?1 NOT IN (SELECT session_id FROM deletions)",
                     (
                         *(session, now, now, new.prompt, new.seed, new.profile, new.selector, new.user),
                         *(new.blind, settings_to_json(new.settings), json.dumps(dict(new.versions))),
+                        rater_name(sql, new, self._draw),
                     ),
                 )
             if inserted.rowcount == 1:
@@ -225,19 +230,28 @@ class Store:
 
     def save_rating(self, session: str, turn: int, rating: TurnRating) -> None:
         """Keep what was answered about a turn (App. B.2), in place of earlier answers."""
-        comparison = None if rating.comparison is None else rating.comparison.value
+        with self._saving(session) as sql:
+            write_rating(sql, self._turn(sql, session, turn), rating, self._now())
+
+    # studies
+
+    def answers(self, session: str) -> dict[tuple[int, str], str]:
+        """What was answered in the evaluation phase, by turn and question."""
+        with self._reading() as sql:
+            return read_answers(sql, session)
+
+    def save_answers(self, session: str, turn: int, answers: Mapping[str, str]) -> None:
+        """Keep answers about a turn by the names of their questions, in place of earlier ones."""
         with self._saving(session) as sql:
             row = self._turn(sql, session, turn)
-            sql.execute("DELETE FROM ratings WHERE turn_id = ?", (row,))
-            sql.execute(
-                "INSERT INTO ratings (turn_id, preferred, score, comparison, rationale, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (row, rating.preferred, rating.score, comparison, rating.rationale, self._now()),
-            )
-            sql.executemany(
-                "INSERT INTO column_scores (turn_id, column, score) VALUES (?, ?, ?)",
-                [(row, column, score) for column, score in enumerate(rating.column_scores)],
-            )
+            write_answers(sql, row, answers, self._now())
+
+    def end_study(self, session: str, ratings: Mapping[int, TurnRating]) -> None:
+        """End the evaluation phase: all turns' ratings at once."""
+        with self._saving(session) as sql:
+            for turn, rating in ratings.items():
+                write_rating(sql, self._turn(sql, session, turn), rating, self._now())
+            sql.execute("UPDATE sessions SET rated_at = ? WHERE id = ?", (self._now(), session))
 
     # transactions
 
