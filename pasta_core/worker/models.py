@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,30 @@ class Models:
         columns = split_columns(call.arrays["pixels"], call.args["sizes"])
         rater = self.rater(str(call.args["rater"]))
         verdict = rater.choose(str(call.args["prompt"]), columns, int(call.args["seed"]))
-        call.result({"column": int(verdict.column), "utilities": [float(u) for u in verdict.utilities]})
+        column = int(verdict.column)
+        critique = ""
+        if (study := call.args.get("study")) is not None:
+            from pasta_core.microworld.ratings.answers import critic_turn, wished_critique
+
+            if int(study["turn"]) == critic_turn(int(study["seed"])):
+                critique = wished_critique(rater, str(study["prompts"][column]), int(call.args["seed"]))
+        utilities = [float(utility) for utility in verdict.utilities]
+        call.result({"column": column, "utilities": utilities, "critique": critique})
+
+    def rate(self, call: Call) -> None:
+        """Let a planted rater answer the evaluation phase's questions about a turn (App. B.2).
+
+        The array `before` are the images of the column preferred in the turn before; turn 1 comes without.
+        """
+        from pasta_core.microworld.ratings.answers import Verdicts, rate_columns
+
+        columns = split_columns(call.arrays["pixels"], call.args["sizes"])
+        rater = self.rater(str(call.args["rater"]))
+        prompt, before = str(call.args["prompt"]), call.arrays.get("before")
+        worth = None if before is None else float(rater.column_utilities(prompt, [list(before)])[0])
+        verdicts = Verdicts(rater, int(call.args["seed"]))
+        rating, _ = rate_columns(verdicts, rater, prompt, columns, worth)
+        call.result({"rating": asdict(rating)})
 
     def _noting(self, name: str, load: Any) -> Any:
         self.states[name] = "loading"

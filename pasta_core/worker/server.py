@@ -69,7 +69,7 @@ def serve(options: WorkerOptions) -> None:
         source,
         sink,
         prompt={"write": relay.write, "status": status},
-        queued={"paint": models.paint, "embed": models.embed, "choose": models.choose},
+        queued={"paint": models.paint, "embed": models.embed, "choose": models.choose, "rate": models.rate},
         on_cancel=relay.cancel,
     )
     station.start()

@@ -18,6 +18,7 @@ from pasta_core.domain import (
     Candidate,
     CandidateForm,
     Choice,
+    Comparison,
     Embedding,
     History,
     Image,
@@ -25,6 +26,7 @@ from pasta_core.domain import (
     Pixels,
     Progress,
     Turn,
+    TurnRating,
 )
 from pasta_core.errors import InvalidInput, WorkerError
 from pasta_core.seeds import derive_seed
@@ -37,6 +39,7 @@ __all__ = [
     "Worker",
     "WorkerPainter",
     "WorkerRater",
+    "WorkerStudyRater",
     "WorkerWriter",
     "local_command",
 ]
@@ -98,6 +101,10 @@ class Worker:
     def rater(self, spec: str, seed: int) -> WorkerRater:
         """The planted rater `spec` as the user of a session with this seed (`domain.User`)."""
         return WorkerRater(self, spec, seed)
+
+    def study_rater(self, spec: str, seed: int) -> WorkerStudyRater:
+        """The planted rater `spec` in a study, which criticises now and then and answers questions."""
+        return WorkerStudyRater(self, spec, seed)
 
     async def start(self) -> Hello:
         """Start it now rather than at the first call, so that it loads while a person still types."""
@@ -241,15 +248,49 @@ class WorkerRater:
 
     async def judge(self, history: History, turn: Turn) -> Judgement:
         """Choose a column, and say what each is worth."""
-        stacked = np.stack([image.pixels for column in turn.columns for image in column])
+        data = await self._asked("choose", history, turn)
+        choice = Choice(int(data["column"]), str(data.get("critique", "")))
+        return Judgement(choice, tuple(map(float, data["utilities"])))
+
+    async def _asked(
+        self, verb: str, history: History, turn: Turn, before: Sequence[Image] = ()
+    ) -> Mapping[str, Any]:
+        arrays = {"pixels": np.stack([image.pixels for column in turn.columns for image in column])}
+        if before:
+            arrays["before"] = np.stack([image.pixels for image in before])
         args = {
             "rater": self._spec,
             "prompt": history.initial_prompt,
             "sizes": [len(column) for column in turn.columns],
-            "seed": derive_seed(self._seed, "turn", turn.number, "choose"),
+            "seed": derive_seed(self._seed, "turn", turn.number, verb),
+            **self._more(turn),
         }
-        data = (await self._worker.ask("choose", args, {"pixels": stacked})).data["data"]
-        return Judgement(Choice(int(data["column"])), tuple(map(float, data["utilities"])))
+        data: Mapping[str, Any] = (await self._worker.ask(verb, args, arrays)).data["data"]
+        return data
+
+    def _more(self, turn: Turn) -> Mapping[str, Any]:
+        return {}
+
+
+class WorkerStudyRater(WorkerRater):
+    """A planted rater in the paper's study (App. B)."""
+
+    async def rate(self, history: History, turn: Turn, before: Sequence[Image]) -> TurnRating:
+        """Answer the evaluation phase's questions; `before` is the column preferred in the turn before."""
+        said = (await self._asked("rate", history, turn, before))["rating"]
+        comparison = said["comparison"]
+        return TurnRating(
+            preferred=int(said["preferred"]),
+            column_scores=tuple(map(int, said["column_scores"])),
+            score=int(said["score"]),
+            comparison=None if comparison is None else Comparison(comparison),
+            rationale=str(said["rationale"]),
+        )
+
+    def _more(self, turn: Turn) -> Mapping[str, Any]:
+        """What a critique depends on."""
+        prompts = [candidate.prompt for candidate in turn.shown]
+        return {"study": {"seed": self._seed, "turn": turn.number, "prompts": prompts}}
 
 
 def _image(seed: int, arrays: Mapping[str, Array]) -> Image:

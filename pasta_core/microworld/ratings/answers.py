@@ -7,6 +7,7 @@ choices are: by the Gumbel noise that Eq. 4's softmax amounts to, with the rater
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +15,15 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from pasta_core.domain import Comparison, TurnRating
+from pasta_core.domain import Comparison, Pixels, TurnRating
+from pasta_core.microworld.captions import parse_attributes
+from pasta_core.microworld.critiques import sample_critique
 from pasta_core.microworld.eyes import Eyes
-from pasta_core.microworld.raters import PlantedRater, RaterSheet, Sight
+from pasta_core.microworld.raters import VALUES, PlantedRater, RaterSheet, Sight
 from pasta_core.microworld.ratings.pool import Pool
 from pasta_core.seeds import derive_seed
 
-__all__ = ["Panel", "Verdicts", "rate_turn"]
+__all__ = ["Panel", "Verdicts", "critic_turn", "rate_columns", "rate_turn", "wished_critique"]
 
 Array = npt.NDArray[np.float64]
 
@@ -32,6 +35,9 @@ LOWEST_RATING, RATING_STEP = -0.4, 0.78
 
 SATISFIED = (0.9, 2.1, 3.3, 4.5)
 """The utilities from which satisfaction is 2, 3, 4 and 5."""
+
+CRITICS = 0.2
+"""Share of sessions with a critique (App. B.1: about 20 %)."""
 
 SAME = 0.3
 """The images of two turns are about the same if their chosen columns differ by less."""
@@ -128,6 +134,42 @@ def rate_turn(
         comparison=None if gain is None else _comparison(gain),
         rationale="it is closest to what I asked for" if loyal else "I like how it looks",
     )
+
+
+def rate_columns(
+    verdicts: Verdicts,
+    rater: PlantedRater,
+    prompt: str,
+    columns: Sequence[Sequence[Pixels]],
+    before: float | None,
+) -> tuple[TurnRating, float]:
+    """The rating of a turn by its pictures, and the utility of the preferred column.
+
+    `columns[l][m]` is a picture (height, width, 3); `before` as in `rate_turn`.
+    """
+    utilities = rater.column_utilities(prompt, columns)
+    sights = [rater.sheet.look(rater.eyes, np.stack(column)) for column in columns]
+    faithful = [float(rater.fidelity(prompt, sight).mean()) for sight in sights]
+    rating = rate_turn(verdicts, utilities, before, faithful)
+    return rating, float(utilities[rating.preferred])
+
+
+def critic_turn(seed: int) -> int:
+    """The turn whose choice carries a critique in the session with this seed; 0 in most sessions."""
+    rng = random.Random(derive_seed(seed, "critic"))
+    return rng.randrange(1, 5) if rng.random() < CRITICS else 0
+
+
+def wished_critique(rater: PlantedRater, prompt: str, seed: int) -> str:
+    """A critique of what `prompt` shows, asking for what the archetype likes; "" if none comes to mind."""
+    rng = random.Random(seed)
+    said = parse_attributes(prompt)
+    liked = {value for value, taste in rater.archetype.attributes.items() if taste > 0}
+    for _ in range(40):
+        text, effect = sample_critique(rng, said)
+        if effect.needed and effect.values <= liked & VALUES.keys():
+            return text
+    return ""
 
 
 def _satisfaction(utility: float) -> int:

@@ -17,11 +17,10 @@ from pasta_core.agent.selectors import RandomSelector
 from pasta_core.domain import Choice, History, Image, Painter, Pixels, Turn, Writer
 from pasta_core.errors import StorageError
 from pasta_core.files import appearing, make_directory, write_atomically
-from pasta_core.microworld.captions import caption, parse_attributes, sample_mention
-from pasta_core.microworld.critiques import sample_critique
+from pasta_core.microworld.captions import caption, sample_mention
 from pasta_core.microworld.grammar import held_out_scenes, sample_scene
-from pasta_core.microworld.raters import VALUES, PlantedRater
-from pasta_core.microworld.ratings.answers import Verdicts, rate_turn
+from pasta_core.microworld.raters import PlantedRater
+from pasta_core.microworld.ratings.answers import Verdicts, critic_turn, rate_columns, wished_critique
 from pasta_core.microworld.ratings.images import write_zip
 from pasta_core.microworld.ratings.pool import Report
 from pasta_core.microworld.ratings.population import Member, Population
@@ -31,9 +30,6 @@ from pasta_core.simulation.recorder import MemoryRecorder
 from pasta_core.simulation.rollout import Plan, Services, rollout
 
 __all__ = ["run_study", "write"]
-
-CRITICS = 0.2
-"""Share of sessions with a critique (App. B.1: about 20 %)."""
 
 SAID = 0.5
 """Chance that an initial prompt says an attribute of the scene it means."""
@@ -65,27 +61,17 @@ class StudyRater:
     def __init__(self, rater: PlantedRater, seed: int) -> None:
         self._rater = rater
         self._seed = seed
-        rng = random.Random(derive_seed(seed, "critic"))
-        self._critic = rng.randrange(1, 5) if rng.random() < CRITICS else 0
+        self._critic = critic_turn(seed)
 
     async def choose(self, history: History, turn: Turn) -> Choice:
         """Choose by the true utilities (§2.2)."""
         columns = [[image.pixels for image in column] for column in turn.columns]
         seed = derive_seed(self._seed, "choice", turn.number)
         column = self._rater.choose(history.initial_prompt, columns, seed).column
-        critique = self._critique(turn, column) if turn.number == self._critic else ""
-        return Choice(column, critique)
-
-    def _critique(self, turn: Turn, column: int) -> str:
-        """Ask for something that the rater's archetype likes; nothing if none comes to mind."""
-        rng = random.Random(derive_seed(self._seed, "critique", turn.number))
-        said = parse_attributes(turn.shown[column].prompt)
-        liked = {value for value, taste in self._rater.archetype.attributes.items() if taste > 0}
-        for _ in range(40):
-            text, effect = sample_critique(rng, said)
-            if effect.needed and effect.values <= liked & VALUES.keys():
-                return text
-        return ""
+        if turn.number != self._critic:
+            return Choice(column)
+        seed = derive_seed(self._seed, "critique", turn.number)
+        return Choice(column, wished_critique(self._rater, turn.shown[column].prompt, seed))
 
 
 async def run_study(
@@ -163,11 +149,7 @@ def _turns(name: str, history: History, rater: PlantedRater, seed: int) -> list[
     for turn in history.turns:
         assert turn.choice is not None
         columns = [[image.pixels for image in column] for column in turn.columns]
-        utilities = rater.column_utilities(history.initial_prompt, columns)
-        sights = [rater.sheet.look(rater.eyes, np.stack(column)) for column in columns]
-        faithful = [float(rater.fidelity(history.initial_prompt, sight).mean()) for sight in sights]
-        rating = rate_turn(verdicts, utilities, before, faithful)
-        before = float(utilities[rating.preferred])
+        rating, before = rate_columns(verdicts, rater, history.initial_prompt, columns, before)
         rows.append(
             {
                 "turn": turn.number,
