@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pasta_core.errors import PastaError
 from pasta_core.worker.protocol import NAME, PROTOCOL, Hello, error_to_json, package_version
@@ -31,6 +31,8 @@ class WorkerOptions:
     """Threads that paint on a CPU, a pass each; 0 for one a core. Images do not depend on it."""
     device: str | None = None
     """A torch device; None takes a GPU where there is one."""
+    pass_size: int = 0
+    """Images per denoising pass, 0 for the profile's; another size rounds differently."""
 
 
 def serve(options: WorkerOptions) -> None:
@@ -57,7 +59,10 @@ def serve(options: WorkerOptions) -> None:
     try:
         paths = locate(os.environ)
         lanes = options.threads or min(len(os.sched_getaffinity(0)), 8)
-        models = Models(load_profile(options.profile, paths), paths.assets, lanes, options.device)
+        profile = load_profile(options.profile, paths)
+        if options.pass_size:
+            profile = replace(profile, painter=replace(profile.painter, pass_size=options.pass_size))
+        models = Models(profile, paths.assets, lanes, options.device)
     except PastaError as error:
         sink.send({"kind": "fatal", "error": error_to_json(error)})
         sys.exit(error.exit_code)
@@ -83,6 +88,7 @@ def parse(arguments: Sequence[str]) -> WorkerOptions:
     parser.add_argument("--profile", default=WorkerOptions.profile)
     parser.add_argument("--threads", type=int, default=WorkerOptions.threads)
     parser.add_argument("--device", default=None)
+    parser.add_argument("--pass-size", type=int, default=WorkerOptions.pass_size)
     return WorkerOptions(**vars(parser.parse_args(arguments)))
 
 
