@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pasta_core.domain import History, Image, Turn, TurnRating
+from pasta_core.domain import History, Image, Turn, TurnRating, User
 from pasta_core.events import Event, Rated
 from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.store import Store
 from pasta_core.study.evaluation import Evaluation
 from pasta_core.study.questions import answers_of
 
-__all__ = ["Assessor", "Study"]
+__all__ = ["Assessor", "Study", "StudyUser"]
 
 
 class Assessor(Protocol):
@@ -22,6 +22,10 @@ class Assessor(Protocol):
     async def rate(self, history: History, turn: Turn, before: Sequence[Image]) -> TurnRating:
         """Answer all questions about a turn; `before` are the images of the column preferred before it."""
         ...
+
+
+class StudyUser(User, Assessor, Protocol):
+    """A rater that plays the session and answers the questions about it."""
 
 
 class Study:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pasta_core.events import Chosen, Event, Finished, SessionStarted, TurnReady
+from pasta_core.events import Chosen, Event, Finished, Rated, SessionStarted, TurnReady
 
 __all__ = ["JsonLines"]
 
@@ -31,6 +31,8 @@ class JsonLines:
                 self._ready = event
             case Chosen():
                 self._turn(event)
+            case Rated():
+                self._rating(event)
             case Finished():
                 self._final(event)
             case _:
@@ -52,6 +54,22 @@ class JsonLines:
                 "sha256": [[image.sha256 for image in column] for column in turn.columns],
                 "choice": event.choice.column,
                 "critique": event.choice.critique,
+                "replayed": event.replayed,
+            }
+        )
+
+    def _rating(self, event: Rated) -> None:
+        rating = event.rating
+        self._write(
+            {
+                "event": "rating",
+                "session": event.session,
+                "turn": event.turn,
+                "preferred": rating.preferred,
+                "column_scores": list(rating.column_scores),
+                "rationale": rating.rationale,
+                "comparison": rating.comparison,
+                "score": rating.score,
                 "replayed": event.replayed,
             }
         )

@@ -16,6 +16,7 @@ Examples:
   pasta session "a red train in the snow"
   pasta session --resume last
   pasta session "a cat" --rater planted:0 --json    no terminal needed
+  pasta session --study                             rate what you see, as data for training
 """
 
 
@@ -49,6 +50,10 @@ def session(
         str | None,
         typer.Option("--rater", metavar="SPEC", help="Who plays the user: planted:TYPE[:INDIVIDUAL]."),
     ] = None,
+    study: Annotated[
+        bool,
+        typer.Option("--study", help="A rater study: instructions, then questions about every turn."),
+    ] = False,
     worker: MaybeWorker = None,
     graphics: Annotated[
         str | None,
@@ -74,7 +79,7 @@ def session(
         "worker": worker,
         "graphics": graphics,
     }
-    request = Request(prompt, resume, flags, seed, blind, rater, as_json, out)
+    request = Request(prompt, resume, flags, seed, blind, rater, as_json, out, study)
     if wants_screen(request, plain, os.environ):
         from pasta_tui.fullscreen import play_full
 

@@ -15,6 +15,7 @@ from pasta_core.profiles import load_profile
 from pasta_core.sessions.records import PERSON, NewSession, SessionStatus
 from pasta_core.sessions.session import Services, Session, begin_session, resume_session
 from pasta_core.sessions.store import Store
+from pasta_core.sessions.study import Study, StudyUser
 from pasta_core.settings import Profile
 from pasta_core.simulation.rollout import Emit
 from pasta_core.vocabulary import load_vocabulary, unknown_words
@@ -38,6 +39,8 @@ class Models(Protocol):
     def painter(self) -> Painter: ...
 
     def rater(self, spec: str, seed: int) -> User: ...
+
+    def study_rater(self, spec: str, seed: int) -> StudyUser: ...
 
     def kill(self) -> None: ...
 
@@ -69,9 +72,19 @@ class Opened:
             writer=self.models.writer,
             selector=make_selector(made_of.selector, made_of.settings.form),
             painter=self.models.painter,
-            user=person() if self.by_person else self.models.rater(made_of.user, made_of.seed),
+            user=person() if self.by_person else self._rater(),
         )
         return await self.session.run(services, emit)
+
+    async def assess(self, study: Study, history: History, emit: Emit) -> None:
+        """Let the rater answer what is open in the evaluation phase; raises what the models raise."""
+        made_of = self.session.info.made_of
+        await study.assess(history, self.models.study_rater(made_of.user, made_of.seed), emit)
+
+    def _rater(self) -> User:
+        made_of = self.session.info.made_of
+        make = self.models.study_rater if made_of.study else self.models.rater
+        return make(made_of.user, made_of.seed)
 
 
 @asynccontextmanager

@@ -9,9 +9,11 @@ from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 from pasta_core.configuration import configure
-from pasta_core.domain import Turn
+from pasta_core.domain import History, Turn
 from pasta_core.errors import Cancelled, InvalidInput, PastaError
 from pasta_core.events import Event, Finished
+from pasta_core.sessions.study import Study
+from pasta_core.study.guide import load_guide
 from pasta_tui.cli._json_lines import JsonLines
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._run import run_until_stopped
@@ -19,6 +21,7 @@ from pasta_tui.plain.files import copy_final, copy_turn, usable_directory
 from pasta_tui.plain.opening import Opened, begun, resumed
 from pasta_tui.plain.person import Lines, Person, Quit
 from pasta_tui.plain.request import Request, check_request, new_session
+from pasta_tui.plain.study import Questionnaire, brief
 from pasta_tui.plain.view import PlainView
 
 __all__ = ["play"]
@@ -32,17 +35,23 @@ def play(request: Request) -> None:
     if request.resume is None:
         check_request(request, config)
         # The prompt is asked for before the loop runs, where Ctrl-C still interrupts a read.
-        prompt = request.prompt if request.prompt is not None else _asked_prompt(out)
+        prompt = request.prompt
+        if request.study and request.rater is None:
+            prompt = brief(out, load_guide(config.paths.assets, config.session), prompt)
+        elif prompt is None:
+            prompt = _asked_prompt(out)
         opening = begun(new_session(request, config, prompt), config, out.note)
     else:
         opening = resumed(request, config, out.note)
     with suppress(Quit):
-        run_until_stopped(_played(opening, out, target))
+        run_until_stopped(_played(opening, out, target, config.paths.assets))
 
 
-async def _played(opening: AbstractAsyncContextManager[Opened], out: Output, target: Path | None) -> None:
+async def _played(
+    opening: AbstractAsyncContextManager[Opened], out: Output, target: Path | None, assets: Path
+) -> None:
     async with opening as opened:
-        await _Play(opened, out, target).run()
+        await _Play(opened, out, target, assets).run()
 
 
 def _asked_prompt(out: Output) -> str:
@@ -57,11 +66,12 @@ def _asked_prompt(out: Output) -> str:
 class _Play:
     """One open session, its user and its sinks."""
 
-    def __init__(self, opened: Opened, out: Output, target: Path | None) -> None:
+    def __init__(self, opened: Opened, out: Output, target: Path | None, assets: Path) -> None:
         made_of = opened.session.info.made_of
         self._opened = opened
         self._out = out
         self._target = target
+        self._assets = assets
         self._person = opened.by_person
         self._view = PlainView(
             out,
@@ -72,12 +82,17 @@ class _Play:
         )
         self._copies: list[Path] = []
         self._lines = JsonLines(out.record, lambda: self._copies)
+        self._typed: Lines | None = None
+        self._finished: Finished | None = None
 
     async def run(self) -> None:
         """Run the session to its end; whatever stops it, say how to go on."""
         go_on = f"go on with: {self._opened.go_on}"
         try:
-            await self._opened.run(self._somebody, self._emit)
+            history = await self._opened.run(self._somebody, self._emit)
+            if (study := self._opened.session.study) is not None:
+                await self._rated(study, history)
+            self._ended()
         except Cancelled as reason:
             self._out.message(f"{reason.message}; what was finished is kept\n{go_on}")
             raise
@@ -90,20 +105,42 @@ class _Play:
             self._out.message(f"stopped; what was finished is kept\n{go_on}")
             raise
 
+    async def _rated(self, study: Study, history: History) -> None:
+        """The evaluation phase, or what was answered in it before."""
+        if await study.ended():
+            await study.tell(self._emit)
+        elif not self._person:
+            self._out.progress("the rater answers the questions")
+            await self._opened.assess(study, history, self._emit)
+        else:
+            guide = load_guide(self._assets, self._opened.session.info.made_of.settings)
+            await Questionnaire(self._lines_typed(), self._out, guide, history).run(study, self._emit)
+
     def _somebody(self) -> Person:
         return Person(
-            Lines(sys.stdin), self._out.ask, self._out.show, self._saved, before=self._view.catch_up
+            self._lines_typed(), self._out.ask, self._out.show, self._saved, before=self._view.catch_up
         )
+
+    def _lines_typed(self) -> Lines:
+        """One reader for the whole session: it may hold the beginning of the next line."""
+        if self._typed is None:
+            self._typed = Lines(sys.stdin)
+        return self._typed
 
     def _emit(self, event: Event) -> None:
         self._view(event)
-        if isinstance(event, Finished) and self._target is not None:
+        if isinstance(event, Finished):
+            self._finished = event
+        else:
+            self._lines(event)
+
+    def _ended(self) -> None:
+        event = self._finished
+        if event is None:
+            return
+        if self._target is not None:
             self._copies = copy_final(event, self._target)
         self._lines(event)
-        if isinstance(event, Finished):
-            self._ended(event)
-
-    def _ended(self, event: Finished) -> None:
         for path in self._copies or event.paths:
             self._out.data(str(path))
         self._out.message(

@@ -13,6 +13,7 @@ from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
 from pasta_core.sessions.records import PERSON, NewSession, SessionInfo
+from pasta_core.study.questions import initial_words
 from pasta_core.text import clean_prompt
 from pasta_tui.cli._seeds import checked_seed
 from pasta_tui.terminal.capabilities import can_answer
@@ -32,6 +33,7 @@ class Request:
     rater: str | None = None
     as_json: bool = False
     out: Path | None = None
+    study: bool = False
 
     @property
     def user(self) -> str:
@@ -61,7 +63,7 @@ def check_request(request: Request, config: Configuration) -> None:
     make_selector(config.selector)
     checked_seed(request.seed)
     if request.prompt is not None:
-        clean_prompt(request.prompt, config.session.max_words)
+        clean_prompt(request.prompt, initial_words(config.session.max_words, request.study))
     if request.rater is not None:
         check_rater(request.rater, config.paths.assets)
     elif not can_answer():
@@ -77,15 +79,16 @@ def check_request(request: Request, config: Configuration) -> None:
 
 def new_session(request: Request, config: Configuration, prompt: str) -> NewSession:
     """What a session with this prompt is made of; `InvalidInput` for an empty or too long one."""
-    clean_prompt(prompt, config.session.max_words)
+    clean_prompt(prompt, initial_words(config.session.max_words, request.study))
     return NewSession(
         prompt=prompt,
         seed=checked_seed(request.seed),
         profile=config.profile.name,
         selector=config.selector,
         user=request.user,
-        blind=request.blind,
+        blind=request.blind or request.study,
         settings=config.session,
+        study=request.study,
     )
 
 
@@ -112,5 +115,8 @@ def refuse_contradictions(request: Request, info: SessionInfo) -> None:
         raise InvalidInput(
             f"session {info.id} has its own prompt", "leave the prompt out, or begin a new session"
         )
-    if made_of.user == PERSON and not can_answer() and info.turns_chosen < made_of.settings.turns:
+    if request.study and not made_of.study:
+        raise InvalidInput(f"session {info.id} was not begun as a study", "leave --study out")
+    unfinished = info.turns_chosen < made_of.settings.turns or info.waits_for_rating
+    if made_of.user == PERSON and not can_answer() and unfinished:
         raise InvalidInput(f"session {info.id} needs a terminal on stdin", "resume it in a terminal")

@@ -127,7 +127,8 @@ class PlainView:
         if not self._pictures:
             return
         terminal = self._out.terminal
-        self._out.show(["", *wrap(f"Your picture: {clean(event.prompt).text}", terminal.width)])
+        what = "" if self._blind else f": {clean(event.prompt).text}"
+        self._out.show(["", *wrap(f"Your picture{what}", terminal.width)])
         self._out.show(row_of_pictures(event.images, 2, terminal))
 
     def _turn(self, number: int) -> str:
