@@ -33,6 +33,7 @@ __all__ = [
     "TRUTH",
     "PlantedLabels",
     "Truth",
+    "archetype_series",
     "bayes_archetypes",
     "label_log_likelihoods",
     "oracle_series",
@@ -50,6 +51,8 @@ _LEAST = 1e-3
 """A label keeps this probability under a sampled individual that rules it out: few would be left else."""
 
 _PICTURES_AT_ONCE = 256
+
+_SCALES = np.geomspace(0.25, 16, 61)
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,25 @@ def oracle_series(truth: Truth, labels: PlantedLabels) -> list[PairSeries]:
         own = labels.differences(rater)[rows]
         series.append(PairSeries(name, own[:, None] * scale, labels.labels[rows]))
     return series
+
+
+def archetype_series(truth: Truth, labels: PlantedLabels) -> list[PairSeries]:
+    """Each rater's pairs with the true utilities of every archetype: what types can reach at most.
+
+    A user model whose types are the archetypes themselves, equally frequent, has these scores. Individuals
+    still differ from their archetype, which no number of types can know. The one thing that is not known, how
+    utilities become scores, is the scale that makes these labels likeliest when archetypes are told.
+    """
+    archetypes = _archetypes(truth)
+    utilities = np.stack([labels.differences(_typical(truth, one)) for one in archetypes], axis=1)
+    own = [archetypes.index(truth.members[name].archetype) for name in labels.raters]
+    told = utilities[np.arange(len(own)), own][:, None]
+    scale = max(_SCALES, key=lambda scale: log_preferences(scale * told, labels.labels).sum())
+    raters = np.array(labels.raters)
+    return [
+        PairSeries(name, scale * utilities[raters == name], labels.labels[raters == name])
+        for name in labels.names
+    ]
 
 
 def label_log_likelihoods(

@@ -13,6 +13,7 @@ from pasta_core.evaluation.metric import NOTHING, Metric, clustered_mean, gap_cl
 from pasta_core.evaluation.pairs import Judgements, by_probability, judgements
 from pasta_core.evaluation.planted import (
     Truth,
+    archetype_series,
     bayes_archetypes,
     oracle_series,
     planted_labels,
@@ -28,13 +29,20 @@ __all__ = ["PlantedComparison", "Yardstick"]
 class PlantedComparison:
     """A model against what could be known.
 
-    `gap_closed` lies between the floor (K = 1) and the oracle; `types` and `bayes` are adjusted Rand indices
-    with the true archetypes, None where every rater has a taste of their own.
+    `gap_closed` lies between the floor (K = 1) and the oracle. `archetypes` and `gap_closable` are the same
+    two of a model whose types are the archetypes themselves: what is missing from them is each rater's own,
+    and what half of the labels cannot tell. `types`, `types_at_best` and `bayes` are adjusted Rand indices
+    with the true archetypes: of the model, of the one whose types are the archetypes, and of the Bayes
+    classifier, which knows also how individuals deviate. Where every rater has a taste of their own, these
+    are None or empty.
     """
 
     oracle: Metric
     gap_closed: Metric
+    archetypes: Metric
+    gap_closable: Metric
     types: float | None
+    types_at_best: float | None
     bayes: float | None
     raters_sha256: str
 
@@ -48,7 +56,15 @@ class Yardstick:
         self._seed = seed
         self._oracle = judgements(oracle_series(truth, labels), by_probability(np.ones(1)))
         self._typed = all(member.weights is None for member in truth.members.values())
-        self._bayes = type_recovery(truth, bayes_archetypes(truth, labels)[0]) if self._typed else None
+        self._archetypes: Judgements | None = None
+        self._types_at_best: float | None = None
+        self._bayes: float | None = None
+        if self._typed:
+            known = archetype_series(truth, labels)
+            prior = np.full(known[0].differences.shape[1], 1 / known[0].differences.shape[1])
+            self._archetypes = judgements(known, by_probability(prior))
+            self._types_at_best = type_recovery(truth, recovered_types(known, prior))
+            self._bayes = type_recovery(truth, bayes_archetypes(truth, labels)[0])
 
     def compare(
         self, series: Sequence[PairSeries], prior: Array, floor: Judgements | None = None
@@ -60,13 +76,23 @@ class Yardstick:
         judged = judgements(series, by_probability(prior))
         if judged.raters != self._oracle.raters:
             raise InvalidInput("the pairs are not those that the oracle judged", "embed all images first")
-        oracle = self._oracle
         return PlantedComparison(
-            oracle=clustered_mean(oracle.right, oracle.raters, oracle.chance, self._seed),
-            gap_closed=NOTHING
-            if floor is None
-            else gap_closed(judged.right, floor.right, oracle.right, oracle.raters, self._seed),
+            oracle=self._accuracy(self._oracle),
+            gap_closed=self._gap_closed(judged, floor),
+            archetypes=self._accuracy(self._archetypes),
+            gap_closable=self._gap_closed(self._archetypes, floor),
             types=type_recovery(self._truth, recovered_types(series, prior)) if self._typed else None,
+            types_at_best=self._types_at_best,
             bayes=self._bayes,
             raters_sha256=self._truth.population.sheet.sha256,
         )
+
+    def _accuracy(self, judged: Judgements | None) -> Metric:
+        if judged is None:
+            return NOTHING
+        return clustered_mean(judged.right, judged.raters, judged.chance, self._seed)
+
+    def _gap_closed(self, judged: Judgements | None, floor: Judgements | None) -> Metric:
+        if judged is None or floor is None:
+            return NOTHING
+        return gap_closed(judged.right, floor.right, self._oracle.right, judged.raters, self._seed)

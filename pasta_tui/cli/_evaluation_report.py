@@ -58,8 +58,13 @@ def _planted_lines(comparison: PlantedComparison) -> Iterator[str]:
     yield _row("oracle's accuracy", comparison.oracle)
     if comparison.gap_closed.n:
         yield _row("gap to it closed", comparison.gap_closed)
+    if comparison.archetypes.n:
+        yield _row("with the archetypes", comparison.archetypes)
+    if comparison.gap_closable.n:
+        yield _row("  gap they would close", comparison.gap_closable)
     if comparison.types is not None and comparison.bayes is not None:
-        yield f"{'types, adjusted Rand':24} {comparison.types:8.4f}  Bayes classifier {comparison.bayes:.4f}"
+        best = f"with the archetypes {comparison.types_at_best:.4f}, Bayes classifier {comparison.bayes:.4f}"
+        yield f"{'types, adjusted Rand':24} {comparison.types:8.4f}  {best}"
     yield f"{'raters.toml':24} {comparison.raters_sha256[:12]}"
 
 
@@ -76,7 +81,10 @@ def _json(evaluation: Evaluation, comparison: PlantedComparison | None, variants
         document["planted"] = {
             "oracle_accuracy": comparison.oracle.as_json(),
             "gap_closed": comparison.gap_closed.as_json(),
+            "archetypes_accuracy": comparison.archetypes.as_json(),
+            "gap_closable": comparison.gap_closable.as_json(),
             "types_adjusted_rand": comparison.types,
+            "archetypes_adjusted_rand": comparison.types_at_best,
             "bayes_adjusted_rand": comparison.bayes,
             "raters_sha256": comparison.raters_sha256,
         }

@@ -197,6 +197,12 @@ def test_a_model_that_is_the_oracle_closes_the_gap_and_one_type_closes_nothing(
     floor = judgements(one_type, by_probability(np.ones(1)))
     best = yardstick.compare(oracle, np.ones(1), floor)
     assert best.gap_closed.value == 1
+    assert best.gap_closable.value is not None and 0 < best.gap_closable.value < 1
+    # Told the archetypes, a model knows more than one type for all, and less than who knows the individuals.
+    assert yardstick.compare(one_type, np.ones(1)).gap_closable.n == 0
+    accuracies = [series_accuracy(one_type, by_probability(np.ones(1))), best.archetypes, best.oracle]
+    values = [one.value for one in accuracies if one.value is not None]
+    assert values == sorted(values) and len(values) == 3
     assert yardstick.compare(one_type, np.ones(1), floor).gap_closed.value == 0
     assert best.types == 0
     assert best.oracle.value == series_accuracy(oracle, by_probability(np.ones(1))).value
