@@ -99,8 +99,8 @@ class TypeJudge:
         device = model.prior.device
         pairs = torch.arange(len(images), device=device)
         cosines = model.cosines(
-            torch.as_tensor(images, device=device),
-            torch.as_tensor(text, device=device)[None],
+            torch.tensor(images, device=device),
+            torch.tensor(text, device=device)[None],
             pairs,
             torch.zeros_like(pairs),
         )

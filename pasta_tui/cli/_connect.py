@@ -15,10 +15,11 @@ from pasta_core.worker.services import Worker, local_command
 __all__ = ["worker_for"]
 
 
-def worker_for(config: Configuration, profile: Profile, note: Callable[[str], None]) -> Worker:
+def worker_for(config: Configuration, profile: Profile, note: Callable[[str], None], *options: str) -> Worker:
     """A worker that is not started yet: the one of `--worker`, else one here with all its model files.
 
-    One that turns out to serve another profile is refused when it is started.
+    `options` are added to its command. One that turns out to serve another profile is refused when it is
+    started.
 
     Raises `ModelUnavailable` for a file that is missing or cut short, `InvalidInput` for a command that
     cannot be read.
@@ -28,7 +29,9 @@ def worker_for(config: Configuration, profile: Profile, note: Callable[[str], No
         require_models(profile)
     captions = None if profile.captions is None else CaptionSheet.load(profile.captions)
     if not config.worker:
-        return Worker(local_command(profile.name), log, note, captions=captions, profile=profile.name)
+        return Worker(
+            local_command(profile.name, *options), log, note, captions=captions, profile=profile.name
+        )
     try:
         command = shlex.split(config.worker)
     except ValueError as error:
@@ -37,4 +40,4 @@ def worker_for(config: Configuration, profile: Profile, note: Callable[[str], No
         ) from error
     if not command:
         raise InvalidInput("the worker command is empty", "leave --worker out for a worker on this machine")
-    return Worker(command, log, note, captions=captions, profile=profile.name)
+    return Worker([*command, *options], log, note, captions=captions, profile=profile.name)

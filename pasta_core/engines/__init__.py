@@ -1,0 +1,1 @@
+"""Where simulations run: which process or machine each of their services is on."""

@@ -1,0 +1,47 @@
+"""What tells one set of models from another: the bytes of their files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pasta_core.errors import ModelUnavailable
+from pasta_core.settings import Profile
+
+__all__ = ["content_digest", "profile_digest", "user_model_digest"]
+
+_UNREAD = ("README.md", "bars.json", "metrics.jsonl")
+"""Pages and measurements beside a model, which change nothing it computes."""
+
+
+def content_digest(*models: Path) -> str:
+    """The SHA-256 of the names and bytes of files and folders; `ModelUnavailable` where one is missing."""
+    whole = hashlib.sha256()
+    for model in models:
+        if not model.exists():
+            raise ModelUnavailable(f"there is no model in {model}", "check the path")
+        files = [model] if model.is_file() else sorted(path for path in model.rglob("*") if path.is_file())
+        for file in files:
+            if file.name not in _UNREAD:
+                with file.open("rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                whole.update(f"{file.name} {digest}\n".encode())
+    return whole.hexdigest()
+
+
+def user_model_digest(folder: Path) -> str:
+    """The digest of a user model: its shape and weights, and its encoder where it has one of its own."""
+    parts = [folder / name for name in ("user_model.json", "user_model.safetensors", "clip")]
+    return content_digest(*(part for part in parts if part.name != "clip" or part.is_dir()))
+
+
+def profile_digest(profile: Profile) -> str:
+    """The digest of all that decides what a profile writes and paints; absent files are left out.
+
+    They are absent where the models are on another machine, which is then trusted to have the same.
+    """
+    parts = (profile.writer.model, profile.writer.template, profile.painter.model, profile.clip.model)
+    present = [part for part in (*parts, profile.captions) if part is not None and part.exists()]
+    numbers = repr((profile.writer.nucleus, profile.writer.temperature, profile.painter.steps))
+    numbers += repr((profile.painter.size, profile.painter.guidance, profile.painter.dtype))
+    return hashlib.sha256((content_digest(*present) + numbers).encode()).hexdigest()

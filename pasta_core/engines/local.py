@@ -1,0 +1,191 @@
+"""The engine of one machine: writer and painter in a worker, users and value models in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pasta_core.agent.selectors import RandomSelector, SoftmaxSelector, ValueSelector, WriterSelector
+from pasta_core.domain import Candidate, History, Selector
+from pasta_core.engines.fingerprints import user_model_digest
+from pasta_core.engines.prompts import MAX_WORDS
+from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.errors import InvalidInput
+from pasta_core.settings import Profile, SessionSettings
+from pasta_core.simulation.batching import BatchingPainter
+from pasta_core.simulation.engine import Case, Crew, PromptFor, SelectorFor
+from pasta_core.simulation.model_users import ModelPopulation, cosine_scale
+from pasta_core.simulation.previews import (
+    BelievedUtility,
+    GreedyBeliefSelector,
+    OracleSelector,
+    OwnUtility,
+    PreviewValuer,
+)
+from pasta_core.simulation.users import Appraiser, Population
+from pasta_core.worker.services import Worker
+
+if TYPE_CHECKING:
+    from pasta_core.agent.value_model import ValueModel
+
+__all__ = ["AT_ONCE", "PASS_SIZE", "WORKER_OPTIONS", "LocalEngine", "open_local"]
+
+PASS_SIZE = 16
+"""Images per denoising pass of a simulation: many wait, so passes are filled (a session's hold 4)."""
+
+CALL = 2 * PASS_SIZE
+"""Images per call to the painter, so that both lanes of a small machine have a pass."""
+
+AT_ONCE = 8
+"""Trajectories side by side, enough that the slowest stage never waits."""
+
+WORKER_OPTIONS = ("--pass-size", str(PASS_SIZE))
+"""How a worker is started that serves a simulation."""
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """A running engine: its crew, and how to make selectors for it."""
+
+    crew: Crew
+    painter: BatchingPainter
+    assets: Path
+    worker: Worker
+    profile: Profile
+
+    def grammar_prompts(self, split: str) -> PromptFor:
+        """Initial prompts of at most 10 words (App. C.1) that the microworld's grammar makes up."""
+        from pasta_core.microworld.simulated_users import grammar_prompt
+
+        return lambda seed: grammar_prompt(split, MAX_WORDS, seed)
+
+    async def selector(self, spec: SelectorSpec) -> SelectorFor:
+        """Load what a selector needs; `ModelUnavailable` or `InvalidInput` where it cannot be made."""
+        form = self.crew.settings.form
+        match spec.name:
+            case "random":
+                return _same(RandomSelector(form))
+            case "writer":
+                return _same(WriterSelector(form))
+            case "value" | "softmax":
+                assert spec.path is not None
+                valuer = await asyncio.to_thread(_ModelValuer.load, spec.path)
+                return _same(
+                    ValueSelector(form, valuer) if spec.name == "value" else SoftmaxSelector(form, valuer)
+                )
+            case "greedy-belief":
+                return partial(self._greedy, await self._believed(spec.path))
+            case "oracle":
+                return self._oracle
+        raise InvalidInput(f"there is no selector {spec.name!r}")
+
+    async def _believed(self, path: Path | None) -> Appraiser:
+        if path is not None:
+            return (await _model_population(path, self.profile, self.worker)).appraiser
+        if self.crew.population.appraiser is None:
+            raise InvalidInput(
+                "greedy-belief needs a user model to believe in", "write greedy-belief:PATH of a user model"
+            )
+        return self.crew.population.appraiser
+
+    def _greedy(self, appraiser: Appraiser, case: Case) -> Selector:
+        settings = self.crew.settings
+        valuer = PreviewValuer(self.crew.painter, settings.images, case.seed, BelievedUtility(appraiser))
+        return GreedyBeliefSelector(settings.form, valuer)
+
+    def _oracle(self, case: Case) -> Selector:
+        settings = self.crew.settings
+        valuer = PreviewValuer(self.crew.painter, settings.images, case.seed, OwnUtility(case.user))
+        return OracleSelector(settings.form, valuer)
+
+
+@asynccontextmanager
+async def open_local(
+    worker: Worker,
+    profile: Profile,
+    assets: Path,
+    settings: SessionSettings,
+    users: UsersSpec,
+    at_once: int = AT_ONCE,
+) -> AsyncIterator[LocalEngine]:
+    """Start a worker (made with `WORKER_OPTIONS`) and load the users; both end with the block.
+
+    Raises `ModelUnavailable` or `InvalidInput` where something does not load.
+    """
+    # what this process computes must not depend on the number of cores either
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    try:
+        # it loads its models while this process loads the users
+        await worker.start()
+        population = await _population(users, profile, assets, worker)
+        painter = BatchingPainter(worker.painter, CALL, PASS_SIZE)
+        crew = Crew(worker.writer, painter, population, settings, at_once)
+        try:
+            yield LocalEngine(crew, painter, assets, worker, profile)
+        finally:
+            await painter.close()
+    finally:
+        await worker.close()
+
+
+async def _population(users: UsersSpec, profile: Profile, assets: Path, worker: Worker) -> Population:
+    if users.model is not None:
+        return await _model_population(users.model, profile, worker)
+
+    def load() -> Population:
+        from pasta_core.microworld.simulated_users import PlantedPopulation
+
+        return PlantedPopulation.load(users.planted, assets)
+
+    return await asyncio.to_thread(load)
+
+
+async def _model_population(folder: Path, profile: Profile, worker: Worker) -> ModelPopulation:
+    def load() -> ModelPopulation:
+        from pasta_core.data.embeddings import encoder_fingerprint
+        from pasta_core.users.simulated import load_type_judge
+
+        there = profile.clip.model.is_dir()
+        judge = load_type_judge(
+            folder, encoder_fingerprint(profile.clip.model) if there else "", worker.embed_texts
+        )
+        return ModelPopulation(f"model:{user_model_digest(folder)[:12]}", judge, cosine_scale(judge.scale))
+
+    return await asyncio.to_thread(load)
+
+
+class _ModelValuer:
+    """A value model in a thread of this process (`agent.selectors.Valuer`)."""
+
+    def __init__(self, model: ValueModel) -> None:
+        import torch
+
+        self._model = model
+        self._thread = ThreadPoolExecutor(1, "value model", torch.set_num_threads, (1,))
+
+    @classmethod
+    def load(cls, folder: Path) -> _ModelValuer:
+        from pasta_core.agent.value_model_files import load_value_model
+
+        return cls(load_value_model(folder))
+
+    async def values(self, history: History, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """f(h, p) of every candidate."""
+        from pasta_core.agent.requests import ValueRequest
+        from pasta_core.agent.scoring import score
+
+        request = ValueRequest.from_history(history, candidates)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, score, self._model, request)
+
+
+def _same(selector: Selector) -> SelectorFor:
+    """One selector for all cases."""
+    return lambda case: selector
