@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Iterable
 from functools import partial
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.notifications import SeverityLevel
+from textual.notifications import Notify, SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -25,9 +26,10 @@ from pasta_tui.preferences import remember_theme
 from pasta_tui.screens.help import HelpScreen, help_lines
 from pasta_tui.screens.requests import EndRequest, Next, StartRequest
 from pasta_tui.screens.turn import TurnScreen
-from pasta_tui.session_state import SessionView
+from pasta_tui.session_state import SessionView, Stage
 from pasta_tui.terminal.driver import ForgivingDriver
 from pasta_tui.terminal.graphics import Graphics
+from pasta_tui.widgets.keys import key_of
 
 if TYPE_CHECKING:
     from pasta_tui.screens.browse import BrowseScreen
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["PastaApp"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_MOST_NOTICES = 2
+_FUNCTION_KEY = re.compile(r"f\d+")
 
 
 class _Left(Exception):
@@ -50,11 +54,13 @@ class PastaApp(App[None]):
     """
 
     TITLE = "pasta"
-    NOTIFICATION_TIMEOUT = 8
+    NOTIFICATION_TIMEOUT = 6
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = [
-        Binding("question_mark", "help", "Help", id="help", tooltip="Show what can be done, by which key."),
+        Binding(
+            "question_mark,f1", "help", "Help", id="help", tooltip="Show what can be done, by which key."
+        ),
         Binding(
             "ctrl+q", "quit", "Quit", id="quit", priority=True, tooltip="Quit at once; everything is kept."
         ),
@@ -113,6 +119,7 @@ class PastaApp(App[None]):
                 await self.pop_screen()
 
     async def _session(self, start: StartRequest) -> StartRequest | None:
+        self.clear_notifications()
         keeper = Keeper(self._desk.target, self.say)
         turn = TurnScreen(self._desk.view(start), self._graphics, keeper)
         await self.push_screen(turn)
@@ -121,7 +128,7 @@ class PastaApp(App[None]):
             made_of = opened.session.info.made_of
             view = SessionView(clean(made_of.prompt).text, made_of.settings, made_of.blind)
             await turn.begin(view, "" if opened.by_person else made_of.user)
-            self.player = Player(opened, view, turn.take, self.say)
+            self.player = Player(opened, view, partial(self._show, turn), self.say)
             await self.player.play()
             finished, view = self.player.view.finished, self.player.view
             self.player = self.opened = None
@@ -171,8 +178,16 @@ class PastaApp(App[None]):
 
     # what the turn screen asks for
 
+    def _show(self, screen: TurnScreen, view: SessionView) -> None:
+        """Show a view; with a slate that is finished, trouble on the way to it is over."""
+        if view.stage is Stage.ASKING:
+            for notice in [notice for notice in self._notifications if notice.severity != "information"]:
+                self._unnotify(notice)
+        screen.take(view)
+
     def on_turn_screen_took(self, event: TurnScreen.Took) -> None:
         """The person chose."""
+        self.clear_notifications()
         if self.player is not None:
             self.player.answer(event.choice)
 
@@ -183,6 +198,7 @@ class PastaApp(App[None]):
 
     def on_turn_screen_go_on(self) -> None:
         """Take up again what was stopped or has failed."""
+        self.clear_notifications()
         if self.player is not None:
             self.player.go_on()
 
@@ -192,10 +208,24 @@ class PastaApp(App[None]):
         """Show a line that is worth reading once."""
         self.notify(clean(text).text, severity=severity, markup=False)
 
+    def on_notify(self, event: Notify) -> None:
+        """Make room: notices lie over the pictures, so there are never many."""
+        for notice in list(self._notifications)[: 1 - _MOST_NOTICES]:
+            self._unnotify(notice, refresh=False)
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C, where no screen has work to stop and no field has text to copy."""
+        self.say(f"nothing is running; {key_of(self.screen, 'quit', 'Ctrl-Q')} quits")
+
     def action_help(self) -> None:
         """List what can be done on this screen."""
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(help_lines(self.screen)))
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as it is written on keyboards."""
+        shown = super().get_key_display(binding)
+        return shown.upper() if _FUNCTION_KEY.fullmatch(shown) else shown
 
     async def action_quit(self) -> None:
         """Leave at once: the models are ended, not asked."""

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from pasta_core.errors import InvalidInput, PastaError
@@ -29,6 +29,7 @@ from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.screens.walk import WalkScreen
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.viewer import open_outside
+from pasta_tui.widgets.keys import KeyLine
 
 __all__ = ["BrowseScreen"]
 
@@ -69,7 +70,7 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
             show=False,
             tooltip="Only starred sessions, or all.",
         ),
-        Binding("escape", "back", "Back", id="browse.back", tooltip="Back to the list, then out."),
+        Binding("escape,q", "back", "Back", id="browse.back", tooltip="Back to the list, then out."),
     ]
 
     def __init__(
@@ -96,12 +97,13 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
             yield Input(placeholder="until: 2026-11-20", compact=True, id="until")
             yield Static(id="found", markup=False)
         yield Static(id="problem", markup=False)
+        yield Static(id="nothing", markup=False)
         with Container(id="body"):
             yield SessionList(id="sessions", compact=True)
             with Vertical(id="preview"):
                 yield Gallery(self._graphics, _MOST_IMAGES, marked=False, id="pictures")
                 yield Static(id="about", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Read the list."""
@@ -144,10 +146,21 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
     def action_back(self) -> None:
         """From the filter to the list, from the list out."""
         sessions = self.query_one("#sessions")
-        if self.focused is sessions or not self._sessions:
+        if not self._sessions and self._narrowed:
+            self._starred = False
+            for field in self.query(Input):
+                field.value = ""
+            sessions.focus()
+            self._reload()
+        elif self.focused is sessions or not self._sessions:
             self.dismiss(None)
         else:
             sessions.focus()
+
+    @property
+    def _narrowed(self) -> bool:
+        """Whether some sessions are left out."""
+        return self._starred or any(field.value.strip() for field in self.query(Input))
 
     def _reload(self, pause: float = 0.0) -> None:
         self.run_worker(self._load(pause), group="list", exclusive=True, exit_on_error=False)
@@ -191,6 +204,13 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
         count = f"the latest {_MOST} of {len(sessions)}" if len(sessions) > _MOST else f"{len(sessions)}"
         found = f"{count} {star}{'session' if len(sessions) == 1 else 'sessions'}"
         self.query_one("#found", Static).update(Content(found))
+        nothing = self.query_one("#nothing", Static)
+        nothing.display = not sessions
+        nothing.update(
+            "No session matches. Escape shows all again, / changes the filter."
+            if self._narrowed
+            else "There are no sessions yet; your first one will stand here."
+        )
         self._preview()
 
     def _say_problem(self, text: str) -> None:

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from pasta_core.domain import Pixels
 from pasta_core.text import clean
@@ -22,8 +22,11 @@ from pasta_tui.screens.requests import EndRequest, Next, StartRequest
 from pasta_tui.screens.start import BrowseFactory
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.viewer import open_outside
+from pasta_tui.widgets.keys import KeyLine
 
 __all__ = ["EndScreen", "Ending"]
+
+_ARROWS = Binding.Group("Image", compact=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +56,17 @@ class EndScreen(Screen[EndRequest]):
             "a", "again", "Again from here", id="end.again", tooltip="Begin a session with the final prompt."
         ),
         Binding("n", "new", "New", id="end.new", tooltip="Begin a session with another prompt."),
-        Binding(
-            "left", "walk(-1)", "Image", id="end.left", key_display="← →", tooltip="Select the image before."
-        ),
-        Binding("right", "walk(1)", "Next", id="end.right", show=False, tooltip="Select the next image."),
+        *[
+            Binding(
+                key,
+                f"walk({step})",
+                name,
+                id=f"end.{key}",
+                tooltip="Select another image.",
+                group=_ARROWS,
+            )
+            for key, name, step in (("left", "Image before", -1), ("right", "Next image", 1))
+        ],
         Binding("z", "zoom", "Zoom", id="end.zoom", tooltip="Show the selected image on the whole screen."),
         Binding("o", "open", "Open", id="end.open", tooltip="Open the selected image in your image viewer."),
         Binding("f", "folder", "Folder", id="end.folder", tooltip="Open the folder that the images lie in."),
@@ -78,7 +88,7 @@ class EndScreen(Screen[EndRequest]):
             yield Static(clean(ending.initial_prompt).text, id="idea", markup=False)
             yield Static(f"finished  {ending.session}", id="session", markup=False)
         yield Static(id="final", markup=False)
-        yield Gallery(self._graphics, len(ending.images), id="pictures")
+        yield Gallery(self._graphics, len(ending.images), leading=True, id="pictures")
         with VerticalScroll(id="way", can_focus=False):
             yield Static(_way(ending), markup=False)
         yield Static(id="file", markup=False)
@@ -88,7 +98,7 @@ class EndScreen(Screen[EndRequest]):
             markup=False,
         )
         yield PromptEntry(ending.max_words, text=ending.way[-1] if ending.way else "", id="entry")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show the pictures; the way is in sight at its end."""

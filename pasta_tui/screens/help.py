@@ -12,11 +12,12 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from pasta_tui.widgets.keys import offers
+
 __all__ = ["HelpLine", "HelpScreen", "help_lines"]
 
-_ABOUT = """Every turn a language model writes prompts, some of them are painted, and you take the column \
-that comes closest to what you have in mind. The next turn starts from it. What is finished is kept; \
-quit whenever you like and go on later."""
+_ABOUT = """Every turn you take the column that comes closest to what you have in mind; the next turn \
+starts from it. What is finished is kept: quit whenever you like and go on later."""
 
 
 class HelpLine(NamedTuple):
@@ -27,17 +28,8 @@ class HelpLine(NamedTuple):
 
 
 def help_lines(screen: Screen[object]) -> list[HelpLine]:
-    """The actions of a screen and of its app, in the order of their bindings."""
-    keys: dict[str, list[str]] = {}
-    does: dict[str, str] = {}
-    for active in screen.active_bindings.values():
-        binding = active.binding
-        if binding.system or not (active.tooltip or binding.tooltip):
-            continue
-        name = binding.id or binding.action
-        keys.setdefault(name, []).append(screen.app.get_key_display(binding))
-        does[name] = active.tooltip or binding.tooltip
-    return [HelpLine(" ".join(dict.fromkeys(keys[name])), does[name]) for name in keys]
+    """What can be done on a screen and in its app, in the order of their bindings."""
+    return [HelpLine(" ".join(offer.keys), offer.does) for offer in offers(screen)]
 
 
 class HelpScreen(ModalScreen[None]):
@@ -58,7 +50,20 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help"):
             yield Static(_ABOUT, markup=False, classes="about")
             yield Static(Content("\n").join(rows))
-            yield Static("Escape closes this. Keys can be changed in pasta.toml, below [keys].", markup=False)
+
+    def on_mount(self) -> None:
+        """Say how to leave, and whether there is more."""
+        self.query_one("#help").border_title = "Keys"
+        self.call_after_refresh(self._frame)
+
+    def on_resize(self) -> None:
+        """Another window may show all of it, or no longer."""
+        self.call_after_refresh(self._frame)
+
+    def _frame(self) -> None:
+        box = self.query_one("#help")
+        more = "↑ ↓ for more, " if box.max_scroll_y else ""
+        box.border_subtitle = f"{more}Escape closes; pasta.toml changes keys"
 
     def on_click(self) -> None:
         self.dismiss()

@@ -126,7 +126,11 @@ class PromptEntry(Vertical):
         # the word that is being typed is no word yet
         whole = text if self.text[-1:].isspace() else text.rpartition(" ")[0]
         unknown = unknown_words(whole, self._vocabulary)
-        self._say(f"{said}; {self._models} has never seen: {', '.join(unknown)}" if unknown else said)
+        if unknown:
+            said += f"; {self._models} has never seen: {', '.join(unknown)}"
+        elif words:
+            said += "; Enter begins"
+        self._say(said)
 
     @on(_Area.Entered)
     def _enter(self, event: _Area.Entered) -> None:

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from pasta_core.errors import PastaError
@@ -24,6 +24,7 @@ from pasta_tui.screens.prompt_entry import PromptEntry
 from pasta_tui.screens.requests import StartRequest
 from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.screens.when import ago
+from pasta_tui.widgets.keys import KeyLine
 
 if TYPE_CHECKING:
     from pasta_core.sessions.records import SessionInfo
@@ -34,6 +35,8 @@ BrowseFactory = Callable[[], Screen[StartRequest | None]]
 """Makes the screen of past sessions."""
 
 _RECENT = 8
+_LOW = 16
+"""Lines of a window below which nothing is said twice."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,10 @@ class StartScreen(TellingScreen[StartRequest | None]):
 
     def compose(self) -> ComposeResult:
         """From the top: who we are, the prompt, examples, sessions."""
-        yield Static(id="profile", markup=False)
+        with Horizontal(id="head"):
+            yield Static("pasta", id="name", markup=False)
+            yield Static(id="profile", markup=False)
+        yield Static(id="about", markup=False)
         with Horizontal(id="middle"), VerticalScroll(id="form", can_focus=False):
             yield Static("What do you want to see?", id="question", markup=False)
             yield PromptEntry(
@@ -97,7 +103,7 @@ class StartScreen(TellingScreen[StartRequest | None]):
             yield Choices(id="examples", compact=True)
             yield Static("Or go on with", id="recent-title", classes="title", markup=False)
             yield Choices(id="recent", compact=True)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Fill in the profile; the sessions follow when they are read."""
@@ -105,6 +111,10 @@ class StartScreen(TellingScreen[StartRequest | None]):
         self._show_recent(())
         self.query_one(PromptEntry).area.focus()
         self.run_worker(self._load_recent(), exit_on_error=False)
+
+    def on_resize(self) -> None:
+        """In a low window what can be done comes first."""
+        self.set_class(self.size.height < _LOW, "-low")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what there is."""
@@ -157,11 +167,12 @@ class StartScreen(TellingScreen[StartRequest | None]):
 
     def _show_profile(self) -> None:
         facts = self.facts
-        needs = f" ({clean(facts.needs).text}): " if facts.needs else ": "
+        needs = f" ({clean(facts.needs).text})" if facts.needs else ""
         told = f"cannot be used: {facts.problem}" if facts.problem else facts.description
-        self.query_one("#profile", Static).update(
-            Content.assemble(("pasta", "bold"), f"  profile {facts.profile}{needs}", clean(told).text)
-        )
+        self.query_one("#profile", Static).update(Content(f"profile {facts.profile}{needs}"))
+        about = self.query_one("#about", Static)
+        about.update(Content(clean(told).text))
+        about.set_class(bool(facts.problem), "-wrong")
         self.query_one(PromptEntry).limit(facts.max_words, facts.vocabulary, facts.profile)
         examples = self.query_one("#examples", Choices)
         examples.clear_options()

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from pasta_core.domain import Choice
 from pasta_core.errors import InvalidInput
 from pasta_core.text import CRITIQUE_WORDS, clean, clean_critique, count_words
 from pasta_tui.keep import Keeper
 from pasta_tui.screens.zoom import ZoomScreen
-from pasta_tui.session_state import SessionView, Stage
+from pasta_tui.session_state import SessionView, Stage, doing
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.widgets.fit import Place, moved
+from pasta_tui.widgets.keys import KeyLine, key_of
 from pasta_tui.widgets.slate import Slate, Thumbnail
+from pasta_tui.widgets.waiting import Waiting
 from pasta_tui.widgets.words import status, turn_name, way_lines
 
 __all__ = ["TurnScreen"]
 
 _MOST_COLUMNS = 9
+_HINT_SECONDS = 3
+_DIGITS = Binding.Group("Column", compact=True)
+_ARROWS = Binding.Group("Select", compact=True)
 
 
 class TurnScreen(Screen[None]):
@@ -39,23 +45,23 @@ class TurnScreen(Screen[None]):
                 f"Column {number}",
                 id=f"turn.column-{number}",
                 show=False,
-                tooltip=f"Select column {number}.",
+                tooltip="Select a column.",
+                group=_DIGITS,
             )
             for number in range(1, _MOST_COLUMNS + 1)
         ],
-        Binding(
-            "left", "move(-1, 0)", "Left", id="turn.left", show=False, tooltip="Select the image to the left."
-        ),
-        Binding(
-            "right",
-            "move(1, 0)",
-            "Right",
-            id="turn.right",
-            show=False,
-            tooltip="Select the image to the right.",
-        ),
-        Binding("up", "move(0, -1)", "Up", id="turn.up", show=False, tooltip="Select the image above."),
-        Binding("down", "move(0, 1)", "Down", id="turn.down", show=False, tooltip="Select the image below."),
+        *[
+            Binding(
+                name.lower(),
+                f"move({dx}, {dy})",
+                name,
+                id=f"turn.{name.lower()}",
+                show=False,
+                tooltip="Select another image.",
+                group=_ARROWS,
+            )
+            for name, dx, dy in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, -1), ("Down", 0, 1))
+        ],
         Binding(
             "enter",
             "take",
@@ -75,7 +81,7 @@ class TurnScreen(Screen[None]):
             "Save column",
             id="turn.save-column",
             show=False,
-            tooltip="Copy the whole column.",
+            tooltip="Copy all images of the column.",
         ),
         Binding("o", "open", "Open", id="turn.open", tooltip="Open the selected image in your image viewer."),
         Binding(
@@ -121,12 +127,13 @@ class TurnScreen(Screen[None]):
             yield Static(id="prompt", markup=False)
             yield Static(id="turn", markup=False)
         yield Static(id="way", markup=False)
-        yield Container(id="table")
+        with Container(id="table"):
+            yield Waiting(self._view.settings, self._graphics.unicode)
         yield Static(id="status", markup=False)
         with Horizontal(id="critique"):
             yield Input(placeholder="what should change?", compact=True, id="words")
             yield Static(id="count", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._show()
@@ -160,12 +167,13 @@ class TurnScreen(Screen[None]):
             return
         view, width = self._view, self.size.width
         with self.app.batch_update():
-            self.query_one("#prompt", Static).update(f"“{view.prompt}”")
+            self.query_one("#prompt", Static).update(f"“{view.prompt}”" if view.prompt else "")
             self.query_one("#turn", Static).update(turn_name(view))
             self.query_one("#way", Static).update("\n".join(way_lines(view, width - 2, self._way_rows())))
+            self.query_one(Waiting).wait_for("" if view.columns or not view.working else doing(view))
             if self._slate is not None:
                 self._slate.show(view, self._place, self._texts)
-            take = self._key("turn.take", "Enter")
+            take = key_of(self, "turn.take", "Enter")
             line = status(view, self._place.column, self._critique, take, self._rater)
             self.query_one("#status", Static).update(line)
             self.refresh_bindings()
@@ -176,12 +184,6 @@ class TurnScreen(Screen[None]):
     def _way_rows(self) -> int:
         """Lines for the way here: one in a small window, all of it in a large one."""
         return max(1, min(self._view.settings.turns - 1, (self.size.height - 22) // 3 + 1, 6))
-
-    def _key(self, binding: str, default: str) -> str:
-        for active in self.active_bindings.values():
-            if active.binding.id == binding:
-                return self.app.get_key_display(active.binding).replace("⏎", "Enter")
-        return default
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what makes no sense now (False), grey out what must wait (None)."""
@@ -203,6 +205,24 @@ class TurnScreen(Screen[None]):
                 return view.halted
             case _:
                 return True
+
+    def on_key(self, event: events.Key) -> None:
+        """Say of a key that does nothing what would work."""
+        bound = [self.active_bindings.get(key) for key in event.aliases]
+        works = any(active is not None and active.enabled for active in bound)
+        if event.is_printable and event.character and not works:
+            self.notify(self._instead(event.character), timeout=_HINT_SECONDS, markup=False)
+
+    def _instead(self, key: str) -> str:
+        view = self._view
+        if key.isdecimal() and view.shown > 0:
+            columns = len(view.columns)
+            return f"there is only column 1, not {key}" if columns == 1 else f"columns are 1 to {columns}"
+        if key.isdecimal():
+            return "the columns come with turn 1"
+        if key == "q":
+            return f"{key_of(self, 'quit', 'Ctrl-Q')} quits; what is finished is kept"
+        return f"{key} does nothing now; {key_of(self, 'help', '?')} lists the keys"
 
     # choosing
 
@@ -258,7 +278,7 @@ class TurnScreen(Screen[None]):
     def _count(self, text: str) -> None:
         words = count_words(clean(text).text)
         label = self.query_one("#count", Static)
-        label.update(f"{words}/{CRITIQUE_WORDS} words")
+        label.update(f"{words}/{CRITIQUE_WORDS} words  Enter keeps it, Escape does not")
         label.set_class(words > CRITIQUE_WORDS, "over")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -268,6 +288,7 @@ class TurnScreen(Screen[None]):
         except InvalidInput as error:
             self.notify(f"{error.message}; {error.hint}", severity="warning", markup=False)
             return
+        self.app.clear_notifications()
         self._end_critique()
 
     def key_escape(self) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from pasta_core.sessions.records import SessionInfo, StoredTurn
 from pasta_core.text import clean
@@ -18,9 +18,12 @@ from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.session_state import SessionView
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.widgets.fit import Place, moved
+from pasta_tui.widgets.keys import KeyLine
 from pasta_tui.widgets.slate import Slate, Thumbnail
 
 __all__ = ["WalkScreen"]
+
+_ARROWS = Binding.Group("Select", compact=True)
 
 
 class WalkScreen(TellingScreen[None]):
@@ -44,17 +47,17 @@ class WalkScreen(TellingScreen[None]):
             key_display="b",
             tooltip="The turn before.",
         ),
-        Binding(
-            "left",
-            "move(-1, 0)",
-            "Select",
-            id="walk.left",
-            key_display="← → ↑ ↓",
-            tooltip="Select another image, to read its prompt.",
-        ),
-        Binding("right", "move(1, 0)", "Right", id="walk.right", show=False),
-        Binding("up", "move(0, -1)", "Up", id="walk.up", show=False),
-        Binding("down", "move(0, 1)", "Down", id="walk.down", show=False),
+        *[
+            Binding(
+                name.lower(),
+                f"move({dx}, {dy})",
+                name,
+                id=f"walk.{name.lower()}",
+                tooltip="Select another image, to read its prompt.",
+                group=_ARROWS,
+            )
+            for name, dx, dy in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, -1), ("Down", 0, 1))
+        ],
         Binding("p", "prompts", "Prompts", id="walk.prompts", tooltip="Show or hide prompts and categories."),
         Binding("escape,q", "leave", "Back", id="walk.back", key_display="esc", tooltip="Back to the list."),
     ]
@@ -77,7 +80,7 @@ class WalkScreen(TellingScreen[None]):
             yield Static(id="turn", markup=False)
         yield self._slate
         yield Static(id="choice", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin where the session stands."""

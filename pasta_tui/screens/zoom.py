@@ -9,43 +9,51 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from pasta_tui.keep import Keeper
 from pasta_tui.session_state import SessionView
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.widgets.fit import Place
+from pasta_tui.widgets.keys import KeyLine
 from pasta_tui.widgets.picture import Picture
 
 __all__ = ["ZoomScreen"]
+
+_COLUMNS = Binding.Group("Column", compact=True)
+_IMAGES = Binding.Group("Image", compact=True)
 
 
 class ZoomScreen(Screen[Place]):
     """Shows the image at a place as large as it fits; hands back the place where the person stopped."""
 
     BINDINGS = [
-        Binding(
-            "left",
-            "walk(-1, 0)",
-            "Column",
-            id="zoom.left",
-            key_display="← →",
-            tooltip="The column to the left.",
-        ),
-        Binding(
-            "right",
-            "walk(1, 0)",
-            "Next column",
-            id="zoom.right",
-            show=False,
-            tooltip="The column to the right.",
-        ),
-        Binding("up", "walk(0, -1)", "Image", id="zoom.up", key_display="↑ ↓", tooltip="The image before."),
-        Binding("down", "walk(0, 1)", "Next image", id="zoom.down", show=False, tooltip="The next image."),
+        *[
+            Binding(
+                key,
+                f"walk({step}, 0)",
+                name,
+                id=f"zoom.{key}",
+                tooltip="Go to the same image of another column.",
+                group=_COLUMNS,
+            )
+            for key, name, step in (("left", "Column before", -1), ("right", "Next column", 1))
+        ],
+        *[
+            Binding(
+                key,
+                f"walk(0, {step})",
+                name,
+                id=f"zoom.{key}",
+                tooltip="Go to another image of the column.",
+                group=_IMAGES,
+            )
+            for key, name, step in (("up", "Image before", -1), ("down", "Next image", 1))
+        ],
         Binding("p", "prompts", "Prompt", id="zoom.prompts", tooltip="Show or hide the prompt."),
         Binding("s", "save", "Save", id="zoom.save", tooltip="Copy the image to where you work."),
         Binding("o", "open", "Open", id="zoom.open", tooltip="Open the image in your image viewer."),
-        Binding("z,escape,enter", "back", "Back", id="zoom.back", tooltip="Back to the slate."),
+        Binding("z,escape,enter,q", "back", "Back", id="zoom.back", tooltip="Back to the slate."),
     ]
 
     def __init__(
@@ -64,7 +72,7 @@ class ZoomScreen(Screen[Place]):
             yield Static(id="turn", markup=False)
         yield self._picture
         yield Static(id="caption", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._show()

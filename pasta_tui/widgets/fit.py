@@ -110,7 +110,7 @@ def text_lines(prompts: Sequence[str], shape: Fit, width: int, lines: int) -> Te
     longest = max((len(wrap(prompt, max(1, shape.column - 2))) for prompt in prompts), default=0)
     if longest <= lines:
         return Texts(columns=longest)
-    detail = min(lines, max(len(wrap(prompt, max(1, width - 4))) for prompt in prompts))
+    detail = min(lines, _full_width(prompts, width))
     return Texts(lines - detail if lines - detail > 1 else 0, detail)
 
 
@@ -121,12 +121,25 @@ def lay_out(
     least = _LEAST_TEXT if prompts else 0
     shape = fit(columns, images, width, max(1, height - TITLE - least), aspect)
     left = max(0, height - TITLE - shape.lines)
-    texts = text_lines(prompts, shape, width, left)
-    left -= texts.columns + texts.detail + GAP
-    large = min(left, ceil((width // images - GUTTER) / aspect))
-    if columns < 2 or large * aspect < _WORTH_IT * _side(shape, aspect):
-        large = 0
-    return Layout(shape, texts, large)
+    below = Texts(0, _full_width(prompts, width))
+    layout = Layout(shape, text_lines(prompts, shape, width, left), 0)
+    # Larger pictures are worth more than all prompts at once: the selected one stays in sight.
+    for texts in (layout.texts, below):
+        large = _large(left - texts.columns - texts.detail - GAP, shape, images, width, aspect)
+        if columns > 1 and large:
+            return Layout(shape, texts, large)
+    return layout
+
+
+def _large(lines: int, shape: Fit, images: int, width: int, aspect: float) -> int:
+    """How many of `lines` the selected column's pictures take once more; 0 where they are hardly larger."""
+    large = min(lines, ceil((width // images - GUTTER) / aspect))
+    return large if large * aspect >= _WORTH_IT * _side(shape, aspect) else 0
+
+
+def _full_width(prompts: Sequence[str], width: int) -> int:
+    """Lines of the longest prompt behind its number, at full width."""
+    return max((len(wrap(prompt, max(1, width - 4))) for prompt in prompts), default=0)
 
 
 def moved(place: Place, columns: int, images: int, across: int, dx: int, dy: int) -> Place:
