@@ -15,6 +15,7 @@ from textual.notifications import Notify, SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
+from pasta_core.domain import History
 from pasta_core.errors import PastaError
 from pasta_core.events import Finished
 from pasta_core.text import clean
@@ -131,10 +132,26 @@ class PastaApp(App[None]):
             self.player = Player(opened, view, partial(self._show, turn), self.say)
             await self.player.play()
             finished, view = self.player.view.finished, self.player.view
+            await self._evaluate(opened, self.player.history, keeper)
             self.player = self.opened = None
         assert finished is not None
         self.finished.append(finished)
         return self._following(await self.push_screen_wait(self._end_screen(view, finished)))
+
+    async def _evaluate(self, opened: Opened, history: History | None, keeper: Keeper) -> None:
+        """The evaluation phase, where the session is a study and its task is not ended yet."""
+        study, info = opened.session.study, opened.session.info
+        if study is None or history is None or await study.ended():
+            return
+        if not opened.by_person:
+            await opened.assess(study, history, lambda event: None)
+            return
+        from pasta_core.study.guide import load_guide
+        from pasta_tui.screens.study_questions import EvaluationScreen
+
+        turns = await asyncio.to_thread(self._desk.archive.turns, info.id)
+        guide = load_guide(self._desk.config.paths.assets, info.made_of.settings)
+        await self.push_screen_wait(EvaluationScreen(study, info, turns, guide, self._graphics, keeper))
 
     def _following(self, request: EndRequest) -> StartRequest | None:
         match request.next:

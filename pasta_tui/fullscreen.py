@@ -44,12 +44,16 @@ def known_keys() -> list[str]:
     from pasta_tui.screens.end import EndScreen
     from pasta_tui.screens.help import HelpScreen
     from pasta_tui.screens.start import StartScreen
+    from pasta_tui.screens.study import StudyScreen, StudyStartScreen
+    from pasta_tui.screens.study_questions import EvaluationScreen
     from pasta_tui.screens.turn import TurnScreen
     from pasta_tui.screens.walk import WalkScreen
     from pasta_tui.screens.zoom import ZoomScreen
+    from pasta_tui.studying import StudyApp
 
     played = (PastaApp, StartScreen, TurnScreen, ZoomScreen, HelpScreen, EndScreen)
-    return binding_names((*played, BrowseScreen, SessionList, WalkScreen))
+    study = (StudyApp, StudyScreen, StudyStartScreen, EvaluationScreen)
+    return binding_names((*played, *study, BrowseScreen, SessionList, WalkScreen))
 
 
 def _farewell(app: PastaApp, request: Request, out: Output) -> None:

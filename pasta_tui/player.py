@@ -29,6 +29,8 @@ class Player:
         note: Callable[[str], None],
     ) -> None:
         self.view = view
+        self.history: History | None = None
+        """The session's history, once it is played to its end."""
         self._opened = opened
         self._show = show
         self._note = note
@@ -74,7 +76,7 @@ class Player:
         self._stopping = False
         self._running = asyncio.create_task(self._opened.run(lambda: self, self._take), name="session")
         try:
-            await self._running
+            self.history = await self._running
         except asyncio.CancelledError:
             if not self._stopping:
                 await self._cancelled()
