@@ -1,14 +1,14 @@
-"""What the writer is asked, as plain data: it crosses a process boundary, so it carries no images."""
+"""What writer and value model are asked, as plain data: it crosses a process boundary without images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pasta_core.domain import CandidateForm, History, Turn
+from pasta_core.domain import Candidate, CandidateForm, History, Turn
 
-__all__ = ["ShownTurn", "WriteRequest"]
+__all__ = ["ShownTurn", "ValueRequest", "WriteRequest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +86,36 @@ class WriteRequest:
             max_words=int(data["max_words"]),
             seed=int(data["seed"]),
             caption=str(data.get("caption", "")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRequest:
+    """What the value model is asked, as plain data: it crosses a process boundary."""
+
+    initial_prompt: str
+    turns: tuple[ShownTurn, ...]
+    prompts: tuple[str, ...]
+
+    @classmethod
+    def from_history(cls, history: History, candidates: Sequence[Candidate]) -> Self:
+        """Reduce a history to what the value model reads; every one of its turns must have been chosen."""
+        prompts = tuple(candidate.prompt for candidate in candidates)
+        return cls(history.initial_prompt, tuple(map(ShownTurn.of, history.turns)), prompts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as JSON types."""
+        return {
+            "initial_prompt": self.initial_prompt,
+            "turns": [turn.to_json() for turn in self.turns],
+            "prompts": list(self.prompts),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote; KeyError or TypeError when a part is missing or of another type."""
+        return cls(
+            str(data["initial_prompt"]),
+            tuple(map(ShownTurn.from_json, data["turns"])),
+            tuple(map(str, data["prompts"])),
         )

@@ -21,17 +21,19 @@ PAPER_LOGIT = 651
 class ValueNetwork(nn.Module):
     """A causal language model of the Gemma, Gemma 2 or Gemma 3 text architecture that values every token.
 
-    Value = the logit `logit` (l_q = l_v, Table 3) at a token, after the architecture's own soft cap, plus
-    `offset`, which lets an untrained model start from the rewards' mean instead of a language model's logit.
+    Value = the logit `logit` (l_q = l_v, Table 3) at a token, after the architecture's own soft cap, times
+    `scale` (rewards a unit of the logit), plus `offset`: an untrained model starts from the rewards' mean
+    instead of a language model's logit, and learns in units of their spread.
     f(h, p^{1:t'}) is read at token t' of the candidate, v(h) at the last token of the history. The other
     logits are never computed.
     """
 
-    def __init__(self, language_model: Any, logit: int, offset: float = 0.0) -> None:
+    def __init__(self, language_model: Any, logit: int, offset: float = 0.0, scale: float = 1.0) -> None:
         super().__init__()
         self.language_model = language_model
         self.logit = logit
         self.offset = offset
+        self.scale = scale
         config = language_model.config
         if not 0 <= logit < config.vocab_size:
             raise ModelUnavailable(
@@ -53,19 +55,25 @@ class ValueNetwork(nn.Module):
 
     def forward(self, packed: Packed) -> Tensor:
         """The value at every token, (rows, width), float32 or finer; where rows are padded, meaningless."""
-        hidden = self.language_model.model(
+        hidden = self.hidden(packed)
+        dtype = torch.promote_types(hidden.dtype, torch.float32)
+        # no matrix product: autocast would round a value to 8 bits
+        value: Tensor = (hidden.to(dtype) * self.language_model.lm_head.weight[self.logit].to(dtype)).sum(-1)
+        cap = getattr(self.config, "final_logit_softcapping", None)
+        if cap is not None:
+            value = cap * torch.tanh(value / cap)
+        return value * self.scale + self.offset
+
+    def hidden(self, packed: Packed) -> Tensor:
+        """The last layer's normalised output at every token, (rows, width, d)."""
+        last: Tensor = self.language_model.model(
             input_ids=packed.tokens,
             # without a mask, restarted positions are silently read as sequences that don't see each other
             attention_mask=self._mask(packed),
             position_ids=packed.positions,
             use_cache=False,
         ).last_hidden_state
-        value: Tensor = hidden @ self.language_model.lm_head.weight[self.logit]
-        value = value.to(torch.promote_types(value.dtype, torch.float32))
-        cap = getattr(self.config, "final_logit_softcapping", None)
-        if cap is not None:
-            value = cap * torch.tanh(value / cap)
-        return value + self.offset
+        return last
 
     def _mask(self, packed: Packed) -> Tensor | dict[str, Tensor]:
         """The mask of each kind of layer, in the form that the attention in use reads."""

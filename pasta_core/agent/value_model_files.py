@@ -6,6 +6,7 @@ logit and keeps the templates' text, so that a model is always asked in the word
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from pasta_core.agent.value_model_tokens import ValueTokens, read_tokenizer
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.files import make_directory, replacing, write_atomically
 
-__all__ = ["load_language_model", "load_value_model", "save_value_model"]
+__all__ = ["CONFIG", "load_language_model", "load_value_model", "save_value_model"]
 
 FORMAT = "pasta-value-model"
 VERSION = 1
@@ -42,9 +43,10 @@ def load_value_model(folder: Path, device: str = "cpu", dtype: str = "float32") 
     try:
         templates = ValueTemplates(document["templates"]["history"], document["templates"]["candidate"])
         logit, offset = int(document["logit"]), float(document["offset"])
+        scale = float(document.get("scale", 1.0))
     except (KeyError, TypeError, ValueError, InvalidInput) as error:
         raise ModelUnavailable(f"{folder / CONFIG} has a wrong value: {error}", _AGAIN) from error
-    model = load_language_model(folder, templates, logit, offset, device, dtype)
+    model = load_language_model(folder, templates, logit, offset, device, dtype, scale)
     model.network.eval().requires_grad_(False)
     return model
 
@@ -56,6 +58,7 @@ def load_language_model(
     offset: float = 0.0,
     device: str = "cpu",
     dtype: str = "float32",
+    scale: float = 1.0,
 ) -> ValueModel:
     """Load a Gemma folder as the start of a value model (E.3); nothing is fetched and nothing unpickled.
 
@@ -69,19 +72,25 @@ def load_language_model(
             f"its model {language_model.config.vocab_size}",
             "put the model's own tokenizer.json beside it",
         )
-    network = ValueNetwork(language_model, logit, offset).to(device)
+    network = ValueNetwork(language_model, logit, offset, scale).to(device)
     return ValueModel(network, ValueTokens(templates, tokenizer, language_model.config.bos_token_id))
 
 
-def save_value_model(model: ValueModel, folder: Path, facts: Mapping[str, Any] | None = None) -> None:
-    """Write a model; each file appears whole, `value_model.json` last. `facts` (JSON): how it was trained."""
+def save_value_model(
+    model: ValueModel, folder: Path, facts: Mapping[str, Any] | None = None, *, half: bool = False
+) -> None:
+    """Write a model; each file appears whole, `value_model.json` last. `facts` (JSON): how it was trained.
+
+    `half` stores the weights in float16, for a model that ships with the program.
+    """
     from safetensors.torch import save_model
 
     make_directory(folder)
     language_model = model.network.language_model
+    stored = copy.deepcopy(language_model).half() if half else language_model
     with replacing(folder / WEIGHTS) as partial:
         # tied weights are stored once
-        save_model(language_model, str(partial), metadata={"format": "pt"})
+        save_model(stored, str(partial), metadata={"format": "pt"})
     write_atomically(folder / "config.json", language_model.config.to_json_string(use_diff=False).encode())
     write_atomically(folder / TOKENIZER, model.tokens.tokenizer.to_str(pretty=True).encode())
     document = {
@@ -89,6 +98,7 @@ def save_value_model(model: ValueModel, folder: Path, facts: Mapping[str, Any] |
         "version": VERSION,
         "logit": model.network.logit,
         "offset": model.network.offset,
+        "scale": model.network.scale,
         "templates": {
             "history": model.tokens.templates.history_source,
             "candidate": model.tokens.templates.candidate_source,
@@ -126,6 +136,8 @@ def _language_model(folder: Path, dtype: str) -> Any:
             f"{folder} holds a {kind!r} model", f"a value model is one of {', '.join(_ARCHITECTURES)}"
         )
     cls = getattr(transformers, _ARCHITECTURES[kind])
+    # its bar would stand in the middle of ours
+    transformers.utils.logging.disable_progress_bar()
     try:
         config = cls.config_class.from_pretrained(folder, local_files_only=True)
         model, loading = cls.from_pretrained(

@@ -20,6 +20,7 @@ __all__ = [
     "expectile_loss",
     "iql_loss",
     "iql_targets",
+    "own_rewards_of",
     "regression_loss",
     "returns_of",
     "rewards_of",
@@ -60,14 +61,24 @@ def iql_targets(rewards: Tensor, next_values: Tensor, discount: float = 1.0) -> 
 
 
 def iql_loss(
-    q: Tensor, q_target: Tensor, v: Tensor, targets: Tensor, of: Tensor, weight: Tensor, alpha: float
+    q: Tensor,
+    q_target: Tensor,
+    v: Tensor,
+    targets: Tensor,
+    of: Tensor,
+    weight: Tensor,
+    alpha: float,
+    credit: Tensor | float = 0.0,
 ) -> IqlLoss:
     """The token-level objective at the end of E.1.
 
     `q` and `q_target` (n,) are f(h, p^{1:t'}) by the trained and by the target network, `v` (t,) is v(h_t) by
     the trained one, `targets` (t,). The target network's q enters as a constant, as do the targets.
+
+    `credit` (n,) is by how much a prompt's own column was worth more than the slate's reward; the paper knows
+    none and regresses all prompts of a slate to the same target.
     """
-    td = weight * (q - targets.detach()[of]).square()
+    td = weight * (q - targets.detach()[of] - credit).square()
     advantage = q_target.detach() - v[of]
     expectile = weight * expectile_loss(advantage, alpha)
     positive = float((weight * (advantage.detach() > 0)).sum())
@@ -112,6 +123,36 @@ def returns_of(rewards: Sequence[float], discount: float = 1.0) -> tuple[float, 
     for reward in reversed(rewards):
         found.append(reward + discount * (found[-1] if found else 0.0))
     return tuple(reversed(found))
+
+
+def own_rewards_of(
+    utilities: Sequence[Sequence[float] | None],
+    choices: Sequence[int],
+    rewards: Sequence[float | None],
+    sparse: bool,
+) -> tuple[tuple[float, ...], ...] | None:
+    """What each turn would have paid for each of its columns, in the same setting as `rewards_of`.
+
+    Rewards are an affine map of utilities, which is read off the chosen columns; None where they do not tell.
+    """
+    known = [
+        (columns, choice, reward)
+        for columns, choice, reward in zip(utilities, choices, rewards, strict=True)
+        if columns is not None and reward is not None
+    ]
+    if len(known) < len(rewards):
+        return None
+    pairs = sorted((columns[choice], reward) for columns, choice, reward in known)
+    spread = pairs[-1][0] - pairs[0][0] if pairs else 0.0
+    if spread <= 0:
+        return None
+    slope = (pairs[-1][1] - pairs[0][1]) / spread
+    start = pairs[0][1] - slope * pairs[0][0]
+    pays = [not sparse or place == len(known) - 1 for place in range(len(known))]
+    return tuple(
+        tuple(slope * utility + start if paid else 0.0 for utility in columns)
+        for paid, (columns, _, _) in zip(pays, known, strict=True)
+    )
 
 
 def rewards_of(

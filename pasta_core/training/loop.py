@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from pasta_core.errors import PastaError
+from pasta_core.errors import InvalidInput, PastaError
 from pasta_core.files import make_directory, replacing
 from pasta_core.training.devices import ONE_DEVICE, Devices
 
@@ -35,7 +35,11 @@ __all__ = [
 CHECKPOINT = "checkpoint.safetensors"
 
 Loss = Callable[[int], Tensor]
-"""The loss of one step; its batch and noise derive from the step's number, so a resumed run repeats it."""
+"""The loss of one step; its batch and noise derive from the step's number, so a resumed run repeats it.
+
+A batch too large for one pass may be told in parts: all but the last part call `backward` themselves, and the
+value of all is returned with the gradient of the last.
+"""
 
 Figures = Mapping[str, float]
 
@@ -64,6 +68,8 @@ class LoopConfig:
     """AdamW's averages of the gradient and of its square."""
     clip_norm: float = 1.0
     """The longest gradient; longer ones are shortened to it. 0: as they are."""
+    optimizer: str = "adamw"
+    """adamw, or adafactor at the given rate (its relative steps never set in: 1/sqrt(step) is above it)."""
     average: float = 0.0
     """Decay of the exponential moving average of the weights; 0 keeps none."""
     checkpoint_seconds: float = 120.0
@@ -93,7 +99,7 @@ def halved(tensor: Tensor) -> Tensor:
 class _Run:
     model: nn.Module
     averaged: nn.Module
-    optimizer: torch.optim.AdamW
+    optimizer: torch.optim.Optimizer
     step: int = 0
 
 
@@ -109,7 +115,7 @@ def checkpoint_step(folder: Path) -> int | None:
         raise PastaError(f"{file} is damaged", "remove it and train again") from error
 
 
-def _optimizer_tensors(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     state = optimizer.state_dict()["state"]
     return {f"{index}.{name}": value for index, slots in state.items() for name, value in slots.items()}
 
@@ -144,18 +150,21 @@ def _restore(run: _Run, folder: Path) -> None:
     run.optimizer.load_state_dict(whole)
 
 
-def _optimizer(model: nn.Module, config: LoopConfig, rate_of: Callable[[str], float]) -> torch.optim.AdamW:
+def _optimizer(
+    model: nn.Module, config: LoopConfig, rate_of: Callable[[str], float]
+) -> torch.optim.Optimizer:
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             groups.setdefault(rate_of(name), []).append(parameter)
-    return torch.optim.AdamW(
-        [{"params": parameters, "factor": factor} for factor, parameters in groups.items()],
-        lr=config.peak_rate,
-        betas=config.betas,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
+    parts = [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
+    rate, decay = config.peak_rate, config.weight_decay
+    match config.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(parts, rate, config.betas, weight_decay=decay, fused=True)
+        case "adafactor":
+            return torch.optim.Adafactor(parts, rate, weight_decay=decay)
+    raise InvalidInput(f"there is no optimizer {config.optimizer!r}", "choose adamw or adafactor")
 
 
 @torch.no_grad()
@@ -169,8 +178,8 @@ def _learn(run: _Run, loss: Loss, config: LoopConfig, devices: Devices) -> Tenso
     """One step of gradient descent; returns its loss, detached."""
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(config, run.step) * group["factor"]
-    value = loss(run.step)
     run.optimizer.zero_grad(set_to_none=True)
+    value = loss(run.step)
     value.backward()
     devices.average_gradients(run.model)
     if config.clip_norm:

@@ -7,7 +7,7 @@ times fewer tokens than a sequence for each history and prompt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -27,13 +27,15 @@ __all__ = ["BatchTokens", "PromptBranch", "ValueBatch", "ValueExample", "value_b
 class PromptBranch:
     """What a branch of an example's tree stands for: a prompt of turn `turn` (0-based).
 
-    `lead` is how many of its tokens lead to the prompt, `shown` whether it stood in the slate.
+    `lead` is how many of its tokens lead to the prompt, `shown` whether it stood in the slate. `credit` is by
+    how much its own column was worth more than the slate's reward, 0 where that is not asked for.
     """
 
     turn: int
     lead: int
     category: str
     shown: bool
+    credit: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,19 @@ class ValueExample:
 
 
 def value_example(
-    tokens: ValueTokens, record: TrajectoryRecord, rewards: Sequence[float], *, all_candidates: bool = False
+    tokens: ValueTokens,
+    record: TrajectoryRecord,
+    rewards: Sequence[float],
+    *,
+    all_candidates: bool = False,
+    also: Collection[int] = (),
+    own: Sequence[Sequence[float]] | None = None,
 ) -> ValueExample:
     """The example of a trajectory of one turn or more; `rewards` as `iql.rewards_of` gives them.
 
     `all_candidates` takes also the prompts that weren't shown, which the Bellman targets need: then the last
-    turn of a trajectory that was abandoned only serves the one before it.
+    turn of a trajectory that was abandoned only serves the one before it. `also` names turns (0-based) whose
+    other prompts are taken for measuring alone. `own[t][l]` is what turn t's column l was worth by itself.
     """
     turns = record.turns
     told = [_shown_turn(turn) for turn in turns]
@@ -73,10 +82,13 @@ def value_example(
     for number, turn in enumerate(turns):
         for index, candidate in enumerate(turn.candidates):
             shown = index in turn.slate.indices
-            if shown or all_candidates:
+            if shown or all_candidates or number in also:
                 read = tokens.candidate(candidate.prompt)
+                credit = 0.0
+                if shown and own is not None:
+                    credit = own[number][turn.slate.indices.index(index)] - rewards[number]
                 branches.append(Branch(ends[number], read.tokens))
-                meanings.append(PromptBranch(number, read.lead, candidate.category, shown))
+                meanings.append(PromptBranch(number, read.lead, candidate.category, shown, credit))
     trunk = tuple(token for segment in segments[:histories] for token in segment)
     transitions = len(turns) - (all_candidates and not record.complete)
     return ValueExample(
@@ -92,7 +104,8 @@ def value_example(
 class BatchTokens:
     """The regressed tokens: `row`, `column` (n,) in the batch, `of` (n,) their transition, `weight` (n,).
 
-    `whole` (n,) says where a token is its prompt's last, so that its value is f(h, p) itself.
+    `whole` (n,) says where a token is its prompt's last, so that its value is f(h, p) itself; `credit` (n,)
+    is its prompt's.
     """
 
     row: Tensor
@@ -100,6 +113,7 @@ class BatchTokens:
     of: Tensor
     weight: Tensor
     whole: Tensor
+    credit: Tensor
 
     def read(self, values: Tensor) -> Tensor:
         """Their values (n,) of all the batch's (rows, width)."""
@@ -111,7 +125,8 @@ class ValueBatch:
     """A batch of trajectories with t transitions.
 
     `state_row`, `state_column` (s,) are where histories end; `state` (t,) is the place of a transition's
-    history among them, `following` (t,) that of the history after it, -1 where v is 0.
+    history among them, `following` (t,) that of the history after it, -1 where v is 0; `turn` (t,) its number
+    in its trajectory, from 0.
     """
 
     packed: Packed
@@ -120,6 +135,7 @@ class ValueBatch:
     state_column: Tensor
     state: Tensor
     following: Tensor
+    turn: Tensor
     rewards: Tensor
     examples: tuple[ValueExample, ...]
 
@@ -151,17 +167,23 @@ class ValueBatch:
         return values[self.state_row, self.state_column]
 
 
-def value_batch(examples: Sequence[ValueExample], device: torch.device | str = "cpu") -> ValueBatch:
-    """Pack examples into a batch.
+def value_batch(
+    examples: Sequence[ValueExample],
+    device: torch.device | str = "cpu",
+    *,
+    transitions: float | None = None,
+    padding: int = 0,
+) -> ValueBatch:
+    """Pack examples into a batch, or into the part of one that has `transitions` in all.
 
     Every transition weighs the same, and within it every shown prompt, and within that every token prefix:
     the sums of E.1 become means, or long prompts and long trajectories would count more.
     """
-    token_rows: list[tuple[int, int, int, float, bool]] = []
+    token_rows: list[tuple[int, int, int, float, bool, float]] = []
     states: list[tuple[int, int]] = []
     state: list[int] = []
     following: list[int] = []
-    transitions = sum(len(example.rewards) for example in examples)
+    transitions = transitions or sum(len(example.rewards) for example in examples)
     for row, example in enumerate(examples):
         first, before = len(states), len(state)
         turns, last = len(example.rewards), len(example.ends) - 1
@@ -177,18 +199,22 @@ def value_batch(examples: Sequence[ValueExample], device: torch.device | str = "
                 places = range(min(what.lead, len(branch.tokens) - 1), len(branch.tokens))
                 weight = 1 / (transitions * prompts * len(places))
                 token_rows += [
-                    (row, start + place, before + what.turn, weight, place == places[-1]) for place in places
+                    (row, start + place, before + what.turn, weight, place == places[-1], what.credit)
+                    for place in places
                 ]
     tokens = BatchTokens(*(torch.tensor(part, device=device) for part in zip(*token_rows, strict=True)))
     state_row, state_column = torch.tensor(states, device=device).unbind(1)
     rewards = [reward for example in examples for reward in example.rewards]
     return ValueBatch(
-        packed=pack([example.tree for example in examples]).to(device),
+        packed=pack([example.tree for example in examples], padding).to(device),
         tokens=tokens,
         state_row=state_row,
         state_column=state_column,
         state=torch.tensor(state, device=device),
         following=torch.tensor(following, device=device),
+        turn=torch.tensor(
+            [turn for example in examples for turn in range(len(example.rewards))], device=device
+        ),
         rewards=torch.tensor(rewards, device=device),
         examples=tuple(examples),
     )

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli import data, doctor, evaluate, microworld, paint, session, sessions, train, worker
+from pasta_tui.cli import (
+    data,
+    doctor,
+    evaluate,
+    microworld,
+    paint,
+    session,
+    sessions,
+    simulate,
+    train,
+    worker,
+)
 from pasta_tui.cli._errors import EXIT_CODES
 from pasta_tui.cli._options import help_if_bare
 
@@ -69,6 +80,12 @@ app.command("worker", epilog=worker.EPILOG, short_help="Serve this machine's mod
 app.add_typer(data.app, name="data")
 app.command("train-user-model", epilog=train.EPILOG, short_help="Learn user types from preference data.")(
     train.train_user_model
+)
+app.command(
+    "train-value-model", epilog=train.VALUE_EPILOG, short_help="Learn which prompts are worth showing."
+)(train.train_value_model)
+app.command("simulate", epilog=simulate.EPILOG, short_help="Let simulated users work through sessions.")(
+    simulate.simulate
 )
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(microworld.app, name="microworld")

@@ -1,4 +1,4 @@
-"""`pasta train-user-model`: user types out of preference data."""
+"""`pasta train-user-model` and `pasta train-value-model`: who users are, and what is worth showing them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ import typer
 
 from pasta_tui.cli._options import Json, MaybeProfile
 
-__all__ = ["EPILOG", "train_user_model"]
+__all__ = ["EPILOG", "VALUE_EPILOG", "train_user_model", "train_value_model"]
 
 EPILOG = """\b
 Examples:
   pasta train-user-model --data pickapic:data/pickapic --data hpd:data/hpd@0.5 --types 8 --out user-model
   pasta train-user-model --data pickapic:data/pickapic --types 8 --out user-model --resume
   accelerate launch --num_processes 4 -m pasta_tui train-user-model ...    one process a device
+"""
+
+VALUE_EPILOG = """\b
+Examples:
+  pasta train-value-model --data trajectories:simulated --reward sparse --out value-model
+  pasta train-value-model --data trajectories:simulated --data sessions:study@2 --users model:user-model ...
+  pasta train-value-model --data trajectories:simulated --reward sparse --out value-model --resume
 """
 
 
@@ -75,6 +82,68 @@ def train_user_model(
             resume=resume,
             profile=profile,
             store=store,
+            device=device,
+            as_json=as_json,
+        )
+    )
+
+
+def train_value_model(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model and its metrics go.")],
+    reward: Annotated[
+        str, typer.Option("--reward", metavar="NAME", help="sparse: the last turn pays; dense: every turn.")
+    ],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", metavar="KIND:PATH[@WEIGHT]", help="Trajectories or sessions; may be given again."
+        ),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            "--base", metavar="DIR", help="The Gemma to start from (default: the shipped micro one)."
+        ),
+    ] = None,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            "--users", metavar="model:PATH", help="The user model that gives people's sessions rewards."
+        ),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", metavar="NAME", help="paper (Table 3) or micro.")
+    ] = "micro",
+    objective: Annotated[
+        str, typer.Option("--objective", metavar="NAME", help="iql, bellman, regression or columns.")
+    ] = "iql",
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of every draw.")] = 0,
+    steps: Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="Another length.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the preset; may be given again."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Learn the value of showing a prompt, by token-level implicit Q-learning (§3.3, App. E)."""
+    from pasta_tui.cli._train_value_model import Request, run_training
+
+    run_training(
+        Request(
+            out=out,
+            data=tuple(data or ()),
+            reward=reward,
+            base=base,
+            users=users,
+            preset=preset,
+            objective=objective,
+            seed=seed,
+            changes=tuple(set_ or ()) + (() if steps is None else (f"steps={steps}",)),
+            resume=resume,
             device=device,
             as_json=as_json,
         )

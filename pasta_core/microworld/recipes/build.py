@@ -67,12 +67,19 @@ def _build_painter(out: Path, shop: Workshop, start: Path | None) -> None:
     measure_painter(out, shop)
 
 
+def _build_value_base(out: Path, shop: Workshop, start: Path | None) -> None:
+    from pasta_core.microworld.recipes.value_recipe import train_value_base
+
+    train_value_base(out / "value-base", shop)
+
+
 PARTS: Mapping[str, Callable[[Path, Workshop, Path | None], None]] = {
     "eyes": _build_eyes,
     "raters": _build_raters,
     "autoencoder": _build_autoencoder,
     "clip": _build_clip,
     "writer": _build_writer,
+    "value-base": _build_value_base,
     "painter": _build_painter,
 }
 """Every part and what builds it, in the order of need: the eyes are frozen before the painter begins."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -22,11 +22,12 @@ _LINE_STARTS = "start image pick say now words ideas"
 _PIECE = re.compile(r"[a-z]+|[0-9]+")
 
 
-def train_tokenizer() -> Tokenizer:
+def train_tokenizer(special: Sequence[str] = (END,)) -> Tokenizer:
     """Train the tokenizer on the word list alone: merges go on until no listed word is in two pieces.
 
     A word counts with the space before it; words of the template's line starts and second halves of
-    hyphenated ones count without. Any other text falls into smaller pieces, at worst into bytes.
+    hyphenated ones count without. Any other text falls into smaller pieces, at worst into bytes. The tokens
+    in `special` come first, and no text contains them.
     """
     tokenizer = Tokenizer(models.BPE())
     # the two halves of GPT-2's own pre-tokenisation, which llama.cpp knows as "gpt-2"
@@ -36,7 +37,7 @@ def train_tokenizer() -> Tokenizer:
         vocab_size=1 << 15,
         min_frequency=1,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=[END],
+        special_tokens=list(special),
         show_progress=False,
     )
     tokenizer.train_from_iterator(sorted(set(_word_list())), trainer)

@@ -1,0 +1,192 @@
+"""Training a value model from the command line: data, base, progress, a stop that loses nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pasta_core.agent.history_text import ValueTemplates
+from pasta_core.agent.value_model import PAPER_LOGIT, ValueModel
+from pasta_core.agent.value_model_files import CONFIG, load_language_model, load_value_model
+from pasta_core.data.sources import parse_source
+from pasta_core.data.trajectories import TrajectoryRecord
+from pasta_core.errors import Cancelled, InvalidInput
+from pasta_core.paths import Paths, locate
+from pasta_core.text import clean
+from pasta_core.training.devices import devices_named
+from pasta_core.training.user_model_run import UserModelRun, same_threads
+from pasta_core.training.value_presets import Objective, Reward, ValueModelConfig, value_preset
+from pasta_core.training.value_run import ValueFolder, ValueTask, train_value_model
+from pasta_core.training.value_sources import check_value_sources, read_value_data
+from pasta_tui.cli._output import Output
+from pasta_tui.cli._seeds import checked_seed
+from pasta_tui.cli._stopping import StopRequest
+
+__all__ = ["Request", "run_training"]
+
+_MICRO = "micro"
+
+Name = TypeVar("Name", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was typed."""
+
+    out: Path
+    data: Sequence[str]
+    reward: str
+    base: Path | None
+    users: str | None
+    preset: str
+    objective: str
+    seed: int
+    changes: Sequence[str]
+    resume: bool
+    device: str | None
+    as_json: bool
+
+
+def run_training(request: Request) -> None:
+    """Train, or go on training; `Cancelled` where a signal stopped it, with the command that goes on."""
+    specs = [parse_source(text) for text in request.data]
+    check_value_sources(specs)
+    checked_seed(request.seed)
+    config = _changed(value_preset(request.preset), request.changes)
+    task = ValueTask(
+        config, _named(Objective, request.objective, "objective"), _named(Reward, request.reward, "reward")
+    )
+    paths = locate(os.environ)
+    assets = paths.assets
+    base = _base(request, assets)
+    label = None if request.users is None else _labeller(request.users, paths)
+    folder = ValueFolder(request.out)
+    plan = {
+        "data": [str(spec) for spec in specs],
+        "reward": str(task.reward),
+        "objective": str(task.objective),
+        "users": request.users,
+        "base": _fingerprint(base),
+        "seed": request.seed,
+        "config": asdict(config),
+        "threads": same_threads(folder),
+    }
+    devices = devices_named(request.device, os.environ)
+    output = Output(os.environ, request.as_json)
+    if devices.main:
+        folder.check(plan, request.resume)
+    stop = StopRequest()
+    stop.install()
+    if devices.main:
+        output.progress("reading trajectories")
+    data = read_value_data(specs, task.reward, output.note, label)
+    model = _load(base, assets)
+    if devices.main:
+        output.message(f"{len(data):,} trajectories, {data.transitions:,} turns")
+        folder.begin(plan)
+    devices.wait()
+
+    def tell(line: Mapping[str, Any]) -> None:
+        output.record(line)
+        output.message(clean(progress_line(line)).text)
+
+    run = UserModelRun(folder, request.seed, tell, devices, stop)
+    if not train_value_model(run, model, data, task):
+        raise Cancelled(
+            "stopped, and what was learnt is kept", "the same command with --resume goes on from there"
+        )
+    if devices.main:
+        output.data(str(folder.path))
+
+
+def _base(request: Request, assets: Path) -> Path:
+    """The folder of the language model to start from."""
+    if request.base is not None:
+        if not request.base.is_dir():
+            raise InvalidInput(f"there is no folder {request.base}", "name a Gemma's folder: --base DIR")
+        return request.base
+    shipped = assets / "micro" / "value-base"
+    if request.preset != _MICRO or not shipped.is_dir():
+        raise InvalidInput("there is no language model to start from", "name a Gemma's folder: --base DIR")
+    return shipped
+
+
+def _load(base: Path, assets: Path) -> ValueModel:
+    """A value model to go on with, or a plain Gemma under the general templates and the paper's logit."""
+    if (base / CONFIG).is_file():
+        return load_value_model(base)
+    folder = assets / "templates"
+    templates = ValueTemplates.load(folder / "value-history.txt", folder / "value-candidate.txt")
+    return load_language_model(base, templates, PAPER_LOGIT)
+
+
+def _fingerprint(base: Path) -> str:
+    """A hash of what decides a base: its names, and the contents of all but the weights, which are large."""
+    digest = hashlib.sha256()
+    for file in sorted(base.iterdir()):
+        if file.suffix in (".json", ".safetensors"):
+            digest.update(f"{file.name} {file.stat().st_size} ".encode())
+            if file.suffix == ".json":
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _labeller(users: str, paths: Paths) -> Callable[[TrajectoryRecord], TrajectoryRecord]:
+    # it loads CLIP, which simulated data needs not
+    from pasta_core.training.value_rewards import rewards_by
+
+    kind, _, path = users.partition(":")
+    if kind != "model" or not path:
+        raise InvalidInput(f"{users!r} names no user model", "write --users model:PATH")
+    return rewards_by(Path(path), paths)
+
+
+def _named(names: type[Name], text: str, what: str) -> Name:
+    try:
+        return names(text)
+    except ValueError:
+        raise InvalidInput(
+            f"there is no {what} {text!r}", f"choose {', '.join(str(name) for name in names)}"
+        ) from None
+
+
+def _changed(config: ValueModelConfig, changes: Sequence[str]) -> ValueModelConfig:
+    """The preset with what `--set KEY=VALUE` says."""
+    kinds: dict[str, Callable[[str], Any]] = {
+        "int": int,
+        "float": float,
+        "str": str,
+        "bool": lambda text: {"true": True, "false": False}[text.lower()],
+    }
+    known = {field.name: kinds[str(field.type)] for field in fields(config)}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals or name not in known:
+            raise InvalidInput(f"{change!r} is no setting", f"write KEY=VALUE with one of {', '.join(known)}")
+        try:
+            config = replace(config, **{name: known[name](text)})
+        except (ValueError, KeyError):
+            raise InvalidInput(f"{name} cannot be {text!r}", "see docs/value-model.md") from None
+    return config
+
+
+def progress_line(line: Mapping[str, Any]) -> str:
+    """One line of metrics for people."""
+    words = [f"{line['step']:.0f}/{line['steps']:.0f}", f"loss {line['loss']:.4f}"]
+    for key, name in (
+        ("td_error", "TD error"),
+        ("positive_advantage", "advantage > 0"),
+        ("held_out_error", "held-out error"),
+        ("held_out_correlation", "correlation"),
+        ("best_slate_gain", "best slate +"),
+    ):
+        if line.get(key) is not None:
+            words.append(f"{name} {line[key]:.3f}")
+    minutes, seconds = divmod(round(line["seconds_left"]), 60)
+    words += [f"{line['samples_per_second']:.0f}/s", f"{minutes}:{seconds:02d} left"]
+    return "  ".join(words)
