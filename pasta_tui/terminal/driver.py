@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
+import threading
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import IO, Any, cast
@@ -16,7 +20,8 @@ class ForgivingDriver(LinuxDriver):
 
     At the first Textual would end with a traceback: such bytes come from old mouse reports, keyboards set to
     another encoding and pasted binary data. At the second the thread that writes would die, and whoever has
-    more to write, as leaving has, would wait for it for ever.
+    more to write, as leaving has, would wait for it for ever. A terminal that is closed counts as SIGHUP:
+    the kernel sends that only to those whose controlling terminal it was, others would read its end for ever.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -25,9 +30,18 @@ class ForgivingDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys until the app ends."""
+        threading.Thread(target=self._await_hang_up, daemon=True).start()
         while not self.exit_event.is_set():
             with suppress(UnicodeDecodeError):
                 super().run_input_thread()
+
+    def _await_hang_up(self) -> None:
+        poll = select.poll()
+        poll.register(self.fileno, 0)
+        while not self.exit_event.is_set():
+            if poll.poll(500):
+                os.kill(os.getpid(), signal.SIGHUP)
+                return
 
 
 class _Outlet:

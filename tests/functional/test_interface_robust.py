@@ -222,6 +222,22 @@ def test_closing_the_terminal_ends_everything_and_loses_nothing(data: Path) -> N
         assert sql.execute("SELECT count(*) FROM images").fetchone()[0] > 0
 
 
+def test_a_terminal_that_is_closed_without_a_signal_ends_it_too() -> None:
+    own, theirs = pty.openpty()
+    worker = f"{sys.executable} -m tests.support.quick_worker 0.01 0.01"
+    command = [*PASTA, "session", "a cat", *SMALL, "--worker", worker, "--graphics", "half"]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as session:
+        os.close(theirs)
+        seen, end = b"", time.monotonic() + 120
+        while b"turn 1 of 2" not in seen and time.monotonic() < end:
+            seen += os.read(own, 65536)
+        os.close(own)
+        try:
+            session.wait(60)
+        finally:
+            session.kill()
+
+
 def test_text_is_shown_as_it_is_and_never_obeyed() -> None:
     prompt = "hostile [red]x[/] \x1b[31m\x1b]0;owned\x07 \u202e猫 [link='x'] {curly} 👩‍👩‍👧"
     with start(prompt, *SMALL, size=(120, 40)) as session:
