@@ -33,7 +33,7 @@ def brief(out: Output, guide: Guide, prompt: str | None) -> str:
     out.show(instructions(out, guide))
     if prompt is not None:
         return prompt
-    out.show(["", *_paragraphs(out, guide.prompt)])
+    out.show(["", *_paragraphs(out, (" ".join(guide.prompt),))])
     while True:
         out.ask("What do you want to see? ")
         line = sys.stdin.readline()
@@ -51,6 +51,7 @@ def instructions(out: Output, guide: Guide) -> list[str]:
     return [
         "",
         guide.title,
+        "",
         *_paragraphs(out, (*guide.task, *guide.choosing)),
         "",
         *guide.figure.splitlines(),
@@ -61,7 +62,7 @@ def instructions(out: Output, guide: Guide) -> list[str]:
 
 def _paragraphs(out: Output, texts: Sequence[str]) -> list[str]:
     width = min(out.terminal.width, _WIDEST)
-    return [line for text in texts for line in wrap(text, width)]
+    return [line for text in texts for line in ("", *wrap(text, width))][1:]
 
 
 class Questionnaire:
@@ -77,7 +78,8 @@ class Questionnaire:
     async def run(self, study: Study, emit: Callable[[Event], None]) -> None:
         """Ask until the task is ended; leaving or the end of input raises `Quit`, every answer is kept."""
         evaluation = await study.load()
-        self._out.show(["", *_paragraphs(self._out, self._guide.evaluation), f"Type {_KEYS}."])
+        told = (*self._guide.evaluation, f"Type {_KEYS}.")
+        self._out.show(["", *_paragraphs(self._out, told)])
         while True:
             question = evaluation.question
             if question is not None:

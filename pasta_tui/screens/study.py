@@ -11,12 +11,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from pasta_core.study.guide import Guide
 from pasta_core.study.questions import PROMPT_WORDS
 from pasta_tui.screens.prompt_entry import PromptEntry
 from pasta_tui.screens.requests import StartRequest
+from pasta_tui.widgets.keys import KeyLine
 
 __all__ = ["StudyScreen", "StudyStartScreen"]
 
@@ -40,7 +41,7 @@ class StudyScreen(Screen[bool]):
         """One page, which scrolls where it is longer than the window."""
         with VerticalScroll(id="page", can_focus=False), Vertical(id="told"):
             yield from _told(self._guide)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def action_done(self, read: bool) -> None:
         """To the session; the first Enter of a page that is longer than the window reads on."""
@@ -75,10 +76,9 @@ class StudyStartScreen(Screen[StartRequest | None]):
             yield Static("Your picture", markup=False, classes="title")
             for text in self._guide.prompt:
                 yield Static(text, markup=False)
-        with Vertical(id="entry"):
-            yield Static("What do you want to see?", id="ask", markup=False)
+            yield Static("What do you want to see?", id="asked", markup=False)
             yield PromptEntry(PROMPT_WORDS, placeholder="a particular picture; Enter begins")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to type at once."""

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from pasta_core.errors import InvalidInput, PastaError
 from pasta_core.events import Event
@@ -32,6 +32,7 @@ from pasta_tui.session_state import Column, SessionView
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.terminal.text import clipped
 from pasta_tui.widgets.fit import Place
+from pasta_tui.widgets.keys import KeyLine
 from pasta_tui.widgets.slate import Slate
 from pasta_tui.widgets.words import bar
 
@@ -142,7 +143,7 @@ class EvaluationScreen(TellingScreen[bool]):
                 yield Static(id="options", markup=False)
                 yield _Words(placeholder="your words; Enter goes on", compact=True, id="words")
                 yield Static(id="hint", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     async def on_mount(self) -> None:
         """Go on where the rater left."""
