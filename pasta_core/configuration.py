@@ -32,7 +32,7 @@ KEYS: Mapping[str, type] = {
 
 _DEFAULTS: Mapping[str, Any] = {
     "profile": "micro",
-    "selector": "random",
+    "selector": "",
     "worker": "",
     "graphics": "auto",
     "theme": "",
@@ -45,7 +45,8 @@ class Configuration:
 
     profile: Profile
     selector: str
-    """Which slate selector (§3.1); an unknown one is refused where selectors are made."""
+    """Which slate selector (§3.1), by default `value` where the profile has a value model, else `random`. An
+    unknown one is refused where selectors are made."""
     worker: str
     """The command of the worker, empty for one on this machine."""
     graphics: str
@@ -87,7 +88,7 @@ def configure(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Co
         session = _changed(session, layer)
     return Configuration(
         profile=profile,
-        selector=values["selector"],
+        selector=values["selector"] or ("random" if profile.value_model is None else "value"),
         worker=values["worker"],
         graphics=values["graphics"],
         theme=values["theme"],

@@ -107,6 +107,8 @@ class Profile:
     """Prompts it paints well, offered to who has no idea yet."""
     needs: str = ""
     """What it runs on, in a few words."""
+    value_model: Path | None = None
+    """A folder of `pasta train-value-model`: what `--selector value` asks."""
     captions: Path | None = None
     """How the writer is told what images show (`agent.captions`), for one that sees none itself."""
     session: SessionSettings = field(default_factory=SessionSettings)

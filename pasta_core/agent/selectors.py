@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from pasta_core.domain import Candidate, CandidateForm, History, Selector, Slate
@@ -13,6 +14,7 @@ from pasta_core.errors import InvalidInput, PastaError
 __all__ = [
     "SELECTORS",
     "RandomSelector",
+    "SelectorName",
     "SoftmaxSelector",
     "ValueSelector",
     "Valuer",
@@ -147,15 +149,53 @@ _VALUED: Mapping[str, Callable[[CandidateForm, Valuer], Selector]] = {
 }
 
 
-def make_selector(name: str, form: CandidateForm | None = None, valuer: Valuer | None = None) -> Selector:
-    """The selector of this name; `InvalidInput` names those that can be made with or without a `valuer`."""
+@dataclass(frozen=True, slots=True)
+class SelectorName:
+    """What `--selector` says: a kind, and which value model it asks, if it asks one (empty: the profile's).
+
+    Written `random`, `writer`, `value`, `value:PATH`, `softmax`, `softmax:PATH`.
+    """
+
+    kind: str
+    model: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> SelectorName:
+        """Read a name; `InvalidInput` says which kinds there are."""
+        kind, colon, model = text.partition(":")
+        if kind in _VALUED and (model or not colon):
+            return cls(kind, model)
+        if kind in SELECTORS and not colon:
+            return cls(kind)
+        known = ", ".join(sorted((*SELECTORS, *(f"{name}[:PATH]" for name in _VALUED))))
+        raise InvalidInput(f"there is no selector {text!r}", f"known selectors: {known}")
+
+    @property
+    def valued(self) -> bool:
+        """Whether it asks a value model."""
+        return self.kind in _VALUED
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.model}" if self.model else self.kind
+
+
+def make_selector(
+    name: str, form: CandidateForm | None = None, valuer: Callable[[str], Valuer] | None = None
+) -> Selector:
+    """The selector of this name; `valuer` makes the service of a value model, given `SelectorName.model`.
+
+    `InvalidInput` for a name that is none, or that needs a `valuer` where there is none.
+    """
     form = form or CandidateForm()
-    if name in SELECTORS:
-        return SELECTORS[name](form)
-    if name in _VALUED and valuer is not None:
-        return _VALUED[name](form, valuer)
-    known = sorted([*SELECTORS, *(_VALUED if valuer else ())])
-    raise InvalidInput(f"there is no selector {name!r}", f"known selectors: {', '.join(known)}")
+    parsed = SelectorName.parse(name)
+    if not parsed.valued:
+        return SELECTORS[parsed.kind](form)
+    if valuer is None:
+        raise InvalidInput(
+            f"selector {name!r} needs a value model, and there is none here",
+            f"known selectors: {', '.join(sorted(SELECTORS))}",
+        )
+    return _VALUED[parsed.kind](form, valuer(parsed.model))
 
 
 def best_slate(

@@ -99,7 +99,8 @@ class _Labeller:
         from PIL import Image as Pillow
 
         with Pillow.open(BytesIO(image.png)) as opened:
-            return self._clip.embed_images([np.asarray(opened.convert("RGB"))])[0]
+            embedded: Embedding = self._clip.embed_images([np.asarray(opened.convert("RGB"))])[0]
+        return embedded
 
 
 def rewards_by(

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pasta_core.agent.requests import ValueRequest
 from pasta_core.domain import Pixels
-from pasta_core.errors import PastaError
+from pasta_core.errors import InvalidInput, PastaError
 from pasta_core.settings import Profile
 from pasta_core.worker.station import Call
 
 if TYPE_CHECKING:
+    from pasta_core.agent.value_model import ValueModel
     from pasta_core.microworld.raters import PlantedRater
     from pasta_core.painter.diffusers_painter import DiffusersPainter
     from pasta_core.users.clip import ClipEncoder
@@ -36,6 +38,7 @@ class Models:
         self._painter: DiffusersPainter | None = None
         self._clip: ClipEncoder | None = None
         self._raters: dict[str, PlantedRater] = {}
+        self._values: dict[Path, ValueModel] = {}
         self.states: dict[str, str] = {"torch": "not loaded", "painter": "not loaded", "clip": "not loaded"}
         """What is loaded, in words, for `status`."""
 
@@ -85,6 +88,20 @@ class Models:
             self._raters[spec] = PlantedRater.load(spec, self._assets)
         return self._raters[spec]
 
+    def value_model(self, name: str) -> ValueModel:
+        """The value model in the folder `name`, or the profile's where that is empty."""
+        folder = Path(name).expanduser() if name else self._profile.value_model
+        if folder is None:
+            raise InvalidInput(
+                f"profile {self._profile.name} has no value model", "name one: --selector value:PATH"
+            )
+        if folder not in self._values:
+            device = self.device()
+            from pasta_core.agent.value_model_files import load_value_model
+
+            self._values[folder] = self._noting("value", lambda: load_value_model(folder, device))
+        return self._values[folder]
+
     def warm(self) -> None:
         """Load what painting needs; what fails here is said when it is asked for."""
         try:
@@ -115,6 +132,14 @@ class Models:
         for text in clip.too_long(texts):
             call.note(f"CLIP reads only the beginning of: {text}")
         call.result({}, {"texts": clip.embed_texts(texts), "images": clip.embed_images(images)})
+
+    def value(self, call: Call) -> None:
+        """The value of every candidate of a turn, by the value model in `model`."""
+        request = ValueRequest.from_json(call.args["request"])
+        model = self.value_model(str(call.args.get("model", "")))
+        from pasta_core.agent.scoring import score
+
+        call.result({"values": list(score(model, request))})
 
     def choose(self, call: Call) -> None:
         """Let a planted rater choose among painted columns."""

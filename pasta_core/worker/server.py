@@ -74,7 +74,13 @@ def serve(options: WorkerOptions) -> None:
         source,
         sink,
         prompt={"write": relay.write, "status": status},
-        queued={"paint": models.paint, "embed": models.embed, "choose": models.choose, "rate": models.rate},
+        queued={
+            "paint": models.paint,
+            "embed": models.embed,
+            "value": models.value,
+            "choose": models.choose,
+            "rate": models.rate,
+        },
         on_cancel=relay.cancel,
     )
     station.start()

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from pasta_core.agent.captions import Captioner, CaptionSheet
-from pasta_core.agent.requests import WriteRequest
+from pasta_core.agent.requests import ValueRequest, WriteRequest
 from pasta_core.domain import (
     Candidate,
     CandidateForm,
@@ -39,6 +39,7 @@ __all__ = [
     "Worker",
     "WorkerPainter",
     "WorkerRater",
+    "WorkerValuer",
     "WorkerStudyRater",
     "WorkerWriter",
     "local_command",
@@ -97,6 +98,10 @@ class Worker:
     def painter(self) -> WorkerPainter:
         """The text-to-image model (`domain.Painter`)."""
         return WorkerPainter(self)
+
+    def valuer(self, model: str) -> WorkerValuer:
+        """The value model in the folder `model` (its profile's where that is empty), as `agent.Valuer`."""
+        return WorkerValuer(self, model)
 
     def rater(self, spec: str, seed: int) -> WorkerRater:
         """The planted rater `spec` as the user of a session with this seed (`domain.User`)."""
@@ -224,6 +229,20 @@ class WorkerPainter:
                 if reply.data["kind"] == "item":
                     column, index = int(reply.data["data"]["column"]), int(reply.data["data"]["index"])
                     yield PaintedImage(column, index, _image(seeds[column][index], reply.arrays))
+
+
+class WorkerValuer:
+    """A value model in the worker; one request at a time, so that values never depend on their company."""
+
+    def __init__(self, worker: Worker, model: str) -> None:
+        self._worker = worker
+        self._model = model
+
+    async def values(self, history: History, candidates: Sequence[Candidate]) -> Sequence[float]:
+        """f(h, p) of every candidate (§3.2), in the unit of the rewards that it was trained on."""
+        request = ValueRequest.from_history(history, candidates)
+        frame = await self._worker.ask("value", {"request": request.to_json(), "model": self._model})
+        return tuple(map(float, frame.data["data"]["values"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pasta_core.agent.selectors import make_selector
+from pasta_core.agent.selectors import Valuer, make_selector
 from pasta_core.configuration import Configuration
 from pasta_core.domain import History, Painter, User, Writer
 from pasta_core.profiles import load_profile
@@ -40,6 +40,8 @@ class Models(Protocol):
 
     def rater(self, spec: str, seed: int) -> User: ...
 
+    def valuer(self, model: str) -> Valuer: ...
+
     def study_rater(self, spec: str, seed: int) -> StudyUser: ...
 
     def kill(self) -> None: ...
@@ -70,7 +72,7 @@ class Opened:
         made_of = self.session.info.made_of
         services = Services(
             writer=self.models.writer,
-            selector=make_selector(made_of.selector, made_of.settings.form),
+            selector=make_selector(made_of.selector, made_of.settings.form, self.models.valuer),
             painter=self.models.painter,
             user=person() if self.by_person else self._rater(),
         )

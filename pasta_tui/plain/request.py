@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pasta_core.agent.selectors import make_selector
+from pasta_core.agent.selectors import SelectorName
 from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
@@ -18,7 +18,14 @@ from pasta_core.text import clean_prompt
 from pasta_tui.cli._seeds import checked_seed
 from pasta_tui.terminal.capabilities import can_answer
 
-__all__ = ["Request", "check_request", "new_session", "refuse_contradictions", "wants_screen"]
+__all__ = [
+    "Request",
+    "check_request",
+    "new_session",
+    "refuse_contradictions",
+    "settled_selector",
+    "wants_screen",
+]
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ def wants_screen(request: Request, plain: bool, env: Mapping[str, str]) -> bool:
 
 def check_request(request: Request, config: Configuration) -> None:
     """Refuse a request for a new session that cannot be met, as soon as it is typed."""
-    make_selector(config.selector)
+    settled_selector(config)
     checked_seed(request.seed)
     if request.prompt is not None:
         clean_prompt(request.prompt, initial_words(config.session.max_words, request.study))
@@ -84,12 +91,34 @@ def new_session(request: Request, config: Configuration, prompt: str) -> NewSess
         prompt=prompt,
         seed=checked_seed(request.seed),
         profile=config.profile.name,
-        selector=config.selector,
+        selector=settled_selector(config),
         user=request.user,
         blind=request.blind or request.study,
         settings=config.session,
         study=request.study,
     )
+
+
+def settled_selector(config: Configuration) -> str:
+    """The selector by a name that means the same from any directory; `InvalidInput` where it is none.
+
+    With a worker elsewhere a value model's path is its machine's, and is left as it was typed.
+    """
+    name = SelectorName.parse(config.selector)
+    if config.worker or not name.valued:
+        return str(name)
+    if not name.model:
+        if config.profile.value_model is None:
+            raise InvalidInput(
+                f"profile {config.profile.name} has no value model", "name one: --selector value:PATH"
+            )
+        return str(name)
+    folder = Path(name.model).expanduser().absolute()
+    if not (folder / "value_model.json").is_file():
+        raise InvalidInput(
+            f"there is no value model in {name.model}", "'pasta train-value-model --out DIR' makes one"
+        )
+    return str(SelectorName(name.kind, str(folder)))
 
 
 def refuse_contradictions(request: Request, info: SessionInfo) -> None:

@@ -1,4 +1,4 @@
-"""Trajectories of users who look for a word or two: no picture is painted, and what pays is in the prompts."""
+"""Trajectories of users who look for a word or two: what pays is in the prompts, and nothing is painted."""
 
 from __future__ import annotations
 

@@ -138,8 +138,22 @@ def test_too_few_categories_are_an_error() -> None:
 def test_selectors_of_values_are_made_with_a_service_only() -> None:
     form = CandidateForm(6, 2)
     for name in ("value", "softmax"):
-        made = make_selector(name, form, Table([]))
-        assert made.name == name
-        assert made.form(4) == form
-        with pytest.raises(InvalidInput, match="there is no selector"):
+        for model in ("", "models/v:1"):
+            asked: list[str] = []
+
+            def valuer(path: str, asked: list[str] = asked) -> Table:
+                asked.append(path)
+                return Table([])
+
+            made = make_selector(f"{name}:{model}" if model else name, form, valuer)
+            assert asked == [model]
+            assert made.name == name
+            assert made.form(4) == form
+        with pytest.raises(InvalidInput, match="needs a value model"):
             make_selector(name)
+
+
+@pytest.mark.parametrize("name", ["", "best", "value:", "softmax:", "random:models/v", "Value:x"])
+def test_what_names_no_selector_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match="there is no selector"):
+        make_selector(name, None, lambda path: Table([]))
