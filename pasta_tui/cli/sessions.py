@@ -29,6 +29,7 @@ Examples:
 _EXPORT_EPILOG = """\b
 Examples:
   pasta sessions export --out sessions.parquet
+  pasta sessions export --study --with-images --out study.parquet
   pasta sessions export last --sheet train.png
   pasta sessions export last --sheet turn.png --turn 3
 """
@@ -121,6 +122,9 @@ def export(
     with_images: Annotated[
         bool, typer.Option("--with-images", help="Put the images themselves into the file.")
     ] = False,
+    study: Annotated[
+        bool, typer.Option("--study", help="Rater studies alone, as a data set to publish.")
+    ] = False,
     sheet: Annotated[
         Path | None,
         typer.Option("--sheet", metavar="FILE.png", help="Draw one session as a contact sheet."),
@@ -133,4 +137,4 @@ def export(
     """Export sessions as trajectories (Parquet, docs/trajectories.md), or one as a contact sheet."""
     from pasta_tui.plain.exporting import export as write
 
-    write(sessions or [], out, with_images, sheet, turn, as_json)
+    write(sessions or [], out, with_images, sheet, turn, as_json, study)

@@ -17,6 +17,7 @@ from pasta_tui.plain.records import open_store
 __all__ = ["export"]
 
 _DEFAULT = Path("sessions.parquet")
+_STUDY = Path("study.parquet")
 
 
 def export(
@@ -26,22 +27,27 @@ def export(
     sheet: Path | None,
     turn: int | None,
     as_json: bool,
+    study: bool = False,
 ) -> None:
     """Write sessions to a Parquet file, one session to a contact sheet, or both, and print the paths.
 
-    Without a path and a sheet, all sessions go into `sessions.parquet`.
+    Without a path and a sheet, all sessions go into `sessions.parquet`. With `study` only those whose rater
+    has answered all questions are written, by default into `study.parquet`.
     """
     out = Output(os.environ, as_json)
     if turn is not None and sheet is None:
         raise InvalidInput("--turn says what a contact sheet shows", "name one too: --sheet turn.png")
-    table = None if path is None and sheet is not None else _file(path or _DEFAULT)
+    table = None if path is None and sheet is not None else _file(path or (_STUDY if study else _DEFAULT))
     picture = None if sheet is None else _sheet_file(sheet)
     if picture is not None and len(names) > 1:
         raise InvalidInput("a contact sheet shows one session", "name one, or none for the last one")
     with open_store() as store:
         sessions = [store.find(name) for name in names]
         drawn = None if picture is None else _write_sheet(store, picture, sessions, turn)
-        exported = None if table is None else _export(store, table, sessions, with_images, out)
+        exported = None
+        if table is not None:
+            chosen = _rated(store, sessions, out) if study else sessions or store.sessions()
+            exported = _export(store, table, chosen, with_images, out)
     if as_json:
         out.document({**(exported or {}), **({} if drawn is None else {"sheet": str(drawn)})})
     for written in (exported and exported["path"], drawn):
@@ -50,11 +56,11 @@ def export(
 
 
 def _export(
-    store: Store, path: Path, named: Sequence[SessionInfo], with_images: bool, out: Output
+    store: Store, path: Path, sessions: Sequence[SessionInfo], with_images: bool, out: Output
 ) -> dict[str, Any]:
     from pasta_core.sessions.export import export_sessions
 
-    exported = export_sessions(store, named or store.sessions(), path, with_images)
+    exported = export_sessions(store, sessions, path, with_images)
     if not out.as_json:
         out.message(f"{exported.trajectories} sessions with {exported.turns} turns")
         if exported.lost_images:
@@ -65,6 +71,24 @@ def _export(
         "turns": exported.turns,
         "lost_images": exported.lost_images,
     }
+
+
+def _rated(store: Store, named: Sequence[SessionInfo], out: Output) -> list[SessionInfo]:
+    """The studies whose questions are answered, oldest first; one that was named and is none is refused."""
+    for info in named:
+        if info.rated_at is None:
+            what = (
+                "its questions are not answered yet" if info.made_of.study else "it was not begun as a study"
+            )
+            raise InvalidInput(f"session {info.id} is no rated study: {what}", "leave it or --study out")
+    studies = [info for info in named or store.sessions() if info.made_of.study]
+    rated = sorted((info for info in studies if info.rated_at is not None), key=lambda info: info.created_at)
+    if not rated:
+        begun = f"answer the questions: pasta session --resume {studies[0].id}" if studies else ""
+        raise InvalidInput("there is no rated study", begun or "begin one: pasta session --study")
+    if len(rated) < len(studies):
+        out.note(f"{len(studies) - len(rated)} studies are left out: their questions are not all answered")
+    return rated
 
 
 def _write_sheet(store: Store, path: Path, named: Sequence[SessionInfo], turn: int | None) -> Path:

@@ -143,9 +143,11 @@ class _Play:
         self._lines(event)
         for path in self._copies or event.paths:
             self._out.data(str(path))
+        study = self._opened.session.info.made_of.study
+        data = "--study --out study.parquet" if study else "--out sessions.parquet"
         self._out.message(
             f"session {event.session} is finished; see it again with: pasta sessions show {event.session}, "
-            f"keep its data with: pasta sessions export --out sessions.parquet"
+            f"keep its data with: pasta sessions export {data}"
         )
 
     def _saved(self, turn: Turn, column: int | None) -> Sequence[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pasta_core.configuration import configure
-from pasta_core.domain import Image
+from pasta_core.domain import Comparison, Image, TurnRating
 from pasta_core.sessions.images import read_image
 from pasta_core.sessions.records import SessionInfo, StoredTurn
 from pasta_core.sessions.search import SessionFilter, parse_since, parse_until
@@ -55,7 +55,7 @@ def list_all(listing: Listing, as_json: bool) -> None:
     for info in sessions:
         line = (
             f"{info.id}{'*' if info.starred else ' '} {info.updated_at.astimezone():%Y-%m-%d %H:%M}  "
-            f"{info.status.value:9}  {info.turns_chosen}/{info.made_of.settings.turns}  "
+            f"{_state(info):9}  {info.turns_chosen}/{info.made_of.settings.turns}  "
             f"{clean(info.made_of.prompt).text}"
         )
         out.data(clipped(line, out.terminal.width) if out.terminal.interactive else line)
@@ -71,7 +71,7 @@ def show_one(text: str, as_json: bool) -> None:
         out.document({**_described(info), "turns": [_turn(turn) for turn in turns]})
         return
     made_of = info.made_of
-    out.data(f"{info.id}  {info.status.value}  {info.turns_chosen} of {made_of.settings.turns} turns")
+    out.data(f"{info.id}  {_state(info)}  {info.turns_chosen} of {made_of.settings.turns} turns")
     out.data(f"prompt: {clean(made_of.prompt).text}")
     out.data(f"profile {made_of.profile}, selector {made_of.selector}, seed {made_of.seed}, {made_of.user}")
     for turn in turns:
@@ -94,6 +94,8 @@ def _print_turn(turn: StoredTurn, out: Output) -> None:
         text = f"turn {turn.number}: column {chosen.column + 1}{said}: {clean(candidate.prompt).text}"
         for line in wrap(text, out.terminal.width) if out.terminal.interactive else [text]:
             out.data(line)
+    if turn.rating is not None:
+        out.data(_rated(turn.rating))
     column = 0 if chosen is None else chosen.column
     stored = [image for (at, _), image in sorted(turn.images.items()) if at == column]
     if out.terminal.interactive:
@@ -102,6 +104,25 @@ def _print_turn(turn: StoredTurn, out: Output) -> None:
             out.show(row_of_pictures(pixels, len(pixels), out.terminal))
     for image in stored:
         out.data(f"  {image.path}")
+
+
+_COMPARED = {
+    Comparison.BETTER: "better than before",
+    Comparison.SAME: "as good as before",
+    Comparison.WORSE: "worse than before",
+}
+
+
+def _rated(rating: TurnRating) -> str:
+    scores = " ".join(map(str, rating.column_scores))
+    compared = "" if rating.comparison is None else f", {_COMPARED[rating.comparison]}"
+    why = f": {clean(rating.rationale).text}" if rating.rationale else ""
+    return f"  rated: column {rating.preferred + 1}, columns {scores}, turn {rating.score}{compared}{why}"
+
+
+def _state(info: SessionInfo) -> str:
+    """How far a session is, in a word; a study whose questions are open is not finished for people."""
+    return "unrated" if info.waits_for_rating else info.status.value
 
 
 def _described(info: SessionInfo) -> dict[str, Any]:
@@ -120,6 +141,9 @@ def _described(info: SessionInfo) -> dict[str, Any]:
         "user": made_of.user,
         "seed": made_of.seed,
         "blind": made_of.blind,
+        "study": made_of.study,
+        "rater": info.rater,
+        "rated": None if info.rated_at is None else info.rated_at.isoformat(),
     }
 
 
@@ -130,6 +154,7 @@ def _turn(turn: StoredTurn) -> dict[str, Any]:
         "slate": None if turn.slate is None else list(turn.slate.indices),
         "choice": None if turn.choice is None else turn.choice.column,
         "critique": None if turn.choice is None else turn.choice.critique,
+        "rating": None if turn.rating is None else asdict(turn.rating),
         "images": [
             {
                 "column": column,
