@@ -28,6 +28,15 @@ class ForgivingDriver(LinuxDriver):
         super().__init__(*arguments, **options)
         self._file = cast(TextIOWrapper, _Outlet(cast(IO[str], self._file)))
 
+    def _sigcont_application(self, *_: object) -> None:
+        """Take the terminal up again, after letting it go where SIGSTOP or a hang-up left no time for that.
+
+        Textual would begin a second time and leave the first threads behind, which would never end.
+        """
+        if self._auto_restart and not self._must_signal_resume:
+            self.suspend_application_mode()
+        super()._sigcont_application()
+
     def run_input_thread(self) -> None:
         """Read keys until the app ends."""
         threading.Thread(target=self._await_hang_up, daemon=True).start()
