@@ -34,7 +34,7 @@ class Archive:
     data: Path
 
     def sessions(self, wanted: SessionFilter) -> tuple[SessionInfo, ...]:
-        """What matches, the session worked on last first."""
+        """What matches, the latest first."""
         with Store(self.data) as store:
             return store.sessions(wanted)
 

@@ -35,7 +35,7 @@ def browse_full(flags: Mapping[str, Any]) -> None:
     streams = (sys.stdin, sys.stdout, sys.stderr)
     terminal = all(stream is not None and stream.isatty() for stream in streams)
     if not terminal or os.environ.get("TERM", "") in ("", "dumb"):
-        raise InvalidInput("looking through sessions needs a terminal", "`pasta sessions list` prints them")
+        raise InvalidInput("looking through sessions needs a terminal", "'pasta sessions list' prints them")
     play_full(
         Request(
             prompt=None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.typed_toml import nearest
 
-__all__ = ["check_rater", "rater_names"]
+__all__ = ["check_rater", "choices", "rater_names"]
 
 
 def rater_names(assets: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -34,5 +35,11 @@ def check_rater(spec: str, assets: Path) -> None:
     if name in (*seen, *unseen) or (name.isdecimal() and int(name) < len(seen)):
         return
     near = nearest(name, (*seen, *unseen))
-    known = f"choose 0 to {len(seen) - 1} or one of {', '.join((*seen, *unseen))}"
-    raise InvalidInput(f'there is no planted rater "{rest[0]}"', f'did you mean "{near}"?' if near else known)
+    hint = f'did you mean "{near}"?' if near else choices(seen, unseen)
+    raise InvalidInput(f'there is no planted rater "{rest[0]}"', hint)
+
+
+def choices(seen: Sequence[str], unseen: Sequence[str]) -> str:
+    """What a planted rater can be called: those kept out of all training have no numbers."""
+    names_only = f"; {' and '.join(unseen)} go by their names only" if unseen else ""
+    return f"choose 0 to {len(seen) - 1} ({', '.join(seen)}){names_only}"

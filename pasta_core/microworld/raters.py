@@ -18,6 +18,7 @@ from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.microworld.captions import parse_attributes, parse_idea
 from pasta_core.microworld.eyes import Eyes
 from pasta_core.microworld.grammar import ATTRIBUTES, IDEAS
+from pasta_core.microworld.rater_names import choices
 from pasta_core.microworld.statistics import STATISTICS, pixel_statistics
 from pasta_core.seeds import derive_seed
 
@@ -106,10 +107,9 @@ class RaterSheet:
         for archetype in self.archetypes:
             if archetype.name == name.lower():
                 return archetype
-        known = ", ".join(archetype.name for archetype in self.archetypes)
-        raise InvalidInput(
-            f"there is no planted rater {name!r}", f"choose 0 to {len(self.seen) - 1} or one of {known}"
-        )
+        seen = [archetype.name for archetype in self.seen]
+        unseen = [archetype.name for archetype in self.archetypes if archetype.unseen]
+        raise InvalidInput(f'there is no planted rater "{name}"', choices(seen, unseen))
 
     def look(self, eyes: Eyes, pictures: Pixels) -> Sight:
         """See pictures (n, height, width, 3) through the frozen eyes."""

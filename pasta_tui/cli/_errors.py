@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from pasta_core.errors import ExitCode, PastaError
 from pasta_core.text import clean
@@ -19,6 +20,9 @@ EXIT_CODES = """\b
 Exit codes:
   0 ok   1 failed   2 usage or no terminal   3 model missing or unloadable
   130 Ctrl-C   143 SIGTERM"""
+
+
+_NO_COMMAND = re.compile(r"No such command '([^']*)'")
 
 
 class Stopped(BaseException):
@@ -79,9 +83,22 @@ def _usage(error: BaseException, message: str) -> tuple[str, int]:
     """A complaint of the command-line parser, which carries its context and its own exit code."""
     context = getattr(error, "ctx", None)
     command = getattr(context, "command_path", None) or "pasta"
-    first = message.strip().rstrip(".")
-    line = _joined(first[:1].lower() + first[1:], f"see '{command} --help'")
+    first, _, meant = message.strip().rstrip(".").partition(". Did you mean ")
+    elsewhere = _elsewhere(context, first)
+    meant = f"'{command} {elsewhere}'?" if elsewhere else meant
+    hint = f"did you mean {meant}" if meant else f"see '{command} --help'"
+    line = _joined(first[:1].lower() + first[1:], hint)
     return line, getattr(error, "exit_code", ExitCode.USAGE)
+
+
+def _elsewhere(context: Any, message: str) -> str:
+    """The command whose name an unknown one has in some group; "" if there is none."""
+    unknown = _NO_COMMAND.match(message)
+    commands: Mapping[str, Any] = getattr(getattr(context, "command", None), "commands", {})
+    for name, group in commands.items():
+        if unknown and unknown[1] in getattr(group, "commands", {}):
+            return f"{name} {unknown[1]}"
+    return ""
 
 
 def _os_error(error: OSError) -> str:

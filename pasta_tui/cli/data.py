@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     invoke_without_command=True,
     callback=help_if_bare,
-    help="Look into data sets of preferences, ratings and sessions.",
+    help="Look into data sets of preferences.",
 )
 
 
@@ -32,7 +32,10 @@ def check(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Read a data set to its end: labels, raters, ties, unreadable images, skipped rows and why."""
+    """Read a data set to its end and say what is in it.
+
+    Labels, raters, ties, unreadable images, skipped rows and why.
+    """
     from pasta_tui.plain.data import check_data
 
     check_data(source, split, images, as_json)
@@ -66,7 +69,10 @@ def embed(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Embed every image and prompt once; a stopped run goes on where it was."""
+    """Embed every image and prompt of data sets once.
+
+    A run that was stopped goes on where it was.
+    """
     from pasta_tui.cli._embedding import EncoderChoice, embed_data
 
     embed_data(sources, split, lambda: EncoderChoice.of(profile, clip, store, dtype), device, as_json)

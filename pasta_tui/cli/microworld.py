@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     invoke_without_command=True,
     callback=help_if_bare,
-    help="Look at the drawn world, and train the micro models from it.",
+    help="Draw the small world, and train the micro models.",
 )
 
 
@@ -29,7 +29,10 @@ def show(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Draw scenes of the microworld with their captions: what the micro models learn from."""
+    """Draw scenes with their captions.
+
+    They are what the micro models learn from.
+    """
     from pasta_tui.plain.microworld import show_scenes
 
     show_scenes(text, count, seed, out, as_json)
@@ -59,7 +62,10 @@ def build(
         str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
     ] = None,
 ) -> None:
-    """Train the micro models by their recipes; go on where a stopped build left off."""
+    """Train the micro models by their recipes.
+
+    A build that was stopped goes on where it left off.
+    """
     from pasta_tui.cli._microworld_build import build_models
 
     build_models(part or [], out, start, work, seed, device)
@@ -95,7 +101,9 @@ def ratings(
     worker: MaybeWorker = None,
     as_json: Json = False,
 ) -> None:
-    """Let planted raters label painted pictures, in the layout of a public data set.
+    """Let planted raters label painted pictures.
+
+    The data set has the layout of a public one.
 
     A stopped run goes on where it was. Raters of different splits are different individuals.
     """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeImages, MaybeProfile, MaybeSeed, MaybeWorker, Out
+from pasta_tui.cli._options import Json, MaybeImages, MaybeProfile, MaybeSeed, MaybeWorker
 
 __all__ = ["EPILOG", "paint"]
 
@@ -23,14 +24,17 @@ def paint(
     ],
     images: MaybeImages = None,
     seed: MaybeSeed = None,
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where the images go (default: the current directory)."),
+    ] = None,
     profile: MaybeProfile = None,
     worker: MaybeWorker = None,
     as_json: Json = False,
 ) -> None:
     """Paint images of a prompt as it is; their paths are printed on stdout.
 
-    The files lie in the current directory, or in --out. The same seed paints the same images again.
+    The same seed paints the same images again.
     """
     from pasta_tui.plain.painting import Commission, paint_all
 

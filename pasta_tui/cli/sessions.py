@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     invoke_without_command=True,
     callback=help_if_bare,
-    help="Browse, list, show, star, delete and export your sessions.",
+    help="Look through, star, delete and export your sessions.",
 )
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or 'last'.")]
@@ -42,7 +42,10 @@ def browse(
         typer.Option("--graphics", metavar="HOW", help="Pictures as auto, kitty, sixel, half or none."),
     ] = None,
 ) -> None:
-    """Look through your sessions on the whole terminal: find, open, go on with, star and delete them."""
+    """Look through your sessions on the whole terminal.
+
+    They can be found by words and dates, opened, gone on with, starred and deleted there.
+    """
     from pasta_tui.browsing import browse_full
 
     browse_full({"graphics": graphics})
@@ -67,7 +70,7 @@ def list_sessions(
     starred: Annotated[bool, typer.Option("--starred", help="Only starred ones.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List your sessions, the one worked on last first."""
+    """List your sessions, the latest first."""
     from pasta_tui.plain.records import Listing, list_all
 
     list_all(Listing(limit, text, since, until, starred), as_json)
@@ -75,7 +78,7 @@ def list_sessions(
 
 @app.command("show")
 def show(session: _Id = "last", as_json: Json = False) -> None:
-    """Show one session: what was shown, what was chosen, and where the images lie."""
+    """Show one session: slates, choices and images."""
     from pasta_tui.plain.records import show_one
 
     show_one(session, as_json)
@@ -134,7 +137,10 @@ def export(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Export sessions as trajectories (Parquet, docs/trajectories.md), or one as a contact sheet."""
+    """Export sessions as trajectories, or one as a contact sheet.
+
+    Trajectories are a Parquet file (docs/trajectories.md).
+    """
     from pasta_tui.plain.exporting import export as write
 
     write(sessions or [], out, with_images, sheet, turn, as_json, study)

@@ -102,6 +102,10 @@ def _paths(config: Configuration) -> dict[str, str]:
     }
 
 
+def _amount(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"
+
+
 def _print(report: Mapping[str, Any], out: Output) -> None:
     for name, version in report["versions"].items():
         out.data(f"{name:14}{version}")
@@ -112,7 +116,7 @@ def _print(report: Mapping[str, Any], out: Output) -> None:
         out.data("")
         out.data(f"profile {name}{' (in use)' if name == report['profile'] else ''}")
         for model in models:
-            state = model["problem"] or f"{model['bytes'] / 2**20:.1f} MiB"
+            state = model["problem"] or _amount(model["bytes"])
             out.data(f"  {model['role']:12}{state:18}{model['path']}")
     out.data("")
     terminal = report["terminal"]

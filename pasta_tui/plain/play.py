@@ -144,10 +144,10 @@ class _Play:
         for path in self._copies or event.paths:
             self._out.data(str(path))
         study = self._opened.session.info.made_of.study
-        data = "--study --out study.parquet" if study else "--out sessions.parquet"
+        data = "--study --out study.parquet" if study else "--out session.parquet"
         self._out.message(
             f"session {event.session} is finished; see it again with: pasta sessions show {event.session}, "
-            f"keep its data with: pasta sessions export {data}"
+            f"keep its data with: pasta sessions export {event.session} {data}"
         )
 
     def _saved(self, turn: Turn, column: int | None) -> Sequence[str]:

@@ -64,7 +64,7 @@ class PlainView:
             case WritingProgress(turn=turn, done=done, total=total):
                 self._out.progress(f"{self._turn(turn)}: writing", done, total)
             case CandidatesReady(turn=turn, replayed=False):
-                self._out.progress(f"{self._turn(turn)}: choosing")
+                self._out.progress(f"{self._turn(turn)}: choosing what to show")
             case SlateChosen(turn=turn, replayed=False):
                 self._painting(turn, 0, 1)
             case PaintingProgress(turn=turn, done=done, total=total):
@@ -94,7 +94,7 @@ class PlainView:
             return
         self._out.show(["", f"{self._turn(turn.turn).capitalize()}"])
         captions = None if self._blind else shown
-        self._out.show(columns_of_pictures(turn.columns, captions, terminal))
+        self._out.show(columns_of_pictures(turn.columns, captions, terminal, turn.slate.values))
 
     def _started(self, event: SessionStarted) -> None:
         done = "goes on" if event.resumed else "begins"
@@ -143,10 +143,20 @@ def row_of_pictures(images: Sequence[Image], across: int, terminal: Terminal) ->
 
 
 def columns_of_pictures(
-    columns: Sequence[Sequence[Image]], captions: Sequence[Candidate] | None, terminal: Terminal
+    columns: Sequence[Sequence[Image]],
+    captions: Sequence[Candidate] | None,
+    terminal: Terminal,
+    values: Sequence[float] | None = None,
 ) -> list[str]:
-    """Each column a contact sheet, numbered, its category and prompt below it unless `captions` is None."""
-    texts = [f"[{clean(it.category).text}] {clean(it.prompt).text}" for it in captions or ()]
+    """Each column a contact sheet, numbered, its category and prompt below it unless `captions` is None.
+
+    `values` are the selector's predictions, where it has any.
+    """
+    told = [""] * len(captions or ()) if values is None else [f", {value:.2f}" for value in values]
+    texts = [
+        f"[{clean(it.category).text}{value}] {clean(it.prompt).text}"
+        for it, value in zip(captions or (), told, strict=captions is not None)
+    ]
     return columns_of_texts(columns, texts, terminal)
 
 

@@ -21,7 +21,18 @@ _Colours = npt.NDArray[np.float32]
 _RESET = "\x1b[0m"
 _SHADES = " ░▒▓█"
 _ASCII_SHADES = " .:-=+*#%@"
-_CUBE = np.array([0, 95, 135, 175, 215, 255])
+_CUBE = np.array([0, 95, 135, 175, 215, 255], np.float32)
+_CUBE_BORDERS = (_CUBE[1:] + _CUBE[:-1]) / 2
+_GREYS = np.arange(8, 247, 10, dtype=np.float32)
+_PALETTE = np.concatenate(
+    [
+        np.stack(np.meshgrid(_CUBE, _CUBE, _CUBE, indexing="ij"), -1).reshape(-1, 3),
+        _GREYS[:, None].repeat(3, 1),
+    ]
+)
+"""The 6x6x6 cube and the 24 greys of the 256-colour palette, (240, 3)."""
+_FIRST = 16
+"""The number of its first colour; the ones before it look different everywhere."""
 _BLOCKS = ("▀", "▌", "▘", "▝", "▖", "▗", "▚")
 """The half block comes first: of blocks that fit equally well the first is taken."""
 _FOREGROUND = np.array(
@@ -92,7 +103,7 @@ def encode(sheet: Rgba, terminal: Palette) -> list[str]:
     rgb, there = quarters[..., :3].astype(np.float32), quarters[..., 3] > 0
     if terminal.colours is Colours.NONE or not terminal.unicode:
         return _shades(rgb, there, terminal)
-    chosen, fore, back = _fitted(rgb, len(_BLOCKS) if terminal.quadrants else 1)
+    chosen, fore, back = _fitted(rgb, terminal)
     # Where a gap runs through a cell there is no room for two colours beside it.
     whole = there.all(axis=-1)
     chosen[~whole], fore[~whole], back[~whole] = 0, rgb[~whole][:, :2].mean(1), rgb[~whole][:, 2:].mean(1)
@@ -112,7 +123,7 @@ def mosaic(pixels: npt.NDArray[np.uint8], cells: int, lines: int, terminal: Pale
     if terminal.colours is Colours.NONE or not terminal.unicode:
         shades = _shades(rgb, np.ones(rgb.shape[:3], np.bool_), terminal)
         return [BlockLine(line, line, None, None) for line in shades]
-    chosen, fore, back = _fitted(rgb, len(_BLOCKS) if terminal.quadrants else 1)
+    chosen, fore, back = _fitted(rgb, terminal)
     fore, back = fore.round().astype(np.uint8), back.round().astype(np.uint8)
     names = _names(terminal.colours)
     inks, papers = names(fore.reshape(-1, 3)), names(back.reshape(-1, 3))
@@ -128,15 +139,23 @@ def _quarters(sheet: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return sheet.reshape(lines, 2, cells, 2, depth).transpose(0, 2, 1, 3, 4).reshape(lines, cells, 4, depth)
 
 
-def _fitted(rgb: _Colours, blocks: int) -> tuple[npt.NDArray[np.intp], _Colours, _Colours]:
-    """For each cell the block and the two mean colours that come closest to its four pixels."""
-    foreground = _FOREGROUND[:blocks]
+def _fitted(rgb: _Colours, terminal: Palette) -> tuple[npt.NDArray[np.intp], _Colours, _Colours]:
+    """For each cell the block and the two colours that come closest to its four pixels."""
+    foreground = _FOREGROUND[: len(_BLOCKS) if terminal.quadrants else 1]
     background = 1 - foreground
     fore = np.tensordot(foreground / foreground.sum(1, keepdims=True), rgb, axes=(1, 2))
     back = np.tensordot(background / background.sum(1, keepdims=True), rgb, axes=(1, 2))
     # The squared error of a block is that of the pixels less what its two means explain.
     explained = foreground.sum(1)[:, None, None] * (fore**2).sum(-1)
     explained += background.sum(1)[:, None, None] * (back**2).sum(-1)
+    if terminal.colours is Colours.INDEXED:
+        means = fore, back
+        fore, back = (_PALETTE[_nearest(colours)] for colours in means)
+        explained -= foreground.sum(1)[:, None, None] * ((fore - means[0]) ** 2).sum(-1)
+        explained -= background.sum(1)[:, None, None] * ((back - means[1]) ** 2).sum(-1)
+        # Two shades of one colour on both sides of a border of the palette would become a chequerboard.
+        contrast = ((fore - back) ** 2).sum(-1) - ((means[0] - means[1]) ** 2).sum(-1)
+        explained -= np.maximum(contrast, 0)
     # Rounded, so that blocks that fit equally well are told apart by their order and not by the last bit.
     chosen = np.round(explained / 16).argmax(axis=0)
     lines, cells = np.indices(chosen.shape)
@@ -187,17 +206,17 @@ def _true_colours(row: npt.NDArray[np.number[Any]]) -> Sequence[str]:
 
 
 def _indexed_colours(row: npt.NDArray[np.number[Any]]) -> Sequence[str]:
-    """The nearest of the 6x6x6 cube and the 24 greys of the 256-colour palette."""
-    row = row.astype(np.float64)
-    steps = np.abs(row[:, :, None] - _CUBE).argmin(axis=2)
-    cube = _CUBE[steps]
-    grey_step = np.clip((row.mean(axis=1) - 8) / 10, 0, 23).round().astype(np.int32)
-    grey = (8 + 10 * grey_step)[:, None].repeat(3, axis=1)
-    cube_error = ((row - cube) ** 2).sum(axis=1)
-    grey_error = ((row - grey) ** 2).sum(axis=1)
-    cube_index = 16 + 36 * steps[:, 0] + 6 * steps[:, 1] + steps[:, 2]
-    index = np.where(grey_error < cube_error, 232 + grey_step, cube_index)
-    return [f"5;{value}" for value in index.tolist()]
+    return [f"5;{value + _FIRST}" for value in _nearest(row).tolist()]
+
+
+def _nearest(colours: npt.NDArray[np.number[Any]]) -> npt.NDArray[np.intp]:
+    """For colours (..., 3) the place in `_PALETTE` of the nearest one."""
+    colours = colours.astype(np.float32)
+    steps = np.searchsorted(_CUBE_BORDERS, colours)
+    cube = 36 * steps[..., 0] + 6 * steps[..., 1] + steps[..., 2]
+    grey = 216 + np.clip((colours.mean(axis=-1) - 8) / 10, 0, 23).round().astype(np.intp)
+    errors = [((colours - _PALETTE[place]) ** 2).sum(axis=-1) for place in (cube, grey)]
+    return np.where(errors[1] < errors[0], grey, cube)
 
 
 def _shades(rgb: _Colours, there: npt.NDArray[np.bool_], terminal: Palette) -> list[str]:

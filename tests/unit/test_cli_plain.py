@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pasta_core.errors import InvalidInput
 from pasta_tui.plain.person import Answer, parse_answer
-from pasta_tui.terminal.blocks import contact_sheet, encode, sheet_shape
+from pasta_tui.terminal.blocks import contact_sheet, encode, mosaic, sheet_shape
 from pasta_tui.terminal.capabilities import Colours, Terminal, detect
 from pasta_tui.terminal.text import beside, cell_width, clipped, wrap
 
@@ -72,6 +72,15 @@ def test_the_block_that_fits_is_taken_where_the_font_has_it(rows: str, block: st
 def test_256_colours_take_the_nearest_of_the_palette(colour: tuple[int, int, int], index: int) -> None:
     line = encode(contact_sheet([flat(colour)], 1), Terminal(colours=Colours.INDEXED))[0]
     assert f"38;5;{index}m" in line
+
+
+def test_two_shades_beside_a_border_of_the_palette_become_no_chequerboard() -> None:
+    shades = np.array([[(114, 0, 0), (116, 0, 0)], [(116, 0, 0), (114, 0, 0)]], np.uint8)
+    (line,) = mosaic(np.tile(shades, (1, 4, 1)), 4, 1, Terminal(colours=Colours.INDEXED))
+    assert line.fore is not None
+    assert line.back is not None
+    assert np.array_equal(line.fore, line.back)
+    assert {tuple(colour) for colour in line.fore.tolist()} <= {(95, 0, 0), (135, 0, 0)}
 
 
 def test_without_colour_there_is_no_escape_code_and_bright_is_denser() -> None:

@@ -123,7 +123,7 @@ def test_in_a_pipe_each_stage_is_named_once_and_nothing_is_drawn() -> None:
         "note: one thing to know",
         "your words: painting",
         "turn 1 of 1: writing",
-        "turn 1 of 1: choosing",
+        "turn 1 of 1: choosing what to show",
         "turn 1 of 1: painting",
     ]
 
