@@ -65,6 +65,8 @@ class WriterProfile:
     nucleus: float = 0.8
     """p of nucleus sampling (App. E.2)."""
     temperature: float = 1.0
+    slots: int = 8
+    """Texts that a simulation writes side by side; a session writes one."""
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,16 @@ class LlamaModel:
         )
 
     @property
+    def handle(self) -> Any:
+        """The model itself, for other contexts of it."""
+        return self._llama.model
+
+    @property
+    def control(self) -> npt.NDArray[np.bool_]:
+        """Which tokens are control tokens, (vocabulary,): no text ever holds one."""
+        return self._control
+
+    @property
     def position(self) -> int:
         """How many tokens the context holds."""
         return len(self._tokens)

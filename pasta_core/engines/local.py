@@ -35,7 +35,7 @@ from pasta_core.worker.services import Worker
 if TYPE_CHECKING:
     from pasta_core.agent.value_model import ValueModel
 
-__all__ = ["AT_ONCE", "PASS_SIZE", "WORKER_OPTIONS", "LocalEngine", "open_local"]
+__all__ = ["AT_ONCE", "PASS_SIZE", "LocalEngine", "open_local", "worker_options"]
 
 PASS_SIZE = 16
 """Images per denoising pass of a simulation: many wait, so passes are filled (a session's hold 4)."""
@@ -46,8 +46,10 @@ CALL = 2 * PASS_SIZE
 AT_ONCE = 8
 """Trajectories side by side, enough that the slowest stage never waits."""
 
-WORKER_OPTIONS = ("--pass-size", str(PASS_SIZE))
-"""How a worker is started that serves a simulation."""
+
+def worker_options(profile: Profile) -> tuple[str, ...]:
+    """How a worker is started that serves a simulation."""
+    return ("--pass-size", str(PASS_SIZE), "--slots", str(profile.writer.slots))
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ async def open_local(
     users: UsersSpec,
     at_once: int = AT_ONCE,
 ) -> AsyncIterator[LocalEngine]:
-    """Start a worker (made with `WORKER_OPTIONS`) and load the users; both end with the block.
+    """Start a worker (made with `worker_options`) and load the users; both end with the block.
 
     Raises `ModelUnavailable` or `InvalidInput` where something does not load.
     """

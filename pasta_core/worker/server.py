@@ -33,6 +33,8 @@ class WorkerOptions:
     """A torch device; None takes a GPU where there is one."""
     pass_size: int = 0
     """Images per denoising pass, 0 for the profile's; another size rounds differently."""
+    slots: int = 1
+    """Texts that are written side by side; more than 1 round differently, whatever their number."""
 
 
 def serve(options: WorkerOptions) -> None:
@@ -47,9 +49,8 @@ def serve(options: WorkerOptions) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from pasta_core.worker.relay import WriterRelay
 
-    relay = WriterRelay(
-        [sys.executable, "-m", "pasta_core.worker.writer_process", "--profile", options.profile], sink
-    )
+    writing = [sys.executable, "-m", "pasta_core.worker.writer_process", "--profile", options.profile]
+    relay = WriterRelay([*writing, "--slots", str(options.slots)], sink)
     relay.start()
 
     from pasta_core.paths import locate
@@ -95,6 +96,7 @@ def parse(arguments: Sequence[str]) -> WorkerOptions:
     parser.add_argument("--threads", type=int, default=WorkerOptions.threads)
     parser.add_argument("--device", default=None)
     parser.add_argument("--pass-size", type=int, default=WorkerOptions.pass_size)
+    parser.add_argument("--slots", type=int, default=WorkerOptions.slots)
     return WorkerOptions(**vars(parser.parse_args(arguments)))
 
 

@@ -126,13 +126,27 @@ class Station:
         threading.Thread(target=self._read, name="reader", daemon=True).start()
 
     def work(self) -> None:
-        """Answer queued calls for ever, in the calling thread."""
+        """Answer queued calls for ever, one after another, in the calling thread."""
         while True:
             call = self._waiting.get()
             try:
                 self._answer(call, self._queued[call.verb])
             finally:
-                self._open.pop(call.id, None)
+                self.close(call)
+
+    def take(self, *, wait: bool) -> Call | None:
+        """The next queued call, for who answers several at a time; None where there is none and not `wait`.
+
+        Whoever takes it answers it and then says `close`.
+        """
+        try:
+            return self._waiting.get(block=wait)
+        except queue.Empty:
+            return None
+
+    def close(self, call: Call) -> None:
+        """Forget a call that has been answered."""
+        self._open.pop(call.id, None)
 
     def _read(self) -> None:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pasta_core.configuration import Configuration, configure
 from pasta_core.engines.fingerprints import content_digest, profile_digest, user_model_digest
-from pasta_core.engines.local import PASS_SIZE, WORKER_OPTIONS, LocalEngine, open_local
+from pasta_core.engines.local import PASS_SIZE, LocalEngine, open_local, worker_options
 from pasta_core.engines.prompts import PromptList, read_prompts
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.errors import InvalidInput
@@ -87,7 +87,7 @@ async def _fill(
     prompts: PromptList | None,
     out: Output,
 ) -> None:
-    worker = worker_for(config, config.profile, out.note, *WORKER_OPTIONS)
+    worker = worker_for(config, config.profile, out.note, *worker_options(config.profile))
     out.progress("starting the models")
     pace = Pace(out, "trajectories")
     assets, settings = config.paths.assets, config.session
@@ -126,6 +126,7 @@ def _plan(
         "profile": config.profile.name,
         "models": profile_digest(config.profile),
         "pass_size": PASS_SIZE,
+        "side_by_side": config.profile.writer.slots > 1,
         "settings": asdict(config.session),
         "images": request.images,
         "embeddings": request.embeddings,

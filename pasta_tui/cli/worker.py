@@ -28,6 +28,10 @@ def worker(
         int | None,
         typer.Option("--pass-size", metavar="N", min=1, help="Images painted in one pass (simulations: 16)."),
     ] = None,
+    slots: Annotated[
+        int | None,
+        typer.Option("--slots", metavar="N", min=1, help="Texts written side by side (simulations)."),
+    ] = None,
 ) -> None:
     """Serve the models of this machine on stdin and stdout."""
     import os
@@ -40,7 +44,13 @@ def worker(
             "the worker speaks to a program, not to a terminal",
             'use it as: pasta session --worker "ssh gpubox pasta worker"',
         )
-    options = {"--profile": profile, "--threads": threads, "--device": device, "--pass-size": pass_size}
+    options = {
+        "--profile": profile,
+        "--threads": threads,
+        "--device": device,
+        "--pass-size": pass_size,
+        "--slots": slots,
+    }
     given = [text for name, value in options.items() if value is not None for text in (name, str(value))]
     # The worker must own its file descriptors from its first moment, so it takes this process over.
     os.execv(sys.executable, [sys.executable, "-m", "pasta_core.worker", *given])
