@@ -7,10 +7,11 @@ import re
 import signal
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.driver import Driver
 from textual.notifications import Notify, SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
@@ -77,6 +78,12 @@ class PastaApp(App[None]):
         self._graphics = graphics
         self._colours = ""
         self.player: Player | None = None
+
+    def _build_driver(self, *arguments: Any, **options: Any) -> Driver:
+        driver = super()._build_driver(*arguments, **options)
+        if isinstance(driver, ForgivingDriver):
+            driver.begin_with(self._graphics.typed, self._graphics.owing)
+        return driver
 
     def on_mount(self) -> None:
         loop = asyncio.get_running_loop()

@@ -6,13 +6,20 @@ import os
 import select
 import signal
 import threading
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import IO, Any, cast
 
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
+from pasta_tui.terminal.sieve import Sieve
+
 __all__ = ["ForgivingDriver"]
+
+_MOMENT = 0.1
 
 
 class ForgivingDriver(LinuxDriver):
@@ -27,6 +34,7 @@ class ForgivingDriver(LinuxDriver):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._file = cast(TextIOWrapper, _Outlet(cast(IO[str], self._file)))
+        self.begin_with(b"", owing=False)
 
     def _sigcont_application(self, *_: object) -> None:
         """Take the terminal up again, after letting it go where SIGSTOP or a hang-up left no time for that.
@@ -37,12 +45,41 @@ class ForgivingDriver(LinuxDriver):
             self.suspend_application_mode()
         super()._sigcont_application()
 
+    def begin_with(self, typed: bytes, owing: bool) -> None:
+        """Take `typed` for the first keys; if `owing`, the terminal's answers may come among the next."""
+        self._typed, self._sieve = typed, Sieve(owing)
+
     def run_input_thread(self) -> None:
         """Read keys until the app ends."""
         threading.Thread(target=self._await_hang_up, daemon=True).start()
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("ignore").decode
+        for data in self._input():
+            text = decode(data)
+            for event in (*(parser.feed(text) if text else ()), *parser.tick()):
+                self.process_message(event)
+
+    def _input(self) -> Iterator[bytes]:
+        """What is typed, from before the first reading on; nothing where there is nothing for a moment."""
+        # Enter is told otherwise as long as nobody has set the terminal to raw.
+        yield self._sieve.keys(self._typed.replace(b"\n", b"\r"))
+        self._typed = b""
+        early = True
         while not self.exit_event.is_set():
-            with suppress(UnicodeDecodeError):
-                super().run_input_thread()
+            data = self._read(_MOMENT)
+            yield self._sieve.keys(data.replace(b"\n", b"\r") if early else data)
+            early = early and not data
+        yield self._sieve.keys(self._read(0))
+
+    def _read(self, patience: float) -> bytes:
+        if not select.select([self.fileno], [], [], patience)[0]:
+            return b""
+        with suppress(OSError):
+            if data := os.read(self.fileno, 4096):
+                return data
+        # The terminal is gone; who tells the app so needs a moment.
+        self.exit_event.wait(patience)
+        return b""
 
     def _await_hang_up(self) -> None:
         poll = select.poll()

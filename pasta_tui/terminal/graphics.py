@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TextIO
 
 from pasta_tui.terminal.brands import Brand, brand_of
 from pasta_tui.terminal.capabilities import CellSize, Colours, Terminal, detect
+from pasta_tui.terminal.kitty import Numbers
 from pasta_tui.terminal.probe import Probed, probe, window_cell
 from pasta_tui.terminal.tmux import Tmux
 
@@ -48,8 +48,12 @@ class Graphics:
     """The font has blocks of a quarter of a cell."""
     tmux: bool = False
     """The terminal is a pane of tmux."""
-    image_ids: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
-    """Numbers for pictures that the terminal keeps, each taken once."""
+    numbers: Numbers = field(default_factory=Numbers, compare=False, repr=False)
+    """Counts the pictures that the terminal keeps: the one part of this that changes."""
+    typed: bytes = field(default=b"", compare=False, repr=False)
+    """Keys that came while the terminal was asked."""
+    owing: bool = field(default=False, compare=False, repr=False)
+    """Answers of the terminal may still come, among keys."""
     measure: Callable[[], CellSize | None] = field(default=lambda: None, compare=False, repr=False)
     """The cell as large as it is now, where that can be told: its size changes with the font's."""
 
@@ -94,7 +98,9 @@ def choose_graphics(
         unicode=terminal.unicode,
         quadrants=terminal.quadrants,
         tmux=probed.tmux is not None,
-        image_ids=itertools.count(first_id),
+        numbers=Numbers(first_id),
+        typed=probed.typed,
+        owing=probed.owing,
     )
 
 

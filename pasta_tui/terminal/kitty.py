@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from pasta_tui.terminal.tmux import past_tmux
 
-__all__ = ["LARGEST", "delete", "number", "placeholders", "transmit"]
+__all__ = ["LARGEST", "Numbers", "delete", "number", "placeholders", "transmit"]
 
 _PLACEHOLDER = "\U0010eeee"
 _CHUNK = 4096
@@ -43,6 +44,18 @@ def _diacritics() -> list[str]:
 _NUMBERS = _diacritics()
 LARGEST = len(_NUMBERS)
 """The most cells or lines that a picture can have."""
+
+
+@dataclass
+class Numbers:
+    """Hands out a number for each picture that one terminal keeps, none twice."""
+
+    following: int = 0
+
+    def take(self) -> int:
+        """The id of another picture."""
+        taken, self.following = self.following, self.following + 1
+        return number(taken)
 
 
 def number(count: int) -> int:

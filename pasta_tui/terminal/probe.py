@@ -18,7 +18,7 @@ from pasta_tui.terminal.capabilities import CellSize
 from pasta_tui.terminal.replies import Replies, Reply
 from pasta_tui.terminal.tmux import Tmux, ask_tmux
 
-__all__ = ["Probed", "probe", "question", "window_cell"]
+__all__ = ["Probed", "is_answer", "probe", "question", "window_cell"]
 
 LIMIT = 2.0
 """Seconds until a terminal counts as one that does not answer."""
@@ -28,6 +28,7 @@ _KITTY_QUERY = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 _NAME_QUERY = "\x1b[>q"
 _CELL_QUERY = "\x1b[16t"
 _DEVICE_QUERY = "\x1b[c"
+_KITTY = re.compile(r"Gi=31\b")
 _KITTY_YES = re.compile(r"Gi=31\b[^;]*;OK")
 _CELL = re.compile(r"6;(\d+);(\d+)t")
 _ATTRIBUTES = re.compile(r"\?([\d;]*)c")
@@ -47,6 +48,13 @@ class Probed:
     """Its answer to XTVERSION."""
     seconds: float = 0.0
     tmux: Tmux | None = None
+    typed: bytes = b""
+    """What came that was no answer: keys."""
+
+    @property
+    def owing(self) -> bool:
+        """Answers may still come."""
+        return self.asked and not self.answered
 
 
 def probe(
@@ -88,17 +96,10 @@ def question(env: Mapping[str, str], inside_tmux: bool) -> str:
 def _listen(reader: int, found: Probed, left: Callable[[], float]) -> Probed:
     """Read answers until the device attributes, then whatever they overtook."""
     replies = Replies()
-    while not found.answered:
-        data = _read(reader, left())
-        if not data:
-            termios.tcflush(reader, termios.TCIFLUSH)
-            return found
+    while data := _read(reader, _STRAGGLERS if found.answered else left()):
         for reply in replies.feed(data):
             found = _understood(found, reply)
-    while data := _read(reader, _STRAGGLERS):
-        for reply in replies.feed(data):
-            found = _understood(found, reply)
-    return found
+    return replace(found, typed=found.typed + replies.rest())
 
 
 def _read(reader: int, patience: float) -> bytes:
@@ -111,7 +112,22 @@ def _read(reader: int, patience: float) -> bytes:
         return b""
 
 
+def is_answer(reply: Reply) -> bool:
+    """Whether this is what a terminal says to the questions, and not a key."""
+    match reply.kind:
+        case "APC":
+            return _KITTY.match(reply.body) is not None
+        case "DCS":
+            return reply.body.startswith(">|")
+        case "CSI":
+            return any(pattern.fullmatch(reply.body) for pattern in (_CELL, _ATTRIBUTES))
+        case _:
+            return False
+
+
 def _understood(found: Probed, reply: Reply) -> Probed:
+    if not is_answer(reply):
+        return replace(found, typed=found.typed + reply.raw)
     if reply.kind == "APC" and _KITTY_YES.match(reply.body):
         return replace(found, kitty=True)
     if reply.kind == "DCS" and reply.body.startswith(">|"):

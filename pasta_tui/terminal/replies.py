@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 __all__ = ["Replies", "Reply"]
@@ -15,10 +15,14 @@ _LONGEST = 4096
 
 @dataclass(frozen=True)
 class Reply:
-    """One control sequence: `CSI`, `APC`, `DCS`, `OSC`, and its body (of CSI with the final letter)."""
+    """One control sequence: `CSI`, `APC`, `DCS`, `OSC`, and its body (of CSI with the final letter).
+
+    What is none, such as letters, has no kind and no body; `raw` are the bytes as they came.
+    """
 
     kind: str
     body: str
+    raw: bytes = field(default=b"", compare=False)
 
 
 class _State(Enum):
@@ -30,19 +34,29 @@ class _State(Enum):
 
 
 class Replies:
-    """Finds control sequences in a stream of bytes; everything else (keys) passes unseen."""
+    """Cuts a stream of bytes into control sequences and what stands between them; no byte is lost."""
 
     def __init__(self) -> None:
         self._state = _State.GROUND
         self._kind = ""
         self._body = bytearray()
+        self._raw = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Reply]:
-        """The sequences that `data` completes."""
+        """What `data` completes."""
         for byte in data:
+            self._raw.append(byte)
             reply = self._step(byte)
-            if reply is not None:
-                yield reply
+            if reply is not None or self._state is _State.GROUND:
+                kind, body = (reply.kind, reply.body) if reply is not None else ("", "")
+                yield Reply(kind, body, self.rest())
+
+    def rest(self) -> bytes:
+        """Give up the sequence that is not complete yet, and return what there is of it."""
+        raw = bytes(self._raw)
+        self._raw.clear()
+        self._state = _State.GROUND
+        return raw
 
     def _step(self, byte: int) -> Reply | None:
         match self._state:

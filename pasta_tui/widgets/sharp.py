@@ -34,7 +34,7 @@ def encoded(
     if graphics.protocol is Protocol.SIXEL:
         code = encode_sixel(pixels, box.cells * cell.width, box.lines * cell.height)
         return SixelImage(code, box.lines, began)
-    number = kitty.number(next(graphics.image_ids))
+    number = graphics.numbers.take()
     code = kitty.transmit(reduced(pixels, box, cell), number, box.cells, box.lines, graphics.tmux)
     gone = kitty.delete(replaces.number, graphics.tmux) if replaces is not None and replaces.sent else ""
     return KittyImage(number, gone + code)

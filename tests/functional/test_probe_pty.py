@@ -78,6 +78,23 @@ def test_a_silent_terminal_is_given_up_after_the_limit() -> None:
     assert "did not answer" in graphics.why
 
 
+@pytest.mark.parametrize("delay", [0.0, 0.15])
+def test_keys_that_are_typed_meanwhile_are_told_apart_from_answers(delay: float) -> None:
+    with FakeTerminal(TERMINALS["kitty"], delay, pieces=2) as terminal:
+        terminal.type(b"a b\x1b[B\x1bOA")
+        probed = asked(terminal)
+        assert terminal.left() == b""
+    assert probed.typed == b"a b\x1b[B\x1bOA"
+    assert (probed.kitty, probed.owing) == (True, False)
+
+
+def test_keys_are_kept_where_nobody_answers() -> None:
+    with FakeTerminal({}) as terminal:
+        terminal.type(b"ab\x1b")
+        probed = asked(terminal, limit=0.2)
+    assert (probed.typed, probed.owing) == (b"ab\x1b", True)
+
+
 def test_an_answer_that_overtakes_another_is_waited_for() -> None:
     late = {"\x1b7": "\x1b[?62;22c", "\x1b[16t": "\x1b[6;20;10t"}
     with FakeTerminal(late) as terminal:

@@ -66,6 +66,10 @@ class FakeTerminal:
         os.close(self.fd)
         os.close(self._own)
 
+    def type(self, keys: bytes) -> None:
+        """Press keys, whether or not somebody reads them yet."""
+        os.write(self._own, keys)
+
     def left(self, patience: float = 0.3) -> bytes:
         """What a program that reads keys would find now or soon."""
         tty.setraw(self.fd)

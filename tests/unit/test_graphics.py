@@ -14,6 +14,7 @@ from pasta_tui.terminal.capabilities import CellSize, Colours, Terminal
 from pasta_tui.terminal.graphics import Graphics, Protocol, choose_graphics
 from pasta_tui.terminal.probe import Probed
 from pasta_tui.terminal.replies import Replies, Reply
+from pasta_tui.terminal.sieve import Sieve
 from pasta_tui.terminal.tmux import Tmux, ask_tmux, past_tmux
 
 SCREEN = Terminal(colours=Colours.TRUE, interactive=True)
@@ -123,7 +124,9 @@ def test_an_answer_beats_the_environment_that_was_inherited() -> None:
 def test_replies_are_found_between_keys_and_broken_ones_dropped() -> None:
     replies = Replies()
     stream = b"a\x1b[A\x1b[6;20\x1b[?62;4cq\x1b_Gi=31;OK\x1b\\\x1bOP\x1b]11;rgb\x07\x1b[1\x07m\x1b[c"
-    assert list(replies.feed(stream)) == [
+    found = list(replies.feed(stream))
+    assert b"".join(reply.raw for reply in found) + replies.rest() == stream
+    assert [reply for reply in found if reply.kind] == [
         Reply("CSI", "A"),
         Reply("CSI", "?62;4c"),
         Reply("APC", "Gi=31;OK"),
@@ -132,9 +135,29 @@ def test_replies_are_found_between_keys_and_broken_ones_dropped() -> None:
     ]
 
 
+def test_late_answers_are_taken_out_of_what_is_typed_and_nothing_else() -> None:
+    stream = (
+        b"a\x1b[B\x1bP>|foot(1.20)\x1b\\b\x1b[?62;4c\x1b[6;20;10t\x1b_Gi=31;OK\x1b\\\x1b[<0;5;5Mc\x1b\x1b[A"
+    )
+    for step in (1, 2, 5, len(stream)):
+        sieve = Sieve(owing=True)
+        pieces = [sieve.keys(stream[at : at + step]) for at in range(0, len(stream), step)]
+        assert b"".join(pieces) + sieve.keys(b"") == b"a\x1b[Bb\x1b[<0;5;5Mc\x1b\x1b[A"
+    assert Sieve(owing=False).keys(b"\x1b[?62;4c") == b"\x1b[?62;4c"
+
+
+def test_an_escape_is_held_only_for_a_moment_and_nothing_for_ever() -> None:
+    now = [0.0]
+    sieve = Sieve(owing=True, clock=lambda: now[0])
+    assert sieve.keys(b"x\x1b") == b"x"
+    assert sieve.keys(b"") == b"\x1b"
+    now[0] = 31.0
+    assert sieve.keys(b"\x1b[?62;4c") == b"\x1b[?62;4c"
+
+
 def test_endless_replies_end() -> None:
     replies = Replies()
-    assert list(replies.feed(b"\x1b_" + b"x" * 10_000)) == []
+    assert not any(reply.kind for reply in replies.feed(b"\x1b_" + b"x" * 10_000))
     assert list(replies.feed(b"\x1b[c")) == [Reply("CSI", "c")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from textual.widgets import Static
 
 from pasta_tui.terminal.capabilities import CellSize, Colours
 from pasta_tui.terminal.graphics import Graphics, Protocol
+from pasta_tui.terminal.kitty import Numbers
 from pasta_tui.widgets import picture as module
 from pasta_tui.widgets.fitting import Box, fitted, largest, reduced
 from pasta_tui.widgets.picture import Picture
@@ -98,7 +98,7 @@ async def stage(graphics: Graphics) -> AsyncIterator[Stage]:
 
 
 def graphics(protocol: Protocol, tmux: bool = False) -> Graphics:
-    return Graphics(protocol, cell=CELL, tmux=tmux, image_ids=itertools.count(250))
+    return Graphics(protocol, cell=CELL, tmux=tmux, numbers=Numbers(250))
 
 
 @in_a_loop
