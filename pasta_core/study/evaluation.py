@@ -45,11 +45,16 @@ class Evaluation:
         return tuple(q for q in self.questions if q.required and q not in self.answers)
 
     def answered(self, text: str) -> Self:
-        """The next question, this one answered; `InvalidInput` for what is no answer to it."""
+        """The next question, this one answered; `InvalidInput` for what is no answer to it.
+
+        Who fills a gap between answered questions is led to the next gap, or to the end.
+        """
         if self.question is None:
             raise InvalidInput("there is no question left")
         said = read_answer(self.question, text)
-        return replace(self, answers={**self.answers, self.question: said}, at=self.at + 1)
+        later = replace(self, answers={**self.answers, self.question: said}, at=self.at + 1)
+        gap = self.answer is None and later.answer is not None
+        return later.to_missing() if gap else later
 
     def skipped(self) -> Self:
         """The next question, whether or not this one is answered; the end stays the end."""

@@ -81,6 +81,7 @@ def test_going_back_changes_an_answer_and_skipping_leaves_it_open() -> None:
     with pytest.raises(InvalidInput, match="1 questions are not answered"):
         evaluation.ratings()
     evaluation = evaluation.to_missing().answered("4")
+    assert evaluation.question is None, "who fills the last gap is at the end"
     assert evaluation.ratings()[1] == TurnRating(0, (2, 4), 3, None, "because")
 
 
