@@ -6,7 +6,6 @@ logit and keeps the templates' text, so that a model is always asked in the word
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -83,14 +82,18 @@ def save_value_model(
 
     `half` stores the weights in float16, for a model that ships with the program.
     """
-    from safetensors.torch import save_model
+    from safetensors.torch import save_file
 
     make_directory(folder)
     language_model = model.network.language_model
-    stored = copy.deepcopy(language_model).half() if half else language_model
-    with replacing(folder / WEIGHTS) as partial:
+    weights = {
+        name: (value.detach().half() if half else value.detach()).cpu().contiguous().clone()
+        for name, value in language_model.state_dict().items()
         # tied weights are stored once
-        save_model(stored, str(partial), metadata={"format": "pt"})
+        if not (language_model.config.tie_word_embeddings and name == "lm_head.weight")
+    }
+    with replacing(folder / WEIGHTS) as partial:
+        save_file(weights, partial, metadata={"format": "pt"})
     write_atomically(folder / "config.json", language_model.config.to_json_string(use_diff=False).encode())
     write_atomically(folder / TOKENIZER, model.tokens.tokenizer.to_str(pretty=True).encode())
     document = {

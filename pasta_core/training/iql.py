@@ -7,7 +7,7 @@ what it counts; weights sum to 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,7 @@ __all__ = [
     "own_rewards_of",
     "regression_loss",
     "returns_of",
+    "reward_scale",
     "rewards_of",
 ]
 
@@ -125,33 +126,30 @@ def returns_of(rewards: Sequence[float], discount: float = 1.0) -> tuple[float, 
     return tuple(reversed(found))
 
 
+def reward_scale(pairs: Iterable[tuple[float, float]]) -> tuple[float, float] | None:
+    """Slope and start of the affine map from utilities to rewards, read off pairs of them; None without two."""
+    ordered = sorted(pairs)
+    if not ordered or ordered[0][0] == ordered[-1][0]:
+        return None
+    (low, first), (high, last) = ordered[0], ordered[-1]
+    slope = (last - first) / (high - low)
+    return slope, first - slope * low
+
+
 def own_rewards_of(
-    utilities: Sequence[Sequence[float] | None],
-    choices: Sequence[int],
-    rewards: Sequence[float | None],
-    sparse: bool,
+    utilities: Sequence[Sequence[float] | None], scale: tuple[float, float], sparse: bool
 ) -> tuple[tuple[float, ...], ...] | None:
     """What each turn would have paid for each of its columns, in the same setting as `rewards_of`.
 
-    Rewards are an affine map of utilities, which is read off the chosen columns; None where they do not tell.
+    None where a utility is not known.
     """
-    known = [
-        (columns, choice, reward)
-        for columns, choice, reward in zip(utilities, choices, rewards, strict=True)
-        if columns is not None and reward is not None
-    ]
-    if len(known) < len(rewards):
+    slope, start = scale
+    known = [columns for columns in utilities if columns is not None]
+    if len(known) < len(utilities):
         return None
-    pairs = sorted((columns[choice], reward) for columns, choice, reward in known)
-    spread = pairs[-1][0] - pairs[0][0] if pairs else 0.0
-    if spread <= 0:
-        return None
-    slope = (pairs[-1][1] - pairs[0][1]) / spread
-    start = pairs[0][1] - slope * pairs[0][0]
-    pays = [not sparse or place == len(known) - 1 for place in range(len(known))]
     return tuple(
-        tuple(slope * utility + start if paid else 0.0 for utility in columns)
-        for paid, (columns, _, _) in zip(pays, known, strict=True)
+        tuple(0.0 if sparse and place < len(known) - 1 else slope * one + start for one in columns)
+        for place, columns in enumerate(known)
     )
 
 

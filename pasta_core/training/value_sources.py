@@ -13,7 +13,7 @@ from pasta_core.data.sources import SourceSpec
 from pasta_core.data.trajectories import TrajectoryRecord, read_trajectories
 from pasta_core.errors import InvalidInput
 from pasta_core.seeds import derive_seed
-from pasta_core.training.iql import own_rewards_of, returns_of, rewards_of
+from pasta_core.training.iql import own_rewards_of, returns_of, reward_scale, rewards_of
 from pasta_core.training.value_presets import Reward
 
 __all__ = ["KINDS", "PaidTrajectory", "ValueData", "check_value_sources", "read_value_data"]
@@ -111,7 +111,8 @@ def read_value_data(
     found: list[PaidTrajectory] = []
     for spec in specs:
         skipped: Counter[str] = Counter()
-        found += _paid(read_trajectories(spec.path), spec.weight, reward, label, skipped)
+        paid = list(_paid(read_trajectories(spec.path), spec.weight, reward, label, skipped))
+        found += _with_own_rewards(paid, reward)
         for why, count in sorted(skipped.items()):
             note(f"{spec}: left out {count:,} trajectories ({why})")
     if len(found) < 2:
@@ -142,13 +143,21 @@ def _paid(
         if rewards is None or not all(map(math.isfinite, rewards)):
             skipped[_ABANDONED if sparse and not record.complete else _NO_REWARD] += 1
             continue
-        own = own_rewards_of(
-            [turn.utilities for turn in record.turns],
-            [turn.choice.column for turn in record.turns],
-            told,
-            sparse,
-        )
-        yield PaidTrajectory(_without_images(record), rewards, own, weight)
+        yield PaidTrajectory(_without_images(record), rewards, None, weight)
+
+
+def _with_own_rewards(paid: Sequence[PaidTrajectory], reward: Reward) -> Iterator[PaidTrajectory]:
+    """What each column would have paid, where a data set says what it was worth to the user."""
+    scale = reward_scale(
+        (turn.utilities[turn.choice.column], turn.reward)
+        for one in paid
+        for turn in one.record.turns
+        if turn.utilities is not None and turn.reward is not None
+    )
+    for one in paid:
+        utilities = [turn.utilities for turn in one.record.turns]
+        own = None if scale is None else own_rewards_of(utilities, scale, reward is Reward.SPARSE)
+        yield replace(one, own=own)
 
 
 def _without_images(record: TrajectoryRecord) -> TrajectoryRecord:

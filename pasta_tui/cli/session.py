@@ -33,7 +33,9 @@ def session(
     profile: MaybeProfile = None,
     selector: Annotated[
         str | None,
-        typer.Option("--selector", metavar="NAME", help="Who picks what is shown: random or writer."),
+        typer.Option(
+            "--selector", metavar="NAME", help="Who picks what is shown: random, writer, value[:PATH]."
+        ),
     ] = None,
     turns: Annotated[
         int | None, typer.Option("--turns", metavar="N", help="How often you choose (default: 5).")

@@ -99,7 +99,8 @@ class ZoomScreen(Screen[Place]):
         self._picture.pixels = None if image is None else image.pixels
         caption = self.query_one("#caption", Static)
         caption.display = self._texts and not view.blind
-        caption.update(f"{column.category}: {column.prompt}")
+        value = "" if column.value is None else f", value {column.value:.2f}"
+        caption.update(f"{column.category}{value}: {column.prompt}")
 
     def action_walk(self, dx: int, dy: int) -> None:
         """Walk to a neighbour; at an edge the walk goes on at the other one."""

@@ -158,8 +158,9 @@ class Slate(Vertical):
         if view.shown == 0:
             return " your words"
         mark = " ✓" if view.chosen == number else ""
-        category = f"  {column.category}" if self._texts else ""
-        return clipped(f" {number + 1}{mark}{category}", self.shape.column - 1)
+        value = "" if column.value is None else f"  {column.value:.2f}"
+        words = f"{value}  {column.category}" if self._texts else ""
+        return clipped(f" {number + 1}{mark}{words}", self.shape.column - 1)
 
 
 def _clipped_lines(text: str, width: int, lines: int) -> str:

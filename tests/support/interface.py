@@ -12,7 +12,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from pasta_core.configuration import configure
-from pasta_core.domain import PaintedImage, Painter, Progress, User, Writer
+from pasta_core.domain import Candidate, History, PaintedImage, Painter, Progress, User, Writer
 from pasta_core.sessions.session import begin_session, resume_session
 from pasta_core.sessions.store import Store
 from pasta_tui.app import PastaApp
@@ -39,6 +39,13 @@ class GatedPainter(NoisePainter):
             yield painted
 
 
+class LengthValuer:
+    """Finds long prompts worth more."""
+
+    async def values(self, history: History, candidates: Sequence[Candidate]) -> Sequence[float]:
+        return [len(candidate.prompt) / 2 for candidate in candidates]
+
+
 @dataclass
 class SmallModels:
     """A worker's models in this process."""
@@ -49,6 +56,9 @@ class SmallModels:
 
     def rater(self, spec: str, seed: int) -> User:
         return BrightnessUser()
+
+    def valuer(self, model: str) -> LengthValuer:
+        return LengthValuer()
 
     def kill(self) -> None:
         self.killed = True

@@ -22,8 +22,10 @@ from pasta_core.training.iql import (
     expectile_loss,
     iql_loss,
     iql_targets,
+    own_rewards_of,
     regression_loss,
     returns_of,
+    reward_scale,
     rewards_of,
 )
 from pasta_core.training.value_batches import ValueBatch, value_batch, value_example
@@ -104,6 +106,25 @@ def test_returns_and_rewards_by_hand() -> None:
     assert rewards_of([1.0, None], complete=True, sparse=False) is None
     assert rewards_of([], complete=True, sparse=True) is None
     assert rewards_of([], complete=True, sparse=False) is None
+
+
+def test_what_each_column_would_have_paid_by_hand() -> None:
+    scale = reward_scale([(1.0, 5.0), (3.0, 9.0), (2.0, 7.0)])
+    assert scale == (2.0, 3.0)
+    assert reward_scale([(1.0, 5.0), (1.0, 5.0)]) is None and reward_scale([]) is None
+    assert own_rewards_of([(1.0, 0.0), (2.0, -1.0)], scale, sparse=True) == ((0.0, 0.0), (7.0, 1.0))
+    assert own_rewards_of([(1.0, 0.0), (2.0, -1.0)], scale, sparse=False) == ((5.0, 3.0), (7.0, 1.0))
+    assert own_rewards_of([(1.0, 0.0), None], scale, sparse=False) is None
+
+
+def test_credit_moves_a_prompts_target_by_what_its_column_was_worth_more() -> None:
+    model = small_model("gemma")
+    example = value_example(model.tokens, record(TURNS[:1]), (4.0,), own=((7.0, 4.0),))
+    read = value_batch([example]).tokens
+    assert sorted(set(read.credit.tolist())) == [0.0, 3.0]
+    one = torch.ones(len(read.of))
+    loss = iql_loss(one * 4, one, torch.zeros(1), torch.tensor([4.0]), read.of, read.weight, 0.7, read.credit)
+    assert float(loss.td) == pytest.approx(4.5), "half of the weight misses its target by 3"
 
 
 def record(

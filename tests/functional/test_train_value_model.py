@@ -1,0 +1,141 @@
+"""`pasta train-value-model` as a person runs it: from trajectories to a model, stopped and gone on with."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pasta_core.agent.requests import ShownTurn, ValueRequest
+from pasta_core.agent.scoring import score
+from pasta_core.agent.value_model_files import load_value_model
+from pasta_core.errors import InvalidInput
+from pasta_tui.cli._train_value_model import Request, run_training
+from tests.support.commands import PASTA, complaint, pasta
+from tests.support.paid_trajectories import write_base, write_paid
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_paid(folder / "paid.parquet", 60)
+    write_base(folder / "base")
+    return folder
+
+
+def _command(data: Path, out: Path, *more: str) -> list[str]:
+    named = ["--data", f"trajectories:{data / 'paid.parquet'}", "--base", str(data / "base")]
+    short = ["--set", "batch=12", "--set", "report_every=4", "--set", "tokens=2000", "--steps", "12"]
+    return ["train-value-model", *named, *short, "--reward", "sparse", "--out", str(out), "--json", *more]
+
+
+def test_a_stopped_training_ends_at_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    done = pasta(*_command(data, whole))
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["step"] for line in lines] == [4, 8, 12]
+    assert len(lines[0]["q_by_turn"]) == len(lines[0]["v_by_turn"]) == 3
+    for key in ("td_error", "positive_advantage", "held_out_error", "best_slate_gain", "rare_in_best"):
+        assert np.isfinite(lines[-1][key]), key
+
+    process = subprocess.Popen(
+        [*PASTA, *_command(data, stopped)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["step"] == 4
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode in (130, 0), said
+    if process.returncode == 130:
+        assert "--resume" in said.splitlines()[-1]
+        assert not (stopped / "value_model.json").exists()
+        assert "holds a training already" in complaint(pasta(*_command(data, stopped)), 2)
+        rest = pasta(*_command(data, stopped, "--resume"))
+        assert rest.returncode == 0, rest.stderr
+    for name in ("model.safetensors", "value_model.json", "best/model.safetensors", "calibration.json"):
+        assert (stopped / name).read_bytes() == (whole / name).read_bytes(), name
+    told = [json.loads(line)["step"] for line in (stopped / "metrics.jsonl").read_text().splitlines()]
+    assert told == [4, 8, 12]
+    assert not list(stopped.rglob("checkpoint*"))
+
+
+def _request(out: Path, **changes: Any) -> Request:
+    usual: dict[str, Any] = {
+        "data": (),
+        "reward": "sparse",
+        "base": None,
+        "users": None,
+        "preset": "micro",
+        "objective": "iql",
+        "seed": 0,
+        "changes": (),
+        "resume": False,
+        "device": "cpu",
+    }
+    return Request(out=out, as_json=False, **(usual | changes))
+
+
+@pytest.mark.parametrize("objective", ["iql", "bellman", "regression", "columns"])
+@pytest.mark.parametrize("reward", ["sparse", "dense"])
+def test_every_objective_and_reward_learns_something_else(
+    data: Path, tmp_path: Path, objective: str, reward: str
+) -> None:
+    out = tmp_path / "out"
+    run_training(
+        _request(
+            out,
+            data=(f"trajectories:{data / 'paid.parquet'}@2",),
+            base=data / "base",
+            objective=objective,
+            reward=reward,
+            changes=("steps=3", "batch=9", "report_every=3", "held_out_most=4"),
+        )
+    )
+    facts = json.loads((out / "value_model.json").read_text())["training"]
+    assert (facts["objective"], facts["reward"], facts["trajectories"]) == (objective, reward, 60)
+    assert (out / "best" / "value_model.json").is_file()
+    model = load_value_model(out)
+    history = (ShownTurn(("a train at night", "a train in snow"), 0),)
+    values = score(model, ValueRequest("a train", history, ("a red train", "a boat")))
+    # an untrained model begins at the mean return: of three turns when every turn pays
+    low, high = (2, 8) if reward == "sparse" else (4, 24)
+    assert all(low < value < high for value in values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "there is nothing to learn from"),
+        ({"data": ("pickapic:DATA",)}, "does not say which prompts were shown"),
+        ({"data": ("trajectories:DATA/nothing",)}, "there is no"),
+        ({"data": ("trajectories:DATA/empty",)}, "holds no trajectories"),
+        ({"data": ("trajectories:DATA/base/config.json",)}, "no Parquet file"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "reward": "lavish"}, "no reward 'lavish'"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "objective": "sarsa"}, "no objective 'sarsa'"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "preset": "papers"}, "no preset"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "preset": "paper", "base": None}, "--base"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=2",)}, "alpha is 2.0"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=x",)}, "alpha cannot be 'x'"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("beta=2",)}, "is no setting"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "users": "planted"}, "names no user model"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "resume": True}, "there is no training"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_made(
+    data: Path, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    (data / "empty").mkdir(exist_ok=True)
+    named = {
+        key: tuple(one.replace("DATA", str(data)) for one in value) if key == "data" else value
+        for key, value in changes.items()
+    }
+    with pytest.raises(InvalidInput, match=said) as caught:
+        run_training(_request(tmp_path / "out", **({"base": data / "base"} | named)))
+    assert f"{caught.value} {caught.value.hint}"
+    assert not (tmp_path / "out").exists()
