@@ -71,6 +71,7 @@ class LocalEngine:
     async def selector(self, spec: SelectorSpec) -> SelectorFor:
         """Load what a selector needs; `ModelUnavailable` or `InvalidInput` where it cannot be made."""
         form = self.crew.settings.form
+        spec = spec.resolved(self.profile)
         match spec.name:
             case "random":
                 return _same(RandomSelector(form))

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput
+from pasta_core.settings import Profile
 
 __all__ = ["PLANTED_KINDS", "SELECTOR_NAMES", "SelectorSpec", "UsersSpec"]
 
 PLANTED_KINDS = ("train", "validation", "test", "unseen")
 SELECTOR_NAMES = ("random", "writer", "value", "softmax", "greedy-belief", "oracle")
 
-_NEEDS_PATH = ("value", "softmax")
-_TAKES_PATH = (*_NEEDS_PATH, "greedy-belief")
+_VALUED = ("value", "softmax")
+_TAKES_PATH = (*_VALUED, "greedy-belief")
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,17 @@ class SelectorSpec:
             raise InvalidInput(
                 f"there is no selector {name!r}", f"known selectors: {', '.join(SELECTOR_NAMES)}"
             )
-        if name in _NEEDS_PATH and not rest:
-            raise InvalidInput(f"the selector {name} needs a model", f"write {name}:PATH")
         if rest and name not in _TAKES_PATH:
             raise InvalidInput(f"the selector {name} asks no model", f"write {name}")
         return cls(name, Path(rest).expanduser() if rest else None)
+
+    def resolved(self, profile: Profile) -> SelectorSpec:
+        """The same with the profile's own value model where none is named; `InvalidInput` if it has none."""
+        if self.path is not None or self.name not in _VALUED:
+            return self
+        if profile.value_model is None:
+            raise InvalidInput(f"profile {profile.name} has no value model", f"name one: {self.name}:PATH")
+        return SelectorSpec(self.name, profile.value_model)
 
     def __str__(self) -> str:
         return self.name if self.path is None else f"{self.name}:{self.path}"

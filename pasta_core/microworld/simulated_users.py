@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 
 from pasta_core.domain import Choice, History, Image, Pixels, Turn
-from pasta_core.errors import InvalidInput
 from pasta_core.microworld.captions import caption, sample_mention
 from pasta_core.microworld.eyes import Eyes
 from pasta_core.microworld.grammar import held_out_scenes, sample_scene
@@ -23,10 +22,10 @@ from pasta_core.microworld.ratings.population import FIRST_INDIVIDUAL
 from pasta_core.seeds import derive_seed
 from pasta_core.simulation.users import Judgement, RewardScale, SimulatedUser, choice_seed
 
-__all__ = ["KINDS", "PlantedPopulation", "grammar_prompt"]
+__all__ = ["PlantedPopulation", "grammar_prompt"]
 
-KINDS = ("train", "validation", "test", "unseen")
-"""Individuals of a split, whom no other split meets, or of the archetypes kept out of all training."""
+UNSEEN = "unseen"
+"""The population of the archetypes that are kept out of all training."""
 
 INDIVIDUALS = 5_000
 """How many different individuals an archetype has in a split."""
@@ -45,7 +44,10 @@ def grammar_prompt(split: str, max_words: int, seed: int) -> str:
 
 @dataclass(frozen=True)
 class PlantedPopulation:
-    """Individuals of the planted archetypes, each archetype equally likely; `kind` is one of `KINDS`."""
+    """Individuals of the planted archetypes, each archetype equally likely.
+
+    `kind` is a split, whose individuals no other split meets, or `UNSEEN`.
+    """
 
     kind: str
     sheet: RaterSheet
@@ -57,9 +59,7 @@ class PlantedPopulation:
 
     @classmethod
     def load(cls, kind: str, assets: Path) -> PlantedPopulation:
-        """Load the raters' file and the eyes; `InvalidInput` for an unknown kind."""
-        if kind not in KINDS:
-            raise InvalidInput(f"there are no planted users {kind!r}", f"choose one of {', '.join(KINDS)}")
+        """Load the raters' file and the eyes; raises `ModelUnavailable`."""
         return cls(kind, RaterSheet.load(assets), Eyes.load(assets / "micro" / "eyes"))
 
     @property
@@ -75,10 +75,10 @@ class PlantedPopulation:
         """An individual of an archetype, both drawn by the trajectory's seed."""
         rng = random.Random(derive_seed(seed, "user"))
         kinds = [
-            archetype for archetype in self.sheet.archetypes if archetype.unseen == (self.kind == "unseen")
+            archetype for archetype in self.sheet.archetypes if archetype.unseen == (self.kind == UNSEEN)
         ]
         archetype = rng.choice(kinds)
-        first = FIRST_INDIVIDUAL["test" if self.kind == "unseen" else self.kind]
+        first = FIRST_INDIVIDUAL["test" if self.kind == UNSEEN else self.kind]
         rater = PlantedRater(self.sheet, archetype, first + rng.randrange(INDIVIDUALS), self.eyes)
         return PlantedUser(rater, self.sheet.archetypes.index(archetype), seed, self.thread)
 

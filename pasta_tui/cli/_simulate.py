@@ -57,7 +57,8 @@ def run_simulation(request: Request) -> None:
         raise InvalidInput(f"there is no engine {request.engine!r}", f"choose {' or '.join(ENGINES)}")
     checked_seed(request.seed)
     config = configure(request.flags, os.environ, Path.cwd())
-    users, selector = UsersSpec.parse(request.users), SelectorSpec.parse(request.selector)
+    users = UsersSpec.parse(request.users)
+    selector = SelectorSpec.parse(request.selector).resolved(config.profile)
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     if prompts is not None and prompts.too_long:
         out.note(f"{prompts.too_long} prompts have more than 10 words and are left out (App. C.1)")

@@ -98,3 +98,16 @@ def user_model(
             as_json=as_json,
         )
     )
+
+
+@app.command("types")
+def types(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="What 'pasta simulate --users model:PATH' wrote.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Say which pairs of user types simulated data tells apart, and which are one type (App. C.2)."""
+    from pasta_tui.cli._simulated_types import report_types
+
+    report_types(data, as_json)

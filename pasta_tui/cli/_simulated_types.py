@@ -1,0 +1,67 @@
+"""The report on user types in simulated data (App. C.2), as a table and as JSON."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pasta_core.data.trajectories import read_trajectories
+from pasta_core.simulation.identifiability import PairOfTypes, TypeReport, type_report
+from pasta_tui.cli._output import Output
+
+__all__ = ["report_types"]
+
+
+def report_types(data: Path, as_json: bool) -> None:
+    """Say which pairs of types the data tells apart, and which types are one."""
+    out = Output(os.environ, as_json)
+    report = type_report(read_trajectories(data))
+    if as_json:
+        out.document(_document(report))
+        return
+    for line in _lines(report):
+        out.data(line)
+
+
+def _document(report: TypeReport) -> dict[str, Any]:
+    return {
+        "trajectories": report.trajectories,
+        "slates": report.slates,
+        "counts": list(report.counts),
+        "pairs": [
+            asdict(pair)
+            | {"choices_separate": pair.choices_separate, "rewards_separate": pair.rewards_separate}
+            for pair in report.pairs
+        ],
+        "groups": [list(group) for group in report.groups],
+    }
+
+
+def _lines(report: TypeReport) -> list[str]:
+    told = sum(pair.separate for pair in report.pairs)
+    lines = [
+        f"{report.trajectories:,} trajectories, {report.slates:,} slates, {report.types} types",
+        "",
+        "types    trajectories  nats a trajectory  difference  told apart by",
+        *(_line(pair) for pair in report.pairs),
+        "",
+        f"{told} of {len(report.pairs)} pairs are told apart",
+    ]
+    merged = [group for group in report.groups if len(group) > 1]
+    if merged:
+        names = "; ".join(", ".join(map(str, group)) for group in merged)
+        lines.append(f"one type each, by this data: {names}")
+    return lines
+
+
+def _line(pair: PairOfTypes) -> str:
+    nats = "too few" if pair.nats is None else f"{pair.nats:.2f} ± {pair.half_width:.2f}"
+    by = [
+        name
+        for name, does in (("choices", pair.choices_separate), ("rewards", pair.rewards_separate))
+        if does
+    ]
+    names, told = f"{pair.first} and {pair.second}", " and ".join(by) or "nothing"
+    return f"{names:9}{pair.trajectories:12,}  {nats:>17}  {pair.difference:10.2f}  {told}"

@@ -1,0 +1,98 @@
+"""Which types simulated data tells apart: planted answers, and what cannot be reported on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pasta_core.agent.selectors import RandomSelector
+from pasta_core.data.trajectories import TrajectoryRecord, write_trajectories
+from pasta_core.domain import CandidateForm
+from pasta_core.errors import InvalidInput
+from pasta_core.simulation.engine import cases, prompt_of, simulate
+from pasta_core.simulation.identifiability import PairOfTypes, type_report
+from pasta_core.simulation.model_users import ModelPopulation, cosine_scale
+from pasta_tui.cli._simulated_types import report_types
+from tests.support.simulated import ColourTypes, small_crew
+
+RANDOM = RandomSelector(CandidateForm())
+
+
+def simulated(types: ColourTypes, count: int = 60) -> list[TrajectoryRecord]:
+    population = ModelPopulation("model:colours", types, cosine_scale(types.sharpness))
+
+    async def all_of() -> list[TrajectoryRecord]:
+        crew = replace(small_crew(), population=population)
+        wanted = cases(population, prompt_of(("a cat",)), 1, range(count))
+        return [record async for record in simulate(wanted, lambda case: RANDOM, crew)]
+
+    return asyncio.run(all_of())
+
+
+RED, GREEN = [1.0, 0, 0], [0, 1.0, 0]
+
+
+def pair_of(types: ColourTypes, first: int, second: int) -> PairOfTypes:
+    return next(
+        pair for pair in type_report(simulated(types)).pairs if (pair.first, pair.second) == (first, second)
+    )
+
+
+def test_types_with_other_tastes_are_told_apart_by_both() -> None:
+    pair = pair_of(ColourTypes(np.array([RED, GREEN])), 0, 1)
+    assert pair.choices_separate and pair.rewards_separate
+    assert pair.nats is not None and pair.nats > 0.5
+    assert pair.difference == pytest.approx(np.sqrt(2), abs=0.3)
+
+
+def test_twins_are_merged_also_through_a_third() -> None:
+    report = type_report(simulated(ColourTypes(np.array([RED, GREEN, RED, RED]))))
+    assert report.groups == ((0, 2, 3), (1,))
+    twins = [pair for pair in report.pairs if not pair.separate]
+    assert [(pair.first, pair.second) for pair in twins] == [(0, 2), (0, 3), (2, 3)]
+    assert all(pair.nats == pytest.approx(0, abs=1e-9) and pair.difference == 0 for pair in twins)
+    assert sum(report.counts) == report.trajectories == 60
+    assert report.slates == 120
+
+
+def test_the_same_taste_felt_more_strongly_is_another_type() -> None:
+    # they rank alike, but one of them chooses at random
+    pair = pair_of(ColourTypes(np.array([RED, [0.02, 0, 0]])), 0, 1)
+    assert pair.separate and pair.choices_separate
+
+
+def test_a_constant_more_is_no_other_taste() -> None:
+    class Shifted(ColourTypes):
+        async def appraise(self, initial_prompt, columns):  # type: ignore[no-untyped-def]
+            found = await super().appraise(initial_prompt, columns)
+            return replace(found, utilities=found.utilities + np.array([[0.0], [3.0]]))
+
+    pair = pair_of(Shifted(np.array([RED, RED])), 0, 1)
+    assert pair.difference == pytest.approx(0, abs=1e-9) and not pair.separate
+
+
+def test_nothing_to_report_on_is_said(tmp_path: Path) -> None:
+    records = simulated(ColourTypes(), 2)
+    with pytest.raises(InvalidInput, match="know no user types"):
+        type_report([replace(record, user_type=None) for record in records])
+    other = simulated(ColourTypes(np.eye(3)), 1)
+    with pytest.raises(InvalidInput, match="different user models"):
+        type_report([*records, *other])
+
+
+def test_the_report_reads_as_a_table_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "data.parquet"
+    write_trajectories(file, simulated(ColourTypes(np.array([RED, RED, GREEN]))))
+    report_types(file, as_json=False)
+    printed = capsys.readouterr().out
+    assert "2 of 3 pairs are told apart" in printed
+    assert "one type each, by this data: 0, 1" in printed
+    report_types(file, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert document["groups"] == [[0, 1], [2]]
+    assert [pair["rewards_separate"] for pair in document["pairs"]] == [False, True, True]
