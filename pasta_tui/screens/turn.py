@@ -29,6 +29,10 @@ __all__ = ["TurnScreen"]
 
 _MOST_COLUMNS = 9
 _HINT_SECONDS = 3
+_WIDE = 64
+"""Cells from which there is room for hints beside what is typed."""
+_HIGH = 16
+"""Lines from which there is room to say that there is nothing to say."""
 _DIGITS = Binding.Group("Column", compact=True)
 _ARROWS = Binding.Group("Select", compact=True)
 
@@ -169,7 +173,9 @@ class TurnScreen(Screen[None]):
         with self.app.batch_update():
             self.query_one("#prompt", Static).update(f"“{view.prompt}”" if view.prompt else "")
             self.query_one("#turn", Static).update(turn_name(view))
-            self.query_one("#way", Static).update("\n".join(way_lines(view, width - 2, self._way_rows())))
+            way = self.query_one("#way", Static)
+            way.display = bool(view.way) or self.size.height >= _HIGH
+            way.update("\n".join(way_lines(view, width - 2, self._way_rows())))
             self.query_one(Waiting).wait_for("" if view.columns or not view.working else doing(view))
             if self._slate is not None:
                 self._slate.show(view, self._place, self._texts)
@@ -278,7 +284,8 @@ class TurnScreen(Screen[None]):
     def _count(self, text: str) -> None:
         words = count_words(clean(text).text)
         label = self.query_one("#count", Static)
-        label.update(f"{words}/{CRITIQUE_WORDS} words  Enter keeps it, Escape does not")
+        keys = " words  Enter keeps it, Escape does not" if self.size.width >= _WIDE else ""
+        label.update(f"{words}/{CRITIQUE_WORDS}{keys}")
         label.set_class(words > CRITIQUE_WORDS, "over")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -119,6 +119,7 @@ def lay_out(
 ) -> Layout:
     """Lay a slate out in `width` x `height` cells; `prompts` are empty where they are hidden."""
     least = _LEAST_TEXT if prompts else 0
+    height -= columns * _NARROWEST > width  # the bar that says where they are scrolled to
     shape = fit(columns, images, width, max(1, height - TITLE - least), aspect)
     left = max(0, height - TITLE - shape.lines)
     below = Texts(0, _full_width(prompts, width))

@@ -133,7 +133,8 @@ class Slate(Vertical):
             self._arranged = (layout, columns)
             self.shape = layout.shape
             self._row.display = True
-            self._row.styles.height = TITLE + layout.shape.lines + layout.texts.columns
+            scrolls = columns * layout.shape.column > width
+            self._row.styles.height = TITLE + layout.shape.lines + layout.texts.columns + scrolls
             self._detail.display, self._detail.styles.height = layout.texts.detail > 0, layout.texts.detail
             self._large.display, self._large.styles.height = layout.large > 0, layout.large
             for number, panel in enumerate(self._panels):

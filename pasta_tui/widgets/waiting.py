@@ -9,19 +9,22 @@ from textual.content import Content
 from textual.widgets import Static
 
 from pasta_core.settings import SessionSettings
+from pasta_tui.terminal.text import wrap
 
 __all__ = ["Waiting"]
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _ASCII_SPINNER = "|/-\\"
 _BEAT = 0.25
+_LINE = 56
+"""Cells of a line that is read easily."""
 
 
 class Waiting(Static):
     """Says what is being waited for, for how long already, and what comes then; it moves all the while."""
 
     DEFAULT_CSS = """
-    Waiting { width: 100%; height: 100%; padding: 0 4; content-align: center middle; text-align: center; }
+    Waiting { width: 100%; height: 100%; padding: 0 1; content-align: center middle; text-align: center; }
     """
 
     def __init__(
@@ -55,17 +58,19 @@ class Waiting(Static):
             Content.assemble(
                 (f"{sign} {self._what}  {seconds:.0f} s", "bold $accent"),
                 "\n\n",
-                (_then(self._settings), "$foreground 70%"),
+                (
+                    "\n".join(wrap(_then(self._settings), min(_LINE, self.content_size.width))),
+                    "$foreground 70%",
+                ),
             )
         )
 
 
 def _then(settings: SessionSettings) -> str:
-    """What a turn is, in a few lines."""
+    """What a turn is."""
     pictures = "one picture" if settings.images == 1 else f"{settings.images} pictures"
     return (
-        f"Then your words are painted, and a language model makes\n"
-        f"{settings.form.total} prompts of them. {settings.columns} are shown, {pictures} each:\n"
-        f"you take the column that comes closest,\n"
-        f"and the next turn starts from it."
+        f"Then your words are painted, and a language model makes {settings.form.total} prompts of them. "
+        f"{settings.columns} are shown, {pictures} each: you take the column that comes closest, and the "
+        f"next turn starts from it."
     )

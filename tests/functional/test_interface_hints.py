@@ -168,6 +168,24 @@ def test_the_key_line_cuts_no_word_and_keeps_help_and_quitting(width: int, tmp_p
     drive(app, steps, (width, 24))
 
 
+def test_a_bar_below_scrolling_columns_hides_no_picture(tmp_path: Path) -> None:
+    app = small_app(tmp_path, request_for(columns=4, images=4))
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await asked(app, pilot)
+        row = screen.query_one(".columns")
+        assert row.max_scroll_x
+        lowest = max(pictures.region.bottom for pictures in screen.query(".pictures"))
+        assert lowest <= row.region.bottom - row.scrollbar_size_horizontal
+        assert "nothing is chosen yet" not in shown_text(app)
+        await pilot.press("c")
+        await pilot.pause()
+        assert "0/12" in shown_text(app)
+        assert "Escape" not in shown_text(app)
+
+    drive(app, steps, (40, 12))
+
+
 def test_a_click_on_the_key_line_does_what_the_key_does(tmp_path: Path) -> None:
     app = small_app(tmp_path, request_for())
 

@@ -197,6 +197,9 @@ def test_long_prompts_leave_their_columns_for_the_full_width() -> None:
 
 def test_room_that_is_left_shows_the_selected_column_once_more_and_larger() -> None:
     assert lay_out(["a red train in the snow " * 6] * 4, 4, 4, 80, 20, 2.0).large == 0
+    small = lay_out(["a red train in the snow, close-up"] * 4, 4, 4, 80, 20, 2.0)
+    assert (small.large, small.texts.columns, small.texts.detail) == (7, 0, 1)
+    assert small.shape == lay_out(["a red train " * 9] * 4, 4, 4, 80, 20, 2.0).shape
     without_prompts = lay_out([], 4, 4, 80, 20, 2.0)
     assert without_prompts.large >= 8
     large = lay_out(["a red train in the snow"] * 4, 4, 4, 160, 45, 2.0)
@@ -213,5 +216,6 @@ def test_room_that_is_left_shows_the_selected_column_once_more_and_larger() -> N
 def test_a_layout_fits_into_its_window(prompts: list[str], images: int, width: int, height: int) -> None:
     layout = lay_out(prompts, len(prompts), images, width, height, 2.0)
     used = TITLE + layout.shape.lines + layout.texts.columns + layout.texts.detail + layout.large
-    assert used <= max(height, TITLE + layout.shape.down)
+    bar = len(prompts) * layout.shape.column > width
+    assert used + bar <= max(height, TITLE + layout.shape.down + bar)
     assert min(layout.large, layout.texts.columns, layout.texts.detail) >= 0
