@@ -83,4 +83,8 @@ class Desk:
         flags = {**self.request.flags, **({"profile": start.profile} if start.profile else {})}
         if start.resume is not None:
             flags = {"worker": self.request.flags.get("worker")}
-        return replace(self.request, prompt=start.prompt, resume=start.resume, flags=flags, seed=None)
+        # what is gone on with says itself whether it is a study
+        study = self.request.study and start.resume is None
+        return replace(
+            self.request, prompt=start.prompt, resume=start.resume, flags=flags, seed=None, study=study
+        )

@@ -10,7 +10,7 @@ from typing import Any
 from pasta_core.domain import Comparison
 from pasta_core.errors import ModelUnavailable
 from pasta_core.settings import SessionSettings
-from pasta_core.study.questions import PROMPT_WORDS, SCORES, Question, Topic
+from pasta_core.study.questions import SCORES, Question, Topic, initial_words, questions_of
 
 __all__ = ["Guide", "load_guide"]
 
@@ -19,6 +19,8 @@ __all__ = ["Guide", "load_guide"]
 class Guide:
     """The texts of `study/guide.toml` for a session of one shape; paragraphs are one string each."""
 
+    words: int
+    """The longest initial prompt."""
     title: str
     task: tuple[str, ...]
     choosing: tuple[str, ...]
@@ -72,7 +74,7 @@ def _guide(table: Mapping[str, Any], settings: SessionSettings) -> Guide:
         "columns": settings.columns,
         "images": settings.images,
         "pictures": settings.columns * settings.images,
-        "words": PROMPT_WORDS,
+        "words": initial_words(settings.max_words, study=True),
     }
 
     def filled(value: object) -> Any:
@@ -88,7 +90,11 @@ def _guide(table: Mapping[str, Any], settings: SessionSettings) -> Guide:
     told = {one.name: filled(table[one.name]) for one in fields(Guide) if one.name not in _PLAIN}
     told["figure"] = told["figure"].strip("\n")
     questions = {topic.value: str(table["questions"][topic.value]) for topic in Topic}
-    return Guide(**told, questions=questions, answers=answers)
+    guide = Guide(**told, words=numbers["words"], questions=questions, answers=answers)
+    for question in questions_of(2, settings.columns):
+        # a placeholder that nobody fills is found now, not in the middle of a study
+        guide.ask(question, 0, 0)
+    return guide
 
 
-_PLAIN = ("questions", "answers")
+_PLAIN = ("words", "questions", "answers")

@@ -11,7 +11,7 @@ from pasta_core.events import Event
 from pasta_core.sessions.study import Study
 from pasta_core.study.evaluation import Evaluation
 from pasta_core.study.guide import Guide
-from pasta_core.study.questions import PROMPT_WORDS, Question, Topic
+from pasta_core.study.questions import Question, Topic
 from pasta_core.text import clean_prompt
 from pasta_tui.cli._output import Output
 from pasta_tui.plain.person import Lines, Quit
@@ -41,7 +41,7 @@ def brief(out: Output, guide: Guide, prompt: str | None) -> str:
             out.show([""])
             raise InvalidInput("no prompt was given", "say what you want to see, in a few words")
         try:
-            return clean_prompt(line, PROMPT_WORDS).text
+            return clean_prompt(line, guide.words).text
         except InvalidInput as error:
             out.show([f"{error.message}; {error.hint}"])
 

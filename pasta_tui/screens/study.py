@@ -14,7 +14,6 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from pasta_core.study.guide import Guide
-from pasta_core.study.questions import PROMPT_WORDS
 from pasta_tui.screens.prompt_entry import PromptEntry
 from pasta_tui.screens.requests import StartRequest
 from pasta_tui.widgets.keys import KeyLine
@@ -77,13 +76,13 @@ class StudyStartScreen(Screen[StartRequest | None]):
             for text in self._guide.prompt:
                 yield Static(text, markup=False)
             yield Static("What do you want to see?", id="asked", markup=False)
-            yield PromptEntry(PROMPT_WORDS, placeholder="a particular picture; Enter begins")
+            yield PromptEntry(self._guide.words, placeholder="a particular picture; Enter begins")
         yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to type at once."""
         entry = self.query_one(PromptEntry)
-        entry.limit(PROMPT_WORDS, self._vocabulary, self._models)
+        entry.limit(self._guide.words, self._vocabulary, self._models)
         entry.area.focus()
 
     def action_leave(self) -> None:

@@ -133,6 +133,29 @@ def test_the_guide_words_every_question_in_few_words(tmp_path: Path) -> None:
     assert "{" not in told
     assert "12 words" in told
     assert guide.figure.isascii()
+    assert load_guide(find_assets(), SessionSettings(max_words=8)).words == 8
+    with pytest.raises(ModelUnavailable, match="missing or damaged"):
+        load_guide(tmp_path, SessionSettings())
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        ("{chosen}", "{choosen}"),
+        ("{words}", "{word}"),
+        ('"dissatisfied", ', ""),
+        ("figure_caption", "caption"),
+        ("[questions]", "[question]"),
+        ("title = ", "title "),
+    ],
+)
+def test_a_guide_that_was_changed_for_the_worse_is_refused_before_a_study(
+    tmp_path: Path, there: str, instead: str
+) -> None:
+    text = (find_assets() / "study" / "guide.toml").read_text()
+    assert there in text
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "guide.toml").write_text(text.replace(there, instead))
     with pytest.raises(ModelUnavailable, match="missing or damaged"):
         load_guide(tmp_path, SessionSettings())
 

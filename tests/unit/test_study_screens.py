@@ -19,6 +19,7 @@ from pasta_tui.app import PastaApp
 from pasta_tui.plain.request import Request
 from pasta_tui.screens.end import EndScreen
 from pasta_tui.screens.prompt_entry import PromptEntry
+from pasta_tui.screens.requests import StartRequest
 from pasta_tui.screens.study import StudyScreen, StudyStartScreen
 from pasta_tui.screens.study_questions import EvaluationScreen
 from pasta_tui.screens.zoom import ZoomScreen
@@ -200,3 +201,9 @@ def test_who_leaves_at_the_instructions_has_begun_nothing(tmp_path: Path) -> Non
     drive(app, steps)
     with Store(tmp_path) as store:
         assert store.sessions() == ()
+
+
+def test_what_is_gone_on_with_says_itself_whether_it_is_a_study(tmp_path: Path) -> None:
+    app = study_app(tmp_path, request_for(study=True))
+    assert app._desk._request(StartRequest(prompt="another one")).study
+    assert not app._desk._request(StartRequest(resume="20260101-bcdf")).study
