@@ -127,7 +127,7 @@ def returns_of(rewards: Sequence[float], discount: float = 1.0) -> tuple[float, 
 
 
 def reward_scale(pairs: Iterable[tuple[float, float]]) -> tuple[float, float] | None:
-    """Slope and start of the affine map from utilities to rewards, read off pairs of them; None without two."""
+    """Slope and start of the affine map from utilities to rewards, read off pairs; None without two."""
     ordered = sorted(pairs)
     if not ordered or ordered[0][0] == ordered[-1][0]:
         return None

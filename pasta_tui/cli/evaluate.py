@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeProfile, help_if_bare
+from pasta_tui.cli._options import Json, MaybeProfile, MaybeWorker, help_if_bare
 
 __all__ = ["app"]
 
@@ -23,6 +23,12 @@ Examples:
   pasta evaluate user-model models/8 --data pickapic:data/pickapic --data hpd:data/hpd
   pasta evaluate user-model --sweep models --types 1,2,4,8 --data hpd:data/hpd --out figures
   pasta evaluate user-model models/8 --data hpd:data/hpd --top-images --out figures
+"""
+
+_AGENT_EPILOG = """\b
+Examples:
+  pasta evaluate agent --selectors random,value:value-model --trajectories 300
+  pasta evaluate agent --selectors random,writer,value:value-model,oracle --users model:models/8 --json
 """
 
 
@@ -111,3 +117,64 @@ def types(
     from pasta_tui.cli._simulated_types import report_types
 
     report_types(data, as_json)
+
+
+@app.command("agent", epilog=_AGENT_EPILOG)
+def agent(
+    selectors: Annotated[
+        str,
+        typer.Option(
+            "--selectors",
+            metavar="NAME,NAME,...",
+            help="random, writer, value[:PATH], softmax[:PATH], greedy-belief[:PATH], oracle.",
+        ),
+    ] = "random,writer,value",
+    users: Annotated[
+        str, typer.Option("--users", metavar="SPEC", help="Who chooses: model:PATH or planted[:SPLIT].")
+    ] = "planted:test",
+    trajectories: Annotated[
+        int, typer.Option("--trajectories", metavar="N", min=2, help="Paired trajectories of each.")
+    ] = 1000,
+    reward: Annotated[
+        str, typer.Option("--reward", metavar="NAME", help="sparse: the last turn; dense: the sum of all.")
+    ] = "sparse",
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts", metavar="FILE", help="Initial prompts, one a line (default: the grammar's)."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Where trajectories are kept (default: the data directory)."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of users, prompts and noise.")] = 0,
+    at_once: Annotated[
+        int, typer.Option("--at-once", metavar="N", min=1, max=1024, help="Trajectories side by side.")
+    ] = 8,
+    profile: MaybeProfile = None,
+    worker: MaybeWorker = None,
+    as_json: Json = False,
+) -> None:
+    """Compare selectors on the same simulated users: reward, Better/Same/Worse, gap closed (§6.4, App. F).
+
+    Trajectories are kept, and serve every later evaluation; a stopped one goes on where it was.
+    """
+    from pasta_tui.cli._evaluate_agent import Request, evaluate_agent
+
+    evaluate_agent(
+        Request(
+            selectors=selectors,
+            users=users,
+            trajectories=trajectories,
+            reward=reward,
+            prompts=prompts,
+            out=out,
+            seed=seed,
+            at_once=at_once,
+            flags={"profile": profile, "worker": worker},
+            as_json=as_json,
+        )
+    )

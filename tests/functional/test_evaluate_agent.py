@@ -1,0 +1,52 @@
+"""`pasta evaluate agent` as a person runs it: real models, planted raters, kept trajectories."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.commands import complaint, pasta
+from tests.support.paid_trajectories import write_base
+
+SHORT = {"PASTA_TURNS": "2", "PASTA_IMAGES": "1"}
+
+
+def test_selectors_are_compared_on_the_same_users_and_kept(tmp_path: Path) -> None:
+    write_base(tmp_path / "model")
+    command = ["evaluate", "agent", "--users", "planted:validation", "--out", str(tmp_path / "kept")]
+    selectors = f"random,value:{tmp_path / 'model'}"
+    done = pasta(*command, "--selectors", selectors, "--trajectories", "3", "--json", env=SHORT)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    first, second = found["results"]
+    assert (first["selector"], second["selector"]) == tuple(selectors.split(","))
+    for result in (first, second):
+        low, high = result["ci95"]
+        assert low <= result["mean"] <= high
+        assert abs(result["better"] + result["same"] + result["worse"] - 1) < 1e-9
+        assert result["gap_closed"] is None and len(result["turns"]) == 2
+        assert result["turns"][1]["value"] == result["mean"], "sparse pays the last turn"
+    assert first["turns"][0]["predicted"] is None and second["turns"][0]["predicted"] is not None
+    difference = second["against"]["random"]["difference"]
+    assert abs(difference - (second["mean"] - first["mean"])) < 1e-9
+    # what is kept serves the next evaluation, without a model being started
+    again = pasta(
+        *command, *("--selectors", "random", "--trajectories", "2", "--reward", "dense", "--json"), env=SHORT
+    )
+    assert again.returncode == 0, again.stderr
+    assert "starting" not in again.stderr
+    (kept,) = json.loads(again.stdout)["results"]
+    assert kept["n"] == 2 and kept["data"] == first["data"]
+
+
+def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
+    out = str(tmp_path / "kept")
+    for typed, said in (
+        (("--selectors", "best"), "no selector 'best'"),
+        (("--selectors", f"value:{tmp_path}"), "no value model in"),
+        (("--selectors", "random", "--reward", "lavish"), "no reward 'lavish'"),
+        (("--selectors", "random", "--users", "planted:nobody"), "no users"),
+        (("--selectors", ""), "no selector to evaluate"),
+    ):
+        assert said in complaint(pasta("evaluate", "agent", *typed, "--out", out), 2)
+    assert not Path(out).exists()
