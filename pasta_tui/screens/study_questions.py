@@ -154,6 +154,7 @@ class EvaluationScreen(TellingScreen[bool]):
     def on_resize(self) -> None:
         """Put the card where there is room for it."""
         self.set_class(self.size.width >= _WIDE, "wide")
+        self.set_class(self.size.width < _WIDE, "narrow")
         if self.is_mounted:
             self._show()
 
@@ -267,7 +268,9 @@ class EvaluationScreen(TellingScreen[bool]):
 
     def _show_card(self, question: Question | None) -> None:
         turns = self._info.made_of.settings.turns
-        self._say("turn", f"turn {self._turn} of {turns}")
+        place, of = self._evaluation.place()
+        at = f", question {place} of {of}" if self._begun and question is not None else ""
+        self._say("turn", f"turn {self._turn} of {turns}{at}")
         if not self._begun:
             self._say("where", "The questions")
             self._say("ask", "\n".join(self._guide.evaluation))
@@ -276,9 +279,8 @@ class EvaluationScreen(TellingScreen[bool]):
         elif question is None:
             self._show_end()
         else:
-            place, of = self._evaluation.place()
             share = len(self._evaluation.answers) / len(self._evaluation.questions)
-            self._say("where", Content.assemble(f"question {place} of {of}  ", bar(share, 12)))
+            self._say("where", bar(share))
             self._say("ask", self._asked(question))
             self._say("options", self._options(question))
             self._say("hint", self._hint(question))
@@ -300,7 +302,7 @@ class EvaluationScreen(TellingScreen[bool]):
     def _say(self, part: str, text: str | Content) -> None:
         line = self.query_one(f"#{part}", Static)
         line.update(text)
-        line.display = bool(text)
+        line.set_class(not text, "empty")
 
     def _asked(self, question: Question) -> str:
         preferred = self._preferred(question.turn)

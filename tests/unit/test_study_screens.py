@@ -150,11 +150,11 @@ def test_going_back_skipping_and_looking_closer(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, StudyScreen))
         await pilot.press("escape")
         await pilot.press("1", "right", "2", *"why", "left", "left", "left", "left")
-        assert "column 3?" in asked(app), "the way back leads from the beginning of the text"
+        assert "Column 3: how" in asked(app), "the way back leads from the beginning of the text"
         await pilot.press("4", "w", "h", "y", "enter", "5")
         assert "1 question is not answered yet (turn 1)" in asked(app)
         await pilot.press("enter")
-        assert "column 2?" in asked(app)
+        assert "Column 2: how" in asked(app)
         await pilot.press("2")
         assert "everything is answered" in asked(app), "who fills the last gap is at the end"
         await pilot.press("enter")
