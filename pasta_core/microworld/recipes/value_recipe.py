@@ -75,6 +75,8 @@ class ValueRecipe:
 def build_value_model(recipe: ValueRecipe) -> ValueModel:
     """The micro value model with fresh weights, drawn from torch's generator."""
     tokenizer = train_tokenizer((END, VALUE))
+    # a prompt's words are never taken for a special token
+    tokenizer.encode_special_tokens = True
     end = end_token(tokenizer)
     config = GemmaConfig(
         vocab_size=tokenizer.get_vocab_size(),
