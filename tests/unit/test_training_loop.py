@@ -33,16 +33,32 @@ def _weights(model: nn.Module) -> list[float]:
     return [value for parameter in model.parameters() for value in parameter.flatten().tolist()]
 
 
-def test_a_stopped_training_ends_at_the_same_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
+def test_a_stopped_training_ends_at_the_same_weights(tmp_path: Path, optimizer: str) -> None:
+    config = replace(CONFIG, optimizer=optimizer)
     model, loss = _task()
-    whole = train("whole", model, loss, CONFIG, tmp_path / "whole", lambda name, figures: None)
+    whole = train("whole", model, loss, config, tmp_path / "whole", lambda name, figures: None)
 
     steps = iter(range(1000))
     model, loss = _task()
-    train("cut", model, loss, CONFIG, tmp_path / "cut", lambda *_: None, stop=lambda: next(steps) >= 17)
+    train("cut", model, loss, config, tmp_path / "cut", lambda *_: None, stop=lambda: next(steps) >= 17)
     model, loss = _task()
-    resumed = train("cut", model, loss, CONFIG, tmp_path / "cut", lambda name, figures: None)
+    resumed = train("cut", model, loss, config, tmp_path / "cut", lambda name, figures: None)
     assert _weights(resumed) == _weights(whole)
+
+
+def test_a_step_may_be_taken_in_parts(tmp_path: Path) -> None:
+    model, loss = _task()
+    whole = train("whole", model, loss, CONFIG, tmp_path / "whole", lambda name, figures: None)
+    model, loss = _task()
+
+    def in_two(step: int) -> Tensor:
+        first = loss(step) / 4
+        first.backward()
+        return loss(step) * 3 / 4 + first.detach()
+
+    parts = train("parts", model, in_two, CONFIG, tmp_path / "parts", lambda name, figures: None)
+    assert _weights(parts) == pytest.approx(_weights(whole), abs=1e-5)
 
 
 def test_it_learns_and_says_so(tmp_path: Path) -> None:
