@@ -15,7 +15,7 @@ from pasta_core.agent.value_model import PAPER_LOGIT, ValueModel
 from pasta_core.agent.value_model_files import CONFIG, load_language_model, load_value_model
 from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import TrajectoryRecord
-from pasta_core.errors import Cancelled, InvalidInput
+from pasta_core.errors import Cancelled, InvalidInput, PastaError
 from pasta_core.paths import Paths, locate
 from pasta_core.text import clean
 from pasta_core.training.devices import devices_named
@@ -26,6 +26,7 @@ from pasta_core.training.value_sources import check_value_sources, read_value_da
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._seeds import checked_seed
 from pasta_tui.cli._stopping import StopRequest
+from pasta_tui.cli._value_model_figures import draw_training
 
 __all__ = ["Request", "run_training"]
 
@@ -101,7 +102,16 @@ def run_training(request: Request) -> None:
             "stopped, and what was learnt is kept", "the same command with --resume goes on from there"
         )
     if devices.main:
+        _draw(folder.path, output)
         output.data(str(folder.path))
+
+
+def _draw(folder: Path, output: Output) -> None:
+    """Draw the training's figures; without matplotlib say where it comes from, the model is there already."""
+    try:
+        draw_training(folder)
+    except PastaError as error:
+        output.note(f"no figures: {error.message}; {error.hint}")
 
 
 def _base(request: Request, assets: Path) -> Path:

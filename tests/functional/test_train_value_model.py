@@ -63,6 +63,9 @@ def test_a_stopped_training_ends_at_the_same_bytes(data: Path, tmp_path: Path) -
     told = [json.loads(line)["step"] for line in (stopped / "metrics.jsonl").read_text().splitlines()]
     assert told == [4, 8, 12]
     assert not list(stopped.rglob("checkpoint*"))
+    figure = (stopped / "training.svg").read_text()
+    for title in ("TD error", "held-out correlation", "q by turn", "realised return"):
+        assert title in figure, title
 
 
 def _request(out: Path, **changes: Any) -> Request:
