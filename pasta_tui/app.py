@@ -275,13 +275,13 @@ class PastaApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action of the screen, and what Textual offers for the whole app."""
-        for active in screen.active_bindings.values():
+        # An action that has several keys is one command.
+        actions = {active.binding.id: active for active in screen.active_bindings.values() if active.enabled}
+        for name, active in actions.items():
             binding = active.binding
-            if active.enabled and binding.tooltip and binding.id:
-                name = binding.description
-                yield SystemCommand(
-                    name, binding.tooltip, partial(self.run_action, binding.action, active.node)
-                )
+            if name and binding.tooltip:
+                action = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(binding.description, binding.tooltip, action)
         yield SystemCommand(
             "Theme", "Change the colours; remembered for the next time.", self.action_change_theme
         )

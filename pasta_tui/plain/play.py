@@ -146,7 +146,8 @@ class _Play:
         study = self._opened.session.info.made_of.study
         data = "--study --out study.parquet" if study else "--out session.parquet"
         self._out.message(
-            f"session {event.session} is finished; see it again with: pasta sessions show {event.session}, "
+            f"session {event.session} is finished\n"
+            f"see it again with: pasta sessions show {event.session}\n"
             f"keep its data with: pasta sessions export {event.session} {data}"
         )
 

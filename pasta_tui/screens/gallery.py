@@ -133,9 +133,10 @@ class Gallery(Container):
         leads = self._leads and shown > 1 and height // shown >= _LOWEST
         leads = leads and large >= _WORTH_IT * min(shape.width, shape.height * aspect)
         if leads:
-            shape = fit(1, shown, strip, height, aspect)
+            shape = fit(1, shown, strip, height - shown + 1, aspect)
         everything = self.query_one(".all").styles
         everything.width = strip if leads else "1fr"
+        everything.grid_gutter_horizontal = int(leads)
         everything.grid_size_columns = shape.across
         everything.grid_columns = str(shape.width + GUTTER)
         everything.grid_rows = str(shape.height)

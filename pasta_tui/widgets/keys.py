@@ -50,6 +50,7 @@ class Offer:
 def offers(screen: Screen[Any]) -> list[Offer]:
     """Everything that has a key on a screen, in the order of the bindings."""
     found: dict[object, Offer] = {}
+    typing = screen.focused is not None and screen.focused.check_consume_key("a", "a")
     for active in screen.active_bindings.values():
         binding = active.binding
         palette = binding.key == screen.app.COMMAND_PALETTE_BINDING
@@ -57,6 +58,8 @@ def offers(screen: Screen[Any]) -> list[Offer]:
         if (binding.system and not palette) or not does:
             continue
         key = screen.app.get_key_display(binding)
+        if typing and len(key) == 1 and key.isascii():
+            continue
         of = binding.group or binding.id or binding.action
         if of in found:
             found[of] = _also(found[of], key, active.enabled)

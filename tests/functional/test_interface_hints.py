@@ -237,6 +237,20 @@ def test_help_has_a_key_while_a_prompt_is_typed(tmp_path: Path) -> None:
     drive(app, steps)
 
 
+def test_the_palette_offers_an_action_with_several_keys_once(tmp_path: Path) -> None:
+    app = small_app(tmp_path, request_for())
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await asked(app, pilot)
+        await pilot.press("z")
+        await pilot.pause()
+        titles = [command.title for command in app.get_system_commands(app.screen)]
+        assert {"Help", "Back", "Quit", "Theme"} <= set(titles)
+        assert len(titles) == len(set(titles))
+
+    drive(app, steps)
+
+
 def test_while_the_models_start_the_screen_says_so_and_moves(tmp_path: Path) -> None:
     app = small_app(tmp_path, request_for())
     gate = asyncio.Event()
