@@ -32,7 +32,8 @@ from tests.support.killing import await_deaths, descendants
 from tests.support.terminal import TerminalSession
 from tests.support.warm_raters import write_pickapic
 
-RATERS = ("planted:0:1", "planted:3:2", "planted:5")
+RATERS = {"planted:0:1": 0, "planted:3:2": 48, "planted:5": 2}
+"""Who rates, and the seed of the study; that of the second one is a critic's, in turn 1."""
 QUICK = f"{sys.executable} -m tests.support.quick_worker 0 0"
 GO_ON = re.compile(r"go on with: pasta session --resume (\S+)")
 
@@ -51,7 +52,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[d
     """A data directory with a study of each rater, and what they printed."""
     data = tmp_path_factory.mktemp("someone") / "data"
     env = {"PASTA_DATA_DIR": str(data)}
-    runs = [pasta(*study(rater, seed), env=env) for seed, rater in enumerate(RATERS)]
+    runs = [pasta(*study(rater, seed), env=env) for rater, seed in RATERS.items()]
     assert [run.returncode for run in runs] == [0, 0, 0], [run.stderr for run in runs]
     return data, [lines_of(run.stdout) for run in runs]
 
@@ -83,6 +84,12 @@ def test_a_planted_rater_answers_everything_in_json_lines(studies: tuple[Path, A
             assert rating["replayed"] is False
         assert lines[2]["comparison"] is None
         assert lines[3]["comparison"] in ("better", "same", "worse")
+    critiques = [[turn["critique"] for turn in lines[:2]] for lines in studies[1]]
+    assert [[bool(said) for said in of_one] for of_one in critiques] == [
+        [False] * 2,
+        [True, False],
+        [False] * 2,
+    ]
     again = pasta("session", "--resume", "last", "--json", env={"PASTA_DATA_DIR": str(studies[0])})
     assert [{**line, "replayed": False} for line in lines_of(again.stdout)[:-1]] == studies[1][-1][:-1]
 
@@ -90,7 +97,11 @@ def test_a_planted_rater_answers_everything_in_json_lines(studies: tuple[Path, A
 def test_a_study_killed_while_it_is_rated_ends_alike(studies: tuple[Path, Any], tmp_path: Path) -> None:
     env = {**os.environ, "PASTA_DATA_DIR": str(tmp_path)}
     process = subprocess.Popen(
-        [*PASTA, *study(RATERS[0], 0)], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [*PASTA, *study("planted:0:1", 0)],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     assert process.stdout is not None
     turns = [json.loads(process.stdout.readline()) for _ in range(2)]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pasta_core.domain import Comparison, History, Image, Turn, TurnRating
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.events import Event, Rated
+from pasta_core.microworld.ratings.answers import critic_turn
 from pasta_core.paths import find_assets
 from pasta_core.sessions import schema
 from pasta_core.sessions.records import NewSession
@@ -275,3 +276,9 @@ def test_a_store_from_before_studies_is_brought_up_to_date(tmp_path: Path) -> No
     with sqlite3.connect(path) as raw:
         assert raw.execute("SELECT version FROM schema_version").fetchall() == [(schema.VERSION,)]
     raw.close()
+
+
+def test_a_fifth_of_planted_studies_has_a_critic() -> None:
+    turns = [critic_turn(seed) for seed in range(2000)]
+    assert 0.17 < sum(turn > 0 for turn in turns) / len(turns) < 0.23
+    assert set(turns) == {0, 1, 2, 3, 4}
