@@ -35,6 +35,9 @@ BrowseFactory = Callable[[], Screen[StartRequest | None]]
 """Makes the screen of past sessions."""
 
 _RECENT = 8
+_FEW = 3
+_AROUND = 13
+"""Lines of everything but the examples and the sessions."""
 _LOW = 16
 """Lines of a window below which nothing is said twice."""
 
@@ -81,7 +84,8 @@ class StartScreen(TellingScreen[StartRequest | None]):
         self._recent = recent
         self._clock = clock
         self._browse = browse
-        self._sessions: tuple[str, ...] = ()
+        self._sessions: tuple[SessionInfo, ...] = ()
+        self._complaint = ""
 
     @property
     def facts(self) -> StartFacts:
@@ -108,13 +112,14 @@ class StartScreen(TellingScreen[StartRequest | None]):
     def on_mount(self) -> None:
         """Fill in the profile; the sessions follow when they are read."""
         self._show_profile()
-        self._show_recent(())
+        self._show_recent()
         self.query_one(PromptEntry).area.focus()
         self.run_worker(self._load_recent(), exit_on_error=False)
 
     def on_resize(self) -> None:
         """In a low window what can be done comes first."""
         self.set_class(self.size.height < _LOW, "-low")
+        self._show_recent()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what there is."""
@@ -163,7 +168,7 @@ class StartScreen(TellingScreen[StartRequest | None]):
 
     @on(OptionList.OptionSelected, "#recent")
     def _resume(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(StartRequest(resume=self._sessions[event.option_index]))
+        self.dismiss(StartRequest(resume=self._sessions[event.option_index].id))
 
     def _show_profile(self) -> None:
         facts = self.facts
@@ -184,21 +189,24 @@ class StartScreen(TellingScreen[StartRequest | None]):
         try:
             sessions = await asyncio.to_thread(self._recent)
         except PastaError as error:
-            title = self.query_one("#recent-title", Static)
-            title.update(Content(f"Past sessions cannot be read: {error.message}; {error.hint}"))
-            title.display = True
-            return
-        self._show_recent(sessions)
+            self._complaint = f"Past sessions cannot be read: {error.message}; {error.hint}"
+        else:
+            self._sessions, self._complaint = tuple(sessions), ""
+        self._show_recent()
 
-    def _show_recent(self, sessions: Sequence[SessionInfo]) -> None:
+    def _show_recent(self) -> None:
         now = self._clock()
-        shown = sessions[:_RECENT]
-        self._sessions = tuple(info.id for info in shown)
+        room = self.size.height - _AROUND - len(self.facts.examples)
+        shown = self._sessions[: min(_RECENT, max(_FEW, room))]
         recent = self.query_one("#recent", Choices)
-        recent.clear_options()
-        recent.add_options([Option(session_line(info, now)) for info in shown])
-        for part in ("#recent", "#recent-title"):
-            self.query_one(part).display = bool(shown)
+        if recent.option_count != len(shown) or not recent.has_focus:
+            recent.clear_options()
+            recent.add_options([Option(session_line(info, now)) for info in shown])
+        more = len(shown) < len(self._sessions) and self._browse is not None
+        title = f"Or go on with   (Ctrl-B shows all {len(self._sessions)})" if more else "Or go on with"
+        self.query_one("#recent-title", Static).update(Content(self._complaint or title))
+        recent.display = bool(shown)
+        self.query_one("#recent-title").display = bool(shown or self._complaint)
 
 
 def session_line(info: SessionInfo, now: datetime) -> Content:

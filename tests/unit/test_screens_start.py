@@ -75,6 +75,21 @@ def test_everything_is_in_sight_on_a_small_terminal() -> None:
     assert on_screen(start, steps) == []
 
 
+def test_as_many_sessions_are_offered_as_there_is_room_for() -> None:
+    many = tuple(info(number % 3, f"prompt {number}", 0, number) for number in range(20))
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        assert not host.screen.query_one("#form").max_scroll_y
+        assert host.screen.query_one("#recent", Choices).option_count == 8
+        assert "shows all 20" in host.text
+        await pilot.resize_terminal(80, 20)
+        await pilot.pause()
+        assert not host.screen.query_one("#form").max_scroll_y
+        assert host.screen.query_one("#recent", Choices).option_count == 5
+
+    on_screen(lambda: StartScreen((FACTS,), lambda: many, lambda: NOW, OtherScreen), steps)
+
+
 def test_a_typed_prompt_is_handed_back_clean_with_its_profile() -> None:
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         await pilot.press(*"a  [red] train", "enter")
