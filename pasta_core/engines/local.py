@@ -1,4 +1,7 @@
-"""The engine of one machine: writer and painter in a worker, users and value models in this process."""
+"""A running engine, and the one of this machine: writer and painter in a worker.
+
+Users and value models sit in this process, a thread each.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pasta_core.agent.selectors import RandomSelector, SoftmaxSelector, ValueSelector, WriterSelector
-from pasta_core.domain import Candidate, History, Selector
+from pasta_core.domain import Candidate, Embedding, History, Painter, Selector, Writer
 from pasta_core.engines.fingerprints import user_model_digest
 from pasta_core.engines.prompts import MAX_WORDS
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.errors import InvalidInput
 from pasta_core.settings import Profile, SessionSettings
-from pasta_core.simulation.batching import BatchingPainter
+from pasta_core.simulation.batching import IN_FLIGHT, BatchingPainter
 from pasta_core.simulation.engine import Case, Crew, PromptFor, SelectorFor
 from pasta_core.simulation.model_users import ModelPopulation, cosine_scale
 from pasta_core.simulation.previews import (
@@ -35,7 +38,15 @@ from pasta_core.worker.services import Worker
 if TYPE_CHECKING:
     from pasta_core.agent.value_model import ValueModel
 
-__all__ = ["AT_ONCE", "PASS_SIZE", "LocalEngine", "open_local", "worker_options"]
+__all__ = [
+    "AT_ONCE",
+    "PASS_SIZE",
+    "LocalEngine",
+    "ModelServices",
+    "assembled",
+    "open_local",
+    "worker_options",
+]
 
 PASS_SIZE = 16
 """Images per denoising pass of a simulation: many wait, so passes are filled (a session's hold 4)."""
@@ -52,6 +63,20 @@ def worker_options(profile: Profile) -> tuple[str, ...]:
     return ("--pass-size", str(PASS_SIZE), "--slots", str(profile.writer.slots))
 
 
+class ModelServices(Protocol):
+    """The large models, wherever they run: one worker's, or those of many machines."""
+
+    @property
+    def writer(self) -> Writer: ...
+
+    @property
+    def painter(self) -> Painter: ...
+
+    async def embed_texts(self, texts: Sequence[str]) -> Embedding:
+        """CLIP's text embeddings before normalisation, (n, d)."""
+        ...
+
+
 @dataclass(frozen=True)
 class LocalEngine:
     """A running engine: its crew, and how to make selectors for it."""
@@ -59,7 +84,7 @@ class LocalEngine:
     crew: Crew
     painter: BatchingPainter
     assets: Path
-    worker: Worker
+    worker: ModelServices
     profile: Profile
 
     def grammar_prompts(self, split: str) -> PromptFor:
@@ -122,25 +147,43 @@ async def open_local(
 
     Raises `ModelUnavailable` or `InvalidInput` where something does not load.
     """
-    # what this process computes must not depend on the number of cores either
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     try:
         # it loads its models while this process loads the users
         await worker.start()
-        population = await _population(users, profile, assets, worker)
-        painter = BatchingPainter(worker.painter, CALL, PASS_SIZE)
-        crew = Crew(worker.writer, painter, population, settings, at_once)
-        try:
-            yield LocalEngine(crew, painter, assets, worker, profile)
-        finally:
-            await painter.close()
+        async with assembled(worker, profile, assets, settings, users, at_once, CALL, IN_FLIGHT) as engine:
+            yield engine
     finally:
         await worker.close()
 
 
-async def _population(users: UsersSpec, profile: Profile, assets: Path, worker: Worker) -> Population:
+@asynccontextmanager
+async def assembled(
+    services: ModelServices,
+    profile: Profile,
+    assets: Path,
+    settings: SessionSettings,
+    users: UsersSpec,
+    at_once: int,
+    call: int,
+    in_flight: int,
+) -> AsyncIterator[LocalEngine]:
+    """An engine on running services: `in_flight` calls of `call` images are with the painter at a time."""
+    # nothing is fetched, whatever a model folder asks for
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    population = await _population(users, profile, assets, services)
+    painter = BatchingPainter(services.painter, call, PASS_SIZE, in_flight)
+    crew = Crew(services.writer, painter, population, settings, at_once)
+    try:
+        yield LocalEngine(crew, painter, assets, services, profile)
+    finally:
+        await painter.close()
+
+
+async def _population(
+    users: UsersSpec, profile: Profile, assets: Path, services: ModelServices
+) -> Population:
     if users.model is not None:
-        return await _model_population(users.model, profile, worker)
+        return await _model_population(users.model, profile, services)
 
     def load() -> Population:
         from pasta_core.microworld.simulated_users import PlantedPopulation
@@ -150,14 +193,14 @@ async def _population(users: UsersSpec, profile: Profile, assets: Path, worker: 
     return await asyncio.to_thread(load)
 
 
-async def _model_population(folder: Path, profile: Profile, worker: Worker) -> ModelPopulation:
+async def _model_population(folder: Path, profile: Profile, services: ModelServices) -> ModelPopulation:
     def load() -> ModelPopulation:
         from pasta_core.data.embeddings import encoder_fingerprint
         from pasta_core.users.simulated import load_type_judge
 
         there = profile.clip.model.is_dir()
         judge = load_type_judge(
-            folder, encoder_fingerprint(profile.clip.model) if there else "", worker.embed_texts
+            folder, encoder_fingerprint(profile.clip.model) if there else "", services.embed_texts
         )
         return ModelPopulation(f"model:{user_model_digest(folder)[:12]}", judge, cosine_scale(judge.scale))
 

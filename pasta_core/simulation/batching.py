@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pasta_core.domain import Image, PaintedImage, Painter, Progress
 from pasta_core.errors import WorkerError
 
-__all__ = ["BatchingPainter", "PaintCounts"]
+__all__ = ["IN_FLIGHT", "BatchingPainter", "PaintCounts"]
 
 REMEMBERED = 256 * 2**20
 """Bytes of pixels that are kept for whoever wants the same prompt with the same seed again."""
@@ -36,16 +36,24 @@ class PaintCounts:
 class BatchingPainter:
     """A `domain.Painter` in front of another one, shared by all rollouts.
 
-    Every image is one job. Jobs are painted in the order they were asked for, `batch` at a time, so that
-    passes of `pass_size` images are full whenever so many wait. An image is what its prompt and its seed
-    make it, so company changes nothing.
+    Every image is one job. Jobs are painted in the order they were asked for, `batch` in a call and
+    `in_flight` calls at a time, so that passes of `pass_size` images are full whenever so many wait. An image
+    is what its prompt and its seed make it, so company changes nothing.
     """
 
-    def __init__(self, painter: Painter, batch: int, pass_size: int, remembered: int = REMEMBERED) -> None:
+    def __init__(
+        self,
+        painter: Painter,
+        batch: int,
+        pass_size: int,
+        in_flight: int = IN_FLIGHT,
+        remembered: int = REMEMBERED,
+    ) -> None:
         self.counts = PaintCounts()
         self._painter = painter
         self._batch = batch
         self._pass_size = pass_size
+        self._in_flight = in_flight
         self._remembered = remembered
         self._size = 0
         self._images: OrderedDict[_Key, asyncio.Future[Image]] = OrderedDict()
@@ -88,7 +96,7 @@ class BatchingPainter:
         return future
 
     def _begin_calls(self) -> None:
-        while self._waiting and len(self._calls) < IN_FLIGHT:
+        while self._waiting and len(self._calls) < self._in_flight:
             size = min(len(self._waiting), self._batch)
             if self._calls and size < self._batch:
                 # nobody is idle: by the end of a call more may wait

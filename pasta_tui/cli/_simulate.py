@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from pasta_tui.cli._seeds import checked_seed
 
 __all__ = ["Request", "run_simulation"]
 
-ENGINES = ("local",)
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ class Request:
     images: bool
     embeddings: bool
     at_once: int
+    cluster: str | None
+    painters: int
+    writers: int
     flags: Mapping[str, Any]
     as_json: bool
 
@@ -88,12 +91,10 @@ async def _fill(
     prompts: PromptList | None,
     out: Output,
 ) -> None:
-    worker = worker_for(config, config.profile, out.note, *worker_options(config.profile))
     out.progress("starting the models")
     pace = Pace(out, "trajectories")
-    assets, settings = config.paths.assets, config.session
     try:
-        async with open_local(worker, config.profile, assets, settings, users, request.at_once) as engine:
+        async with _engine(request, config, users, out) as engine:
             select = await engine.selector(selector)
             details = Details(config.profile.name, folder.begun_with, request.images, request.embeddings)
             wanted = cases(engine.crew.population, _prompts(engine, users, prompts), request.seed, missing)
@@ -101,6 +102,19 @@ async def _fill(
                 await folder.fill(records, pace.report)
     finally:
         out.end_progress()
+
+
+def _engine(
+    request: Request, config: Configuration, users: UsersSpec, out: Output
+) -> AbstractAsyncContextManager[LocalEngine]:
+    profile, assets, settings = config.profile, config.paths.assets, config.session
+    if request.engine == "ray":
+        from pasta_core.engines.ray_engine import RayCluster, open_ray
+
+        cluster = RayCluster(request.cluster, request.painters, request.writers)
+        return open_ray(cluster, profile, assets, settings, users, request.at_once, out.note)
+    worker = worker_for(config, profile, out.note, *worker_options(profile))
+    return open_local(worker, profile, assets, settings, users, request.at_once)
 
 
 def _prompts(engine: LocalEngine, users: UsersSpec, prompts: PromptList | None) -> PromptFor:

@@ -42,7 +42,9 @@ def simulate(
             "--prompts", metavar="FILE", help="Initial prompts, one a line (default: the grammar's)."
         ),
     ] = None,
-    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="Where it runs: local.")] = "local",
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="Where it runs: local or ray.")
+    ] = "local",
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run was.")] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Same seed, same trajectories.")] = 0,
     images: Annotated[bool, typer.Option("--images", help="Keep the images too.")] = False,
@@ -52,6 +54,18 @@ def simulate(
     at_once: Annotated[
         int, typer.Option("--at-once", metavar="N", min=1, max=1024, help="Trajectories side by side.")
     ] = 8,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="ADDRESS", help="With ray: its head, or auto (default: a new one)."
+        ),
+    ] = None,
+    painters: Annotated[
+        int, typer.Option("--painters", metavar="N", min=0, help="With ray: painting actors (0: what fits).")
+    ] = 0,
+    writers: Annotated[
+        int, typer.Option("--writers", metavar="N", min=0, help="With ray: writing actors (0: what fits).")
+    ] = 0,
     profile: MaybeProfile = None,
     worker: MaybeWorker = None,
     as_json: Json = False,
@@ -75,6 +89,9 @@ def simulate(
             images=images,
             embeddings=embeddings,
             at_once=at_once,
+            cluster=cluster,
+            painters=painters,
+            writers=writers,
             flags={"profile": profile, "worker": worker},
             as_json=as_json,
         )

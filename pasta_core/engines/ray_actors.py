@@ -1,0 +1,132 @@
+"""What runs inside Ray's processes: one model each, asked as a worker asks it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from pasta_core.agent.requests import WriteRequest
+from pasta_core.engines.local import PASS_SIZE
+from pasta_core.errors import PastaError
+from pasta_core.settings import Profile
+
+if TYPE_CHECKING:
+    from pasta_core.agent.slot_writer import SlotWriter
+    from pasta_core.domain import Candidate
+
+__all__ = ["PaintingActor", "WritingActor"]
+
+
+class PaintingActor:
+    """A painter with its CLIP encoder, in a process of its own."""
+
+    def __init__(self, profile: str, device: str) -> None:
+        models = _environment()
+        from pasta_core.painter.diffusers_painter import DiffusersPainter
+        from pasta_core.users.clip import ClipEncoder
+
+        found = models(profile)
+        painter = replace(found.painter, pass_size=PASS_SIZE)
+        self._painter = DiffusersPainter.load(painter, device, lanes=1)
+        self._clip = ClipEncoder.load(found.clip.model, device)
+
+    def ready(self) -> bool:
+        """Answers once the models are loaded."""
+        return True
+
+    def paint(self, prompts: list[str], seeds: list[list[int]]) -> list[tuple[int, int, Any, Any]]:
+        """Columns, indices, pixels and embeddings of all images."""
+        found = []
+        for batch in self._painter.paint(prompts, seeds):
+            embeddings = self._clip.embed_images([pixels for _, _, pixels in batch])
+            found += [(*job, embedding) for job, embedding in zip(batch, embeddings, strict=True)]
+        return found
+
+    def embed_texts(self, texts: list[str]) -> Any:
+        """CLIP's text embeddings."""
+        return self._clip.embed_texts(texts)
+
+
+class WritingActor:
+    """A language model in a process of its own: an abort inside llama.cpp costs its calls alone.
+
+    It takes as many calls at a time as the profile has slots.
+    """
+
+    def __init__(self, profile: str) -> None:
+        self._pump = _Pump(_environment()(profile))
+
+    def ready(self) -> bool:
+        """Answers once the model is loaded."""
+        return True
+
+    def write(self, request: dict[str, Any]) -> list[tuple[str, str]]:
+        """The candidates of one request."""
+        written = self._pump.ask(WriteRequest.from_json(request)).result()
+        return [(candidate.prompt, candidate.category) for candidate in written]
+
+
+class _Pump:
+    """The one thread that a language model may be used from, and the line in front of it."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._waiting: SimpleQueue[tuple[WriteRequest, Future[tuple[Candidate, ...]]]] = SimpleQueue()
+        writer = profile.writer
+        if writer.slots > 1:
+            from pasta_core.agent.slot_writer import SlotWriter
+
+            slots = SlotWriter(writer, writer.slots)
+            work = lambda: self._side_by_side(slots, writer.slots)  # noqa: E731
+        else:
+            from pasta_core.agent.writer import LlamaWriter
+
+            alone = LlamaWriter(writer)
+            work = lambda: self._one_by_one(alone.write)  # noqa: E731
+        threading.Thread(target=work, name="writer", daemon=True).start()
+
+    def ask(self, request: WriteRequest) -> Future[tuple[Candidate, ...]]:
+        """Have a request written."""
+        answer: Future[tuple[Candidate, ...]] = Future()
+        self._waiting.put((request, answer))
+        return answer
+
+    def _one_by_one(self, write: Callable[..., tuple[Candidate, ...]]) -> None:
+        while True:
+            request, answer = self._waiting.get()
+            try:
+                answer.set_result(write(request, lambda: False, lambda done, total: None))
+            except PastaError as error:
+                answer.set_exception(error)
+
+    def _side_by_side(self, writer: SlotWriter, slots: int) -> None:
+        while True:
+            while writer.free == slots or (writer.free and not self._waiting.empty()):
+                request, answer = self._waiting.get()
+
+                def finished(
+                    outcome: tuple[Candidate, ...] | PastaError, answer: Future[Any] = answer
+                ) -> None:
+                    if isinstance(outcome, PastaError):
+                        answer.set_exception(outcome)
+                    else:
+                        answer.set_result(outcome)
+
+                writer.begin(request, lambda: False, lambda done, total: None, finished)
+            writer.advance()
+
+
+def _environment() -> Callable[[str], Profile]:
+    """Prepare an actor's process; returns how to load a profile there."""
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    import torch
+
+    from pasta_core.paths import locate
+    from pasta_core.profiles import load_profile
+
+    torch.set_num_threads(1)
+    return lambda name: load_profile(name, locate(os.environ))
