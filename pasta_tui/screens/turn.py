@@ -176,8 +176,11 @@ class TurnScreen(Screen[None]):
             way = self.query_one("#way", Static)
             way.display = bool(view.way) or self.size.height >= _HIGH
             way.update("\n".join(way_lines(view, width - 2, self._way_rows())))
-            self.query_one(Waiting).wait_for("" if view.columns or not view.working else doing(view))
+            waits = view.working and not view.columns
+            self.query_one(Waiting).wait_for(doing(view) if waits else "")
             if self._slate is not None:
+                # Beside what is said meanwhile it would be laid out in no room at all.
+                self._slate.display = not waits
                 self._slate.show(view, self._place, self._texts)
             take = key_of(self, "turn.take", "Enter")
             line = status(view, self._place.column, self._critique, take, self._rater)

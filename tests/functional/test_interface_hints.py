@@ -18,7 +18,8 @@ from pasta_tui.screens.help import HelpScreen
 from pasta_tui.screens.start import StartScreen
 from pasta_tui.screens.turn import TurnScreen
 from pasta_tui.screens.zoom import ZoomScreen
-from pasta_tui.session_state import Stage
+from pasta_tui.session_state import SessionView, Stage
+from pasta_tui.widgets.fit import Layout
 from pasta_tui.widgets.keys import KeyLine, fitting, offers
 from pasta_tui.widgets.slate import Slate
 from tests.support.interface import (
@@ -279,7 +280,18 @@ def test_while_the_models_start_the_screen_says_so_and_moves(tmp_path: Path) -> 
         await until(pilot, moved)
         assert "makes 25 prompts" in " ".join(shown_text(app).split())
         gate.set()
+        await until(pilot, lambda: bool(app.screen.query(Slate)))
+        slate = app.screen.query_one(Slate)
+        heights: list[int] = []
+        fill = slate._fill
+
+        def filled(view: SessionView, layout: Layout) -> None:
+            heights.append(layout.shape.height)
+            fill(view, layout)
+
+        slate._fill = filled  # type: ignore[method-assign]
         await asked(app, pilot)
+        assert min(heights) > 1
         assert "starting the models" not in shown_text(app)
         assert app.screen.query_one(Slate).display
 
