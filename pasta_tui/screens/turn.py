@@ -6,7 +6,6 @@ from pathlib import Path
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.screen import Screen
@@ -16,6 +15,7 @@ from pasta_core.domain import Choice
 from pasta_core.errors import InvalidInput
 from pasta_core.text import CRITIQUE_WORDS, clean, clean_critique, count_words
 from pasta_tui.keep import Keeper
+from pasta_tui.screens.turn_keys import TURN_BINDINGS
 from pasta_tui.screens.zoom import ZoomScreen
 from pasta_tui.session_state import SessionView, Stage, doing
 from pasta_tui.terminal.graphics import Graphics
@@ -27,79 +27,18 @@ from pasta_tui.widgets.words import status, turn_name, way_lines
 
 __all__ = ["TurnScreen"]
 
-_MOST_COLUMNS = 9
 _HINT_SECONDS = 3
 _WIDE = 64
 """Cells from which there is room for hints beside what is typed."""
 _HIGH = 16
 """Lines from which there is room to say that there is nothing to say."""
-_DIGITS = Binding.Group("Column", compact=True)
-_ARROWS = Binding.Group("Select", compact=True)
 
 
 class TurnScreen(Screen[None]):
     """Shows a session as it is played, and tells the app what the person wants of it."""
 
     AUTO_FOCUS = ""
-    BINDINGS = [
-        *[
-            Binding(
-                str(number),
-                f"column({number})",
-                f"Column {number}",
-                id=f"turn.column-{number}",
-                show=False,
-                tooltip="Select a column.",
-                group=_DIGITS,
-            )
-            for number in range(1, _MOST_COLUMNS + 1)
-        ],
-        *[
-            Binding(
-                name.lower(),
-                f"move({dx}, {dy})",
-                name,
-                id=f"turn.{name.lower()}",
-                show=False,
-                tooltip="Select another image.",
-                group=_ARROWS,
-            )
-            for name, dx, dy in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, -1), ("Down", 0, 1))
-        ],
-        Binding(
-            "enter",
-            "take",
-            "Take",
-            id="turn.take",
-            tooltip="Take the selected column, or go on after a stop.",
-        ),
-        Binding("z", "zoom", "Zoom", id="turn.zoom", tooltip="Show the selected image on the whole screen."),
-        Binding(
-            "c", "critique", "Critique", id="turn.critique", tooltip="Say in 12 words what should change."
-        ),
-        Binding("p", "prompts", "Prompts", id="turn.prompts", tooltip="Show or hide prompts and categories."),
-        Binding("s", "save", "Save", id="turn.save", tooltip="Copy the selected image to where you work."),
-        Binding(
-            "S",
-            "save_column",
-            "Save column",
-            id="turn.save-column",
-            show=False,
-            tooltip="Copy all images of the column.",
-        ),
-        Binding("o", "open", "Open", id="turn.open", tooltip="Open the selected image in your image viewer."),
-        Binding(
-            "x", "sheet", "Sheet", id="turn.sheet", tooltip="Write the slate as one picture, a contact sheet."
-        ),
-        Binding("r", "go_on", "Go on", id="turn.go-on", tooltip="Go on with what was stopped or has failed."),
-        Binding(
-            "ctrl+c",
-            "stop",
-            "Stop",
-            id="turn.stop",
-            tooltip="Stop the running work; what is finished is kept.",
-        ),
-    ]
+    BINDINGS = [*TURN_BINDINGS]
 
     class Took(Message):
         """The person chose."""
