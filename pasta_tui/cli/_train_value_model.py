@@ -121,8 +121,13 @@ def _base(request: Request, assets: Path) -> Path:
             raise InvalidInput(f"there is no folder {request.base}", "name a Gemma's folder: --base DIR")
         return request.base
     shipped = assets / "micro" / "value-base"
-    if request.preset != _MICRO or not shipped.is_dir():
+    if request.preset != _MICRO:
         raise InvalidInput("there is no language model to start from", "name a Gemma's folder: --base DIR")
+    if not shipped.is_dir():
+        raise InvalidInput(
+            f"there is no language model in {shipped}",
+            "'pasta microworld build --part value-base' trains it, or name another: --base DIR",
+        )
     return shipped
 
 
