@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,17 @@ from pasta_tui.desk import Desk
 from pasta_tui.fullscreen import known_keys
 from pasta_tui.plain.request import Request
 from pasta_tui.preferences import check_keys, check_theme, remember_theme
-from pasta_tui.screens.end import EndScreen
 from pasta_tui.screens.help import HelpScreen, help_lines
 from pasta_tui.screens.start import StartScreen
 from pasta_tui.screens.turn import TurnScreen
 from pasta_tui.screens.zoom import ZoomScreen
-from pasta_tui.session_state import SessionView, Stage
 from pasta_tui.terminal.graphics import Graphics
 from tests.support.interface import (
     GatedPainter,
     SmallModels,
+    asked,
+    drive,
+    ended,
     request_for,
     shown_text,
     small_app,
@@ -38,39 +38,6 @@ from tests.support.interface import (
     until,
 )
 from tests.support.snapshots import SvgSnapshots
-
-Steps = Callable[[Pilot[Any]], Awaitable[None]]
-
-
-def drive(app: PastaApp, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
-    """Run the interface headless, press keys, and leave."""
-
-    async def run() -> None:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            await steps(pilot)
-        assert app.failure is None, app.failure
-
-    asyncio.run(run())
-
-
-def view_of(app: PastaApp) -> SessionView | None:
-    return app.player.view if app.player is not None else None
-
-
-async def asked(app: PastaApp, pilot: Pilot[Any], turn: int) -> TurnScreen:
-    """Wait until the person is asked."""
-
-    def now() -> bool:
-        view = view_of(app)
-        return view is not None and view.stage is Stage.ASKING and view.turn == turn
-
-    await until(pilot, now)
-    await pilot.pause()
-    return turn_screen(app)
-
-
-async def ended(app: PastaApp, pilot: Pilot[Any]) -> None:
-    await until(pilot, lambda: isinstance(app.screen, EndScreen))
 
 
 @pytest.mark.parametrize(

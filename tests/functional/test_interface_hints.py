@@ -16,44 +16,21 @@ from pasta_tui.app import PastaApp
 from pasta_tui.plain.opening import Opened
 from pasta_tui.screens.help import HelpScreen
 from pasta_tui.screens.start import StartScreen
-from pasta_tui.screens.turn import TurnScreen
 from pasta_tui.screens.zoom import ZoomScreen
-from pasta_tui.session_state import SessionView, Stage
+from pasta_tui.session_state import SessionView
 from pasta_tui.widgets.fit import Layout
 from pasta_tui.widgets.keys import KeyLine, fitting, offers
 from pasta_tui.widgets.slate import Slate
 from tests.support.interface import (
     GatedPainter,
     SmallModels,
+    asked,
+    drive,
     request_for,
     shown_text,
     small_app,
-    turn_screen,
     until,
 )
-
-
-def drive(app: PastaApp, steps: Any, size: tuple[int, int] = (80, 24)) -> None:
-    """Run the interface headless, press keys, and leave."""
-
-    async def run() -> None:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            await steps(pilot)
-        assert app.failure is None, app.failure
-
-    asyncio.run(run())
-
-
-async def asked(app: PastaApp, pilot: Pilot[Any], turn: int = 1) -> TurnScreen:
-    """Wait until the person is asked."""
-
-    def now() -> bool:
-        view = app.player.view if app.player is not None else None
-        return view is not None and view.stage is Stage.ASKING and view.turn == turn
-
-    await until(pilot, now)
-    await pilot.pause()
-    return turn_screen(app)
 
 
 def notices(app: PastaApp) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +19,14 @@ from pasta_tui.app import PastaApp
 from pasta_tui.desk import Desk
 from pasta_tui.plain.opening import Opened
 from pasta_tui.plain.request import Request, new_session
+from pasta_tui.screens.end import EndScreen
 from pasta_tui.screens.requests import StartRequest
 from pasta_tui.screens.turn import TurnScreen
+from pasta_tui.session_state import Stage
 from pasta_tui.terminal.graphics import Graphics
 from tests.support.rollouts import BrightnessUser, NoisePainter, WordWriter
+
+Steps = Callable[[Pilot[Any]], Awaitable[None]]
 
 
 @dataclass
@@ -123,3 +127,31 @@ def turn_screen(app: PastaApp) -> TurnScreen:
     """The turn screen that is shown."""
     assert isinstance(app.screen, TurnScreen), app.screen
     return app.screen
+
+
+def drive(app: PastaApp, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
+    """Run the interface headless, press keys, and leave."""
+
+    async def run() -> None:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await steps(pilot)
+        assert app.failure is None, app.failure
+
+    asyncio.run(run())
+
+
+async def asked(app: PastaApp, pilot: Pilot[Any], turn: int = 1) -> TurnScreen:
+    """Wait until the person is asked."""
+
+    def now() -> bool:
+        view = app.player.view if app.player is not None else None
+        return view is not None and view.stage is Stage.ASKING and view.turn == turn
+
+    await until(pilot, now)
+    await pilot.pause()
+    return turn_screen(app)
+
+
+async def ended(app: PastaApp, pilot: Pilot[Any]) -> None:
+    """Wait for the end screen."""
+    await until(pilot, lambda: isinstance(app.screen, EndScreen))

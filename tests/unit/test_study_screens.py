@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from pasta_tui.screens.zoom import ZoomScreen
 from pasta_tui.session_state import Stage
 from pasta_tui.studying import StudyApp
 from pasta_tui.terminal.graphics import Graphics
-from tests.support.interface import SmallDesk, request_for, shown_text, until
+from tests.support.interface import SmallDesk, drive, request_for, shown_text, until
 
 Steps = Callable[[Pilot[Any]], Awaitable[None]]
 SIZES = [(80, 24), (160, 50)]
@@ -36,15 +35,6 @@ def study_app(data: Path, request: Request, kind: type[PastaApp] = StudyApp) -> 
     env = {"PASTA_DATA_DIR": str(data), "PASTA_CONFIG_DIR": str(data / "config")}
     config = configure(request.flags, env, data)
     return kind(SmallDesk(request, config, env, data), Graphics())
-
-
-def drive(app: PastaApp, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
-    async def run() -> None:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            await steps(pilot)
-        assert app.failure is None, app.failure
-
-    asyncio.run(run())
 
 
 async def choosing(app: PastaApp, pilot: Pilot[Any], turn: int) -> None:
