@@ -48,7 +48,7 @@ class LlamaModel:
     def __init__(self, path: Path, context: int, threads: int, *, exact_cache: bool = False) -> None:
         if not path.is_file():
             raise ModelUnavailable(
-                f"the writer's model {path} is missing", "see `pasta doctor` for what is installed"
+                f"the writer's model {path} is missing", "see 'pasta doctor' for what is installed"
             )
         llama_cpp.llama_log_set(_to_log, ctypes.c_void_p(0))
         cache_type = llama_cpp.GGML_TYPE_F32 if exact_cache else None

@@ -40,7 +40,7 @@ def match_id(text: str, ids: Iterable[str]) -> str:
         return text
     matches = [one for one in known if text and (one.startswith(text) or _letters(one).startswith(text))]
     if not matches:
-        raise InvalidInput(f"there is no session {text!r}", "`pasta sessions list` shows them")
+        raise InvalidInput(f"there is no session {text!r}", "'pasta sessions list' shows them")
     if len(matches) > 1:
         shown = ", ".join(sorted(matches)[:5]) + (", ..." if len(matches) > 5 else "")
         raise InvalidInput(f"{text!r} names {len(matches)} sessions", f"say which: {shown}")

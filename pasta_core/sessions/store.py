@@ -107,7 +107,7 @@ class Store:
         with self._reading() as sql:
             row = sql.execute(SESSION_QUERY + "WHERE id = ?", (session,)).fetchone()
         if row is None:
-            raise InvalidInput(f"there is no session {session!r}", "`pasta sessions list` shows them")
+            raise InvalidInput(f"there is no session {session!r}", "'pasta sessions list' shows them")
         return read_session(row)
 
     def find(self, text: str) -> SessionInfo:
