@@ -18,6 +18,7 @@ from pasta_core.data.pasta_assembly import Assembly, Conventions, is_letter, who
 from pasta_core.data.records import Kind, SessionRecord, Tally
 from pasta_core.data.splits import HASHED, checked_split, split_of
 from pasta_core.errors import InvalidInput
+from pasta_core.text import clean
 
 __all__ = ["FIELD_MAP", "PastaSessions"]
 
@@ -26,6 +27,16 @@ FIELD_MAP = "field-maps/pasta.toml"
 
 OWN_FIELD_MAP = "field-map.toml"
 """A field map that lies beside the data replaces the shipped one."""
+
+_SPLIT_WORDS = {
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "eval": "validation",
+    "evaluation": "validation",
+    "testing": "test",
+}
 
 LOOKED_AT = 500
 """Sessions whose choices tell whether columns count from 0 or from 1, and how many turns a session has."""
@@ -70,7 +81,11 @@ class PastaSessions:
             if record is None:
                 continue
             own = session.row.get("split", self.fields.session["split"])
-            if (own if own in HASHED else split_of(record.group)) in wanted:
+            published = _published(own)
+            if published is None and own is not None:
+                tally.skip("a session's split is not understood")
+                tally.note(f"a session's split is none of {', '.join(HASHED)}: {clean(str(own)).text[:40]}")
+            elif (published or split_of(record.group)) in wanted:
                 yield record
         for note in usage.notes():
             tally.note(note)
@@ -107,6 +122,12 @@ class PastaSessions:
         base = 0 if zeros >= lasts else 1
         tally.note(f"columns count from {base}")
         return Conventions(base, longest)
+
+
+def _published(said: object) -> str | None:
+    """The split that a session's own field says, in any usual word for it."""
+    word = str(said).strip().lower()
+    return word if word in HASHED else _SPLIT_WORDS.get(word)
 
 
 @dataclass(frozen=True)

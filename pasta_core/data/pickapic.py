@@ -23,14 +23,27 @@ COLUMNS = ("caption", "image_0_uid", "image_1_uid", "label_0")
 _OPTIONAL = ("label_1", "user_id", "ranking_id", "created_at", "has_label", "num_example_per_prompt")
 _IMAGES = ("jpg_0", "jpg_1")
 _SPLITS = ("train", "validation", "test", "validation_unique", "test_unique")
-_NAME = re.compile(r"(train|validation_unique|validation|test_unique|test)(?![a-z])")
+_WORDS = {
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "testing": "test",
+}
+"""Other words for a split."""
+_NAME = re.compile(
+    r"(?<![a-z])(validation_unique|test_unique|(?:train|test)(?:ing)?|validation|valid|val|dev)(?![a-z])"
+)
 _QUOTE = "[single_quote]"
 """How the web application's data base stored an apostrophe."""
 
 
 @dataclass(frozen=True)
 class PickAPic:
-    """A shard, or a folder of them; a shard's split is in its name (`test-00000-of-00001-HASH.parquet`)."""
+    """A shard, or a folder of them.
+
+    A shard's split is in its name (`test-00000-of-00001-HASH.parquet`), or is its folder's (`default/test/`).
+    """
 
     path: Path
     shards: Mapping[str, tuple[Path, ...]]
@@ -48,8 +61,7 @@ class PickAPic:
                 missing = [name for name in COLUMNS if name not in parquet.schema_arrow.names]
             if missing:
                 raise InvalidInput(f"{file} is not Pick-a-Pic: it lacks the column {missing[0]}")
-            named = _NAME.match(file.name)
-            split = named[1] if named else "train"
+            split = _split_of(file, path)
             shards[split] = (*shards.get(split, ()), file)
         return cls(path, shards)
 
@@ -67,6 +79,24 @@ class PickAPic:
                 continue
             for shard in self.shards[name]:
                 yield from _shard(shard, tally)
+
+
+def _split_of(file: Path, root: Path) -> str:
+    """The split that a shard's name says, else the nearest folder's up to `root`; else `InvalidInput`."""
+    said = {_WORDS.get(word, word) for word in _NAME.findall(file.stem.lower())}
+    folder = file.absolute().parent
+    while not said:
+        if (whole := _NAME.fullmatch(folder.name.lower().removeprefix("partial-"))) is not None:
+            said = {_WORDS.get(whole[1], whole[1])}
+        elif root.absolute() in (folder, file.absolute()) or folder == folder.parent:
+            break
+        folder = folder.parent
+    if len(said) != 1:
+        raise InvalidInput(
+            f"{file} does not say which split it is of",
+            "name it after its split, such as test-00000-of-00001.parquet, or its folder, such as test",
+        )
+    return said.pop()
 
 
 def _shard(path: Path, tally: Tally) -> Iterator[Pair]:
@@ -107,11 +137,16 @@ def _label(row: Mapping[str, Any], tally: Tally) -> float | None:
         tally.skip("has_label is false")
         return None
     first = row["label_0"]
-    second = row.get("label_1", None if first is None else 1 - first)
+    second = row.get("label_1", _other(first))
     if (first, second) not in ((1, 0), (0, 1), (0.5, 0.5)):
         tally.skip("the labels are neither a win nor a tie")
         return None
     return float(first)
+
+
+def _other(first: object) -> float | None:
+    """What label_1 is where it is not there."""
+    return 1 - first if isinstance(first, (int, float)) else None
 
 
 def _image(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pasta_core.data.images import AbsentImage, UnreadableImage
+from pasta_core.data.sources import open_source, parse_source
 from pasta_core.errors import InvalidInput
 from tests.support.data_sets import comparison, picture, read, write_pickapic
 
@@ -127,3 +128,36 @@ def test_what_is_not_pickapic_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InvalidInput, match="no Parquet files"):
         read("pickapic", tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("default/test/0000.parquet", "test"),
+        ("default/partial-train/0000.parquet", "train"),
+        ("val-00000.parquet", "validation"),
+        ("pickapic_test-0.parquet", "test"),
+        ("testing-00.parquet", "test"),
+        ("Test_unique-0.parquet", "test_unique"),
+        ("test/validation-0.parquet", "validation"),
+    ],
+)
+def test_a_split_is_in_the_name_or_the_folder(name: str, split: str, tmp_path: Path) -> None:
+    path = write_pickapic(tmp_path / "data" / name, [comparison(0)])
+    for root in (tmp_path / "data", path.parent, path):
+        assert open_source(parse_source(f"pickapic:{root}")).splits == (split,)
+
+
+@pytest.mark.parametrize("name", ["0000.parquet", "latest-0.parquet", "train-and-test.parquet"])
+def test_a_shard_of_no_split_is_refused(name: str, tmp_path: Path) -> None:
+    write_pickapic(tmp_path / "data" / name, [comparison(0)])
+    with pytest.raises(InvalidInput, match="does not say which split"):
+        read("pickapic", tmp_path / "data")
+
+
+def test_labels_that_are_words_are_counted(tmp_path: Path) -> None:
+    row = comparison(0, label_0="left")
+    del row["label_1"]
+    write_pickapic(tmp_path / SHARD, [row])
+    pairs, tally = read("pickapic", tmp_path)
+    assert not pairs and tally.skipped == {"the labels are neither a win nor a tie": 1}
