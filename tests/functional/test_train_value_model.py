@@ -122,7 +122,7 @@ def test_every_objective_and_reward_learns_something_else(
         ({"data": ("trajectories:DATA/paid.parquet",), "reward": "lavish"}, "no reward 'lavish'"),
         ({"data": ("trajectories:DATA/paid.parquet",), "objective": "sarsa"}, "no objective 'sarsa'"),
         ({"data": ("trajectories:DATA/paid.parquet",), "preset": "papers"}, "no preset"),
-        ({"data": ("trajectories:DATA/paid.parquet",), "preset": "paper", "base": None}, "--base"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "preset": "paper", "base": None}, "to start from"),
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=2",)}, "alpha is 2.0"),
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=x",)}, "alpha cannot be 'x'"),
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("beta=2",)}, "is no setting"),
@@ -138,7 +138,6 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_made(
         key: tuple(one.replace("DATA", str(data)) for one in value) if key == "data" else value
         for key, value in changes.items()
     }
-    with pytest.raises(InvalidInput, match=said) as caught:
+    with pytest.raises(InvalidInput, match=said):
         run_training(_request(tmp_path / "out", **({"base": data / "base"} | named)))
-    assert f"{caught.value} {caught.value.hint}"
     assert not (tmp_path / "out").exists()
