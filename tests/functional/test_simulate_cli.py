@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,13 +54,20 @@ def env(tmp_path: Path) -> dict[str, str]:
     return {**SHAPE, "PASTA_DATA_DIR": str(tmp_path / "data"), "PASTA_LOGS_DIR": str(tmp_path / "logs")}
 
 
-def test_a_killed_and_a_stopped_run_resume_to_the_same_bytes(tmp_path: Path, env: dict[str, str]) -> None:
-    whole = pasta(*arguments(tmp_path / "whole", "--json"), env=env)
-    assert whole.returncode == 0, whole.stderr
-    manifest = json.loads(whole.stdout)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run writes that nothing happens to."""
+    folder = tmp_path_factory.mktemp("whole")
+    env = {**SHAPE, "PASTA_DATA_DIR": str(folder / "data"), "PASTA_LOGS_DIR": str(folder / "logs")}
+    done = pasta(*arguments(folder / "out", "--json"), env=env)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)
     assert manifest["complete"] and [shard["trajectories"] for shard in manifest["shards"]] == [16, 4]
-    assert f"{COUNT}/{COUNT} trajectories" in whole.stderr
+    assert f"{COUNT}/{COUNT} trajectories" in done.stderr
+    return folder / "out"
 
+
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, env: dict[str, str], whole: Path) -> None:
     killed = begin(tmp_path / "again", env)
     family = descendants(killed.pid)
     killed.kill()
@@ -68,9 +76,21 @@ def test_a_killed_and_a_stopped_run_resume_to_the_same_bytes(tmp_path: Path, env
     resumed = pasta(*arguments(tmp_path / "again", "--resume", "--at-once", "3"), env=env)
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stdout == f"trajectories:{tmp_path / 'again'}\n"
-    assert contents(tmp_path / "again") == contents(tmp_path / "whole")
+    assert contents(tmp_path / "again") == contents(whole)
 
-    records = list(read_trajectories(tmp_path / "whole"))
+
+def test_a_lost_worker_costs_nothing_but_time(tmp_path: Path, env: dict[str, str], whole: Path) -> None:
+    process = begin(tmp_path / "out", env)
+    for victim in descendants(process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert contents(tmp_path / "out") == contents(whole)
+
+
+def test_users_are_planted_and_paid_by_their_utility(whole: Path) -> None:
+    records = list(read_trajectories(whole))
     assert [record.id for record in records] == [f"{number:08d}" for number in range(COUNT)]
     assert all(record.user.startswith("planted:") and record.complete for record in records)
     assert all(len(record.initial_prompt.split()) <= 10 for record in records)
@@ -80,9 +100,11 @@ def test_a_killed_and_a_stopped_run_resume_to_the_same_bytes(tmp_path: Path, env
         felt = turn.utilities[turn.choice.column]
         assert turn.reward == pytest.approx(1.5 + (felt - LOWEST_RATING) / RATING_STEP)
 
-    refused = complaint(pasta(*arguments(tmp_path / "whole", "--resume", "--images"), env=env), 2)
+
+def test_another_simulation_is_refused(env: dict[str, str], whole: Path) -> None:
+    refused = complaint(pasta(*arguments(whole, "--resume", "--images"), env=env), 2)
     assert "images False, not True" in refused
-    assert "go on with --resume" in complaint(pasta(*arguments(tmp_path / "whole"), env=env), 2)
+    assert "go on with --resume" in complaint(pasta(*arguments(whole), env=env), 2)
 
 
 def test_ctrl_c_keeps_the_finished_shards(tmp_path: Path, env: dict[str, str]) -> None:
