@@ -83,7 +83,7 @@ class PickAPic:
 
 def _split_of(file: Path, root: Path) -> str:
     """The split that a shard's name says, else the nearest folder's up to `root`; else `InvalidInput`."""
-    said = {_WORDS.get(word, word) for word in _NAME.findall(file.stem.lower())}
+    said: set[str] = {_WORDS.get(word, word) for word in _NAME.findall(file.stem.lower())}
     folder = file.absolute().parent
     while not said:
         if (whole := _NAME.fullmatch(folder.name.lower().removeprefix("partial-"))) is not None:
