@@ -12,8 +12,15 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from pasta_core.data.archives import FolderImages, ImagePlace, TarImages, ZipImages, open_archive
-from pasta_core.data.images import UnreadableImage, said
+from pasta_core.data.archives import (
+    DAMAGED,
+    FolderImages,
+    ImagePlace,
+    TarImages,
+    ZipImages,
+    open_archive,
+)
+from pasta_core.data.images import said
 from pasta_core.data.json_stream import json_entries
 from pasta_core.data.parquet import parquet_rows
 from pasta_core.data.records import Tally
@@ -81,11 +88,11 @@ def _look_into_archive(
         path = PurePosixPath(member)
         if path.suffix.lower() in _IMAGE_SUFFIXES or path.stem.lower() in _IGNORED:
             continue
-        name, opened = f"{where}/{member}", _opener(archive, member)
+        name, opened = f"{where}/{member}", partial(archive.open, member)
         try:
             with opened() as stream:
                 format_ = _sniff(_head(stream), path.name)
-        except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+        except DAMAGED as error:
             unread.append((name, f"damaged: {said(error)}"))
             continue
         if format_ in ("json", "csv"):
@@ -94,19 +101,6 @@ def _look_into_archive(
             unread.append((name, f"{format_} inside an archive: unpack it to read it"))
         else:
             unread.append((name, format_))
-
-
-def _opener(archive: TarImages | ZipImages, member: str) -> Callable[[], IO[bytes]]:
-    def opened() -> IO[bytes]:
-        if isinstance(archive, ZipImages):
-            return archive.open(member)
-        found = archive.find(member)
-        try:
-            return io.BytesIO(b"" if found is None else found.encoded())
-        except UnreadableImage as error:
-            raise OSError(error.message) from error
-
-    return opened
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -179,7 +173,7 @@ def _text(format_: str, name: str, opened: Callable[[], IO[bytes]]) -> Rows:
             with opened() as raw:
                 stream = _decompressed(raw)
                 yield from _json_rows(stream, name, tally) if format_ == "json" else _csv_rows(stream, tally)
-        except (OSError, EOFError, zlib.error) as error:
+        except DAMAGED as error:
             tally.skip("the file is damaged from here on")
             tally.note(f"{name}: {said(error)}")
 

@@ -14,8 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pasta_core.data import archives
 from pasta_core.data.field_map import FieldMap
-from pasta_core.data.records import SessionRecord
+from pasta_core.data.images import UnreadableImage
+from pasta_core.data.records import SessionRecord, Tally, images_of
+from pasta_core.data.sources import open_source, parse_source
 from pasta_core.data.splits import split_of
 from pasta_core.domain import Comparison, TurnRating
 from pasta_core.errors import InvalidInput
@@ -313,3 +316,88 @@ def test_images_of_sixteen_by_rows(tmp_path: Path) -> None:
     write_files(tmp_path, grid() | {"README.md": picture(0)})
     columns = read("pasta", _lines(tmp_path / "a.jsonl", [entry]).parent)[0][0].turns[0].columns
     assert [image.name for image in columns[2]] == ["20.png", "21.png", "22.png", "23.png"]
+
+
+def test_a_published_split_holds_in_any_usual_word(tmp_path: Path) -> None:
+    words = {"val": "validation", "Test": "test", " EVAL": "validation", "Training": "train", "s3": None}
+    entries = [session(number) | {"split": word} for number, word in enumerate(words)]
+    write_files(tmp_path, grid())
+    path = _lines(tmp_path / "a.jsonl", entries)
+    for number, split in enumerate(words.values()):
+        found = [
+            name
+            for name in ("train", "validation", "test")
+            if f"pasta:s{number}" in {record.id for record in read("pasta", path, name)[0]}
+        ]
+        assert found == ([] if split is None else [split])
+    _, tally = read("pasta", path)
+    assert tally.skipped == {"a session's split is not understood": 1}
+    assert any("s3" in note for note in tally.notes)
+
+
+@pytest.mark.parametrize("form", ["zip", "tar"])
+def test_images_of_the_same_name_in_different_folders_are_told_apart(form: str, tmp_path: Path) -> None:
+    entries = []
+    for number in range(2):
+        entry = session(number)
+        for turn in entry["turns"]:
+            turn["images"] = [[f"s{number}/{name}" for name in column] for column in turn["images"]]
+        entries.append(entry)
+    _lines(tmp_path / "a.jsonl", entries)
+    members = {f"all/s{number}/{name}": picture(100 * number) for number in range(2) for name in grid()}
+    if form == "zip":
+        with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+    else:
+        write_tar(tmp_path / "images.tar", members)
+    records, _ = read("pasta", tmp_path)
+    shades = [{int(image.open()[0, 0, 0]) for image in images_of(record)} for record in records]
+    assert shades == [{0}, {100}]
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz"])
+def test_only_images_may_not_be_large(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "LARGEST_MEMBER", 1000)
+    rows = "".join(json.dumps(session(number)) + "\n" for number in range(2)).encode()
+    members = {"a.jsonl": rows, **grid(), "00.png": picture(0) + bytes(2000)}
+    path = tmp_path / f"all.{form}"
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+    else:
+        write_tar(path, members, "w:gz" if form == "tar.gz" else "w")
+    records, tally = read("pasta", path)
+    assert len(records) == 2 and not tally.skipped
+    images = [image for image in images_of(records[0]) if image.name != "00.png"]
+    assert {int(image.open()[0, 0, 0]) for image in images} == {
+        16 * column + index for column in range(4) for index in range(4)
+    } - {0}
+    with pytest.raises(UnreadableImage, match="too large"):
+        next(images_of(records[0])).open()
+
+
+@pytest.mark.parametrize("damage", ["checksum", "data", "method"])
+def test_a_damaged_member_of_a_zip_is_counted(damage: str, tmp_path: Path) -> None:
+    rows = "".join(json.dumps(session(number)) + "\n" for number in range(400)).encode()
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {**grid(), "a.jsonl": rows}.items():
+            archive.writestr(name, data)
+        info = archive.getinfo("a.jsonl")
+    data = bytearray(path.read_bytes())
+    start = info.header_offset + 30 + len("a.jsonl")
+    central = data.rindex(b"PK\x01\x02")
+    if damage == "checksum":
+        data[central + 16] ^= 0xFF
+    elif damage == "data":
+        place = start + info.compress_size - 60
+        data[place : place + 40] = b"\xff" * 40
+    else:
+        data[central + 10] = data[info.header_offset + 8] = 97
+    path.write_bytes(data)
+    tally = Tally()
+    with pytest.raises(InvalidInput, match="damaged" if damage == "method" else "holds no sessions"):
+        list(open_source(parse_source(f"pasta:{path}"), ASSETS).records(None, tally))
+    assert tally.skipped["the file is damaged from here on"] == (damage != "method")
