@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord, TurnReco
 from pasta_core.errors import InvalidInput
 
 __all__ = ["TrajectorySessions"]
+
+_HASH = re.compile("[0-9a-fA-F]{64}")
 
 PERSON = "person"
 """The user of a session at the keyboard: nobody else, but not the same one in every file."""
@@ -48,13 +52,14 @@ class TrajectorySessions:
             for trajectory in _read(file, tally):
                 named = trajectory.user != PERSON
                 if split_of(trajectory.user if named else trajectory.id) in wanted:
-                    yield self._record(trajectory, trajectory.user if named else f"{PERSON}:{file.stem}")
+                    rater = trajectory.user if named else f"{PERSON}:{file.stem}"
+                    yield self._record(trajectory, rater, tally)
 
-    def _record(self, trajectory: TrajectoryRecord, rater: str) -> SessionRecord:
+    def _record(self, trajectory: TrajectoryRecord, rater: str, tally: Tally) -> SessionRecord:
         return SessionRecord(
             id=trajectory.id,
             initial_prompt=trajectory.initial_prompt,
-            turns=tuple(_turn(turn) for turn in trajectory.turns),
+            turns=tuple(_turn(turn) for turn in trajectory.turns if _makes_sense(turn, tally)),
             rater=rater,
             group=rater,
             initial_images=_images(trajectory.initial_images),
@@ -71,6 +76,20 @@ def _read(file: Path, tally: Tally) -> Iterator[TrajectoryRecord]:
         tally.note(f"{file.name}: {said(error)}")
 
 
+def _makes_sense(turn: TurnRecord, tally: Tally) -> bool:
+    """Whether slate, choice and answers name what was shown; counted where they do not."""
+    shown = range(len(turn.columns))
+    sensible = (
+        len(turn.slate.indices) == len(shown)
+        and all(index in range(len(turn.candidates)) for index in turn.slate.indices)
+        and turn.choice.column in shown
+        and (turn.rating is None or turn.rating.preferred in shown)
+    )
+    if not sensible:
+        tally.skip("a turn names a prompt or a column that it has not")
+    return sensible
+
+
 def _turn(turn: TurnRecord) -> SessionTurn:
     return SessionTurn(
         number=turn.number,
@@ -83,9 +102,16 @@ def _turn(turn: TurnRecord) -> SessionTurn:
 
 
 def _images(records: tuple[ImageRecord, ...]) -> tuple[ImageReference, ...]:
-    return tuple(
-        AbsentImage(record.sha256, known_sha256=record.sha256, embedding=record.embedding)
-        if record.png is None
-        else EncodedImage(record.sha256, record.png, known_sha256=record.sha256, embedding=record.embedding)
-        for record in records
-    )
+    return tuple(_image(record) for record in records)
+
+
+def _image(record: ImageRecord) -> ImageReference:
+    """An image under its hash; where that is none, what it holds can only be known by its own bytes."""
+    if _HASH.fullmatch(record.sha256) is None:
+        if record.png is None:
+            return AbsentImage("an image without a hash")
+        return EncodedImage(f"png:{hashlib.sha256(record.png).hexdigest()}", record.png)
+    known = record.sha256.lower()
+    if record.png is None:
+        return AbsentImage(known, known_sha256=known, embedding=record.embedding)
+    return EncodedImage(known, record.png, known_sha256=known, embedding=record.embedding)

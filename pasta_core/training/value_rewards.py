@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from pasta_core.data.images import UnreadableImage, decode_image
 from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord
 from pasta_core.domain import Comparison, Embedding
 from pasta_core.errors import InvalidInput
@@ -96,10 +96,11 @@ class _Labeller:
             return image.embedding
         if image.png is None:
             return None
-        from PIL import Image as Pillow
-
-        with Pillow.open(BytesIO(image.png)) as opened:
-            embedded: Embedding = self._clip.embed_images([np.asarray(opened.convert("RGB"))])[0]
+        try:
+            pixels = decode_image(image.png, image.sha256)
+        except UnreadableImage:
+            return None
+        embedded: Embedding = self._clip.embed_images([pixels])[0]
         return embedded
 
 

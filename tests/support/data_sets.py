@@ -18,6 +18,8 @@ from PIL import Image
 
 from pasta_core.data.records import Record, Tally
 from pasta_core.data.sources import open_source, parse_source
+from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord, TurnRecord
+from pasta_core.domain import Candidate, Choice, Slate, TurnRating
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
@@ -140,6 +142,23 @@ def session(number: int = 0, turns: int = 5, base: int = 1) -> dict[str, Any]:
             for turn in range(turns)
         ],
     }
+
+
+def odd_trajectory(
+    name: str,
+    slate: tuple[int, ...] = (0, 1),
+    choice: int = 0,
+    rating: TurnRating | None = None,
+    sha256: str = "ab" * 32,
+    png: bytes | None = None,
+) -> TrajectoryRecord:
+    """A trajectory of one turn of two columns, of which anything may be odd."""
+    candidates = (Candidate("a cat asleep", "pose"), Candidate("a cat at night", "light"))
+    images = ((ImageRecord(1, sha256, None, png),), (ImageRecord(2, "cd" * 32, None, picture(4)),))
+    turn = TurnRecord(1, candidates, Slate(slate), images, Choice(choice), rating=rating)
+    return TrajectoryRecord(
+        name, "simulate", True, f"user {name}", "micro", "random", 0, "a cat", turns=(turn,)
+    )
 
 
 def grid() -> dict[str, bytes]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pasta_core.data.embeddings import EmbeddingShelf
+from pasta_core.data.embeddings_references import UNREADABLE
+from pasta_core.data.embeddings_shards import Header
 from pasta_core.data.images import UnreadableImage, decode_image
 from pasta_core.data.json_stream import json_entries
 from pasta_core.data.records import Tally, images_of
 from pasta_core.data.sources import open_source, parse_source
+from pasta_core.data.trajectories import write_trajectories
+from pasta_core.domain import TurnRating
 from pasta_core.errors import InvalidInput
+from pasta_core.training.session_labels import session_set
 from tests.support.data_sets import (
     ASSETS,
     comparison,
     grid,
+    odd_trajectory,
     picture,
     session,
     write_files,
@@ -30,7 +39,7 @@ from tests.support.data_sets import (
     write_tar,
 )
 
-EXAMPLES = 25
+EXAMPLES = 15
 
 
 def _sac(folder: Path) -> Path:
@@ -68,13 +77,36 @@ def _imagereward(folder: Path) -> Path:
     )
 
 
-KINDS = {"sac": _sac, "hpd": _hpd, "pickapic": _pickapic, "pasta": _pasta, "imagereward": _imagereward}
+def _zip(folder: Path) -> Path:
+    rows = "".join(json.dumps(session(number)) + "\n" for number in range(3)).encode()
+    with zipfile.ZipFile(folder / "pasta.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {"a.jsonl": rows, **grid()}.items():
+            archive.writestr(name, data)
+    return folder / "pasta.zip"
+
+
+def _trajectories(folder: Path) -> Path:
+    path = folder / "a.parquet"
+    write_trajectories(path, [odd_trajectory(str(number), png=picture(3)) for number in range(4)])
+    return path
+
+
+KINDS = {
+    "sac": _sac,
+    "hpd": _hpd,
+    "pickapic": _pickapic,
+    "pasta": _pasta,
+    "pasta in a zip": _zip,
+    "imagereward": _imagereward,
+    "trajectories": _trajectories,
+    "sessions": _trajectories,
+}
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
 def sample(request: pytest.FixtureRequest) -> Iterator[tuple[str, Path, Path]]:
     folder = Path(tempfile.mkdtemp())
-    yield request.param, folder, KINDS[request.param](folder)
+    yield request.param.partition(" ")[0], folder, KINDS[request.param](folder)
     shutil.rmtree(folder)
 
 
@@ -117,6 +149,34 @@ def test_damaged_files_never_crash_a_reader(sample: tuple[str, Path, Path], data
     assert count > 0 and not tally.skipped
 
 
+_INDEX = st.integers(-9, 9)
+
+
+@settings(max_examples=EXAMPLES)
+@given(
+    slate=st.lists(_INDEX, max_size=5),
+    choice=_INDEX,
+    preferred=_INDEX,
+    scores=st.lists(_INDEX, max_size=5),
+    sha256=st.sampled_from(["", "no hash", "AB" * 32, "g" * 64]) | st.text(max_size=70),
+    png=st.none() | st.binary(max_size=20) | st.just(picture(3)),
+)
+def test_odd_trajectories_never_crash_a_reader(
+    slate: list[int], choice: int, preferred: int, scores: list[int], sha256: str, png: bytes | None
+) -> None:
+    """Numbers that name nothing, hashes that are none: what is left can be embedded and learned from."""
+    rating = TurnRating(preferred, tuple(scores), 3)
+    odd = odd_trajectory("odd", tuple(slate), choice, rating, sha256, png)
+    with tempfile.TemporaryDirectory() as name:
+        write_trajectories(Path(name) / "a.parquet", [odd, odd_trajectory("whole")])
+        count, _ = _drain("trajectories", Path(name))
+        records = list(open_source(parse_source(f"trajectories:{name}"), ASSETS).records())
+    assert count == 2 and len(records[1].turns) == 1
+    shelf = EmbeddingShelf(Header("", "image", 3, "float32"), ())
+    shelf.find([image.known_sha256 or UNREADABLE for record in records for image in images_of(record)])
+    session_set(records)
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
@@ -128,8 +188,6 @@ _JSON = st.recursive(
 @given(kind=st.sampled_from(["hpd", "pasta", "imagereward"]), entry=st.integers(0, 2), data=st.data())
 def test_odd_values_never_crash_a_reader(kind: str, entry: int, data: st.DataObject) -> None:
     """Any JSON value in the place of any field."""
-    import json
-
     folder = Path(tempfile.mkdtemp())
     try:
         path = KINDS[kind](folder)
@@ -149,7 +207,6 @@ def test_odd_values_never_crash_a_reader(kind: str, entry: int, data: st.DataObj
 @given(text=st.text(alphabet='[]{}",:1ae \n\\u', max_size=60))
 def test_json_streams_agree_with_the_library_or_complain(text: str) -> None:
     import io
-    import json
 
     tally = Tally()
     try:

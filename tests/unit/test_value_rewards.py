@@ -112,3 +112,14 @@ def test_another_encoder_is_refused(tmp_path: Path) -> None:
     save_user_model(UserModel(UserModelConfig(7, types=2)), tmp_path)
     with pytest.raises(InvalidInput, match="reads 7 numbers"):
         rewards_by(tmp_path, PATHS)
+
+
+def test_a_session_with_a_damaged_picture_stays_unpaid(
+    users: tuple[UserModel, Path], clip: ClipEncoder
+) -> None:
+    given = session(clip.dimension)
+    damaged = ImageRecord(0, "", None, b"\x89PNG\r\n\x1a\n damaged")
+    first, second = given.turns[1].columns
+    turn = replace(given.turns[1], columns=((damaged, first[1]), second))
+    odd = replace(given, turns=(given.turns[0], turn))
+    assert rewards_by(users[1], PATHS)(odd) is odd
