@@ -35,6 +35,8 @@ def model_files(profile: Profile) -> tuple[ModelFile, ...]:
     ]
     if profile.captions is not None:
         models.append(_inspected("captions", profile.captions))
+    if profile.user_model is not None:
+        models.append(_inspected("user", profile.user_model))
     if profile.value_model is not None:
         models.append(_inspected("value", profile.value_model))
     return tuple(problem for model in models for problem in model)

@@ -61,7 +61,7 @@ def load_profile(name: str, paths: Paths) -> Profile:
     refuse_unknown_keys(
         table,
         (
-            *("description", "needs", "examples", "vocabulary", "captions", "value_model"),
+            *("description", "needs", "examples", "vocabulary", "captions", "user_model", "value_model"),
             *("writer", "painter", "clip", "session"),
         ),
         str(file),
@@ -75,6 +75,7 @@ def load_profile(name: str, paths: Paths) -> Profile:
         clip=_part(ClipProfile, table, "clip", where),
         vocabulary=where.optional(table, "vocabulary"),
         captions=where.optional(table, "captions"),
+        user_model=where.optional(table, "user_model"),
         value_model=where.optional(table, "value_model"),
         examples=_examples(table.get("examples", []), file),
         needs=convert(table.get("needs", ""), str, f"{file}: needs"),

@@ -109,6 +109,8 @@ class Profile:
     """Prompts it paints well, offered to who has no idea yet."""
     needs: str = ""
     """What it runs on, in a few words."""
+    user_model: Path | None = None
+    """A folder of `pasta train-user-model`: the types that simulated users are drawn from."""
     value_model: Path | None = None
     """A folder of `pasta train-value-model`: what `--selector value` asks."""
     captions: Path | None = None

@@ -19,21 +19,28 @@ _TAKES_PATH = (*_VALUED, "greedy-belief")
 
 @dataclass(frozen=True)
 class UsersSpec:
-    """`model:PATH`, the types of a trained user model, or `planted[:KIND]`, planted raters of a split."""
+    """`model[:PATH]`, the types of a trained user model, or `planted[:KIND]`, planted raters of a split."""
 
     model: Path | None
     planted: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> UsersSpec:
-        """Read a specification; `InvalidInput` says what there is."""
+    def parse(cls, text: str, profile: Profile) -> UsersSpec:
+        """Read a specification, `model` being the profile's own; `InvalidInput` says what there is."""
         kind, _, rest = text.partition(":")
         if kind == "model" and rest:
             return cls(Path(rest).expanduser())
+        if kind == "model":
+            if profile.user_model is None:
+                raise InvalidInput(
+                    f"the profile {profile.name} has no user model",
+                    "name one (model:PATH); 'pasta train-user-model' makes one",
+                )
+            return cls(profile.user_model)
         if kind == "planted" and (rest or "train") in PLANTED_KINDS:
             return cls(None, rest or "train")
         raise InvalidInput(
-            f"there are no users {text!r}", f"write model:PATH or planted[:{'|'.join(PLANTED_KINDS)}]"
+            f"there are no users {text!r}", f"write model[:PATH] or planted[:{'|'.join(PLANTED_KINDS)}]"
         )
 
     def __str__(self) -> str:

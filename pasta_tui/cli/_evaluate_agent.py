@@ -124,7 +124,7 @@ def evaluate_agent(request: Request) -> None:
     checked_seed(request.seed)
     config = configure(request.flags, os.environ, Path.cwd())
     selectors = _selectors(request.selectors, config)
-    users = UsersSpec.parse(request.users)
+    users = UsersSpec.parse(request.users, config.profile)
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     store = request.out or config.paths.data / "evaluations"
     bench = _Bench(request, config, users, prompts, store)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pasta_core.configuration import Configuration, configure
+from pasta_core.data.embeddings import encoder_fingerprint
+from pasta_core.data.trajectories import CLIP
 from pasta_core.engines.fingerprints import content_digest, profile_digest, user_model_digest
 from pasta_core.engines.local import PASS_SIZE, LocalEngine, open_local, worker_options
 from pasta_core.engines.prompts import PromptList, read_prompts
@@ -60,16 +62,17 @@ def run_simulation(request: Request) -> None:
         raise InvalidInput(f"there is no engine {request.engine!r}", f"choose {' or '.join(ENGINES)}")
     checked_seed(request.seed)
     config = configure(request.flags, os.environ, Path.cwd())
-    users = UsersSpec.parse(request.users)
+    users = UsersSpec.parse(request.users, config.profile)
     selector = SelectorSpec.parse(request.selector).resolved(config.profile)
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     if prompts is not None and prompts.too_long:
         out.note(f"{prompts.too_long} prompts have more than 10 words and are left out (App. C.1)")
+    now = _versions(config)
     folder = ShardFolder(
-        request.out, _plan(request, config, users, selector, prompts), request.trajectories, versions()
+        request.out, _plan(request, config, users, selector, prompts), request.trajectories, now
     )
     with folder.opened(request.resume) as missing:
-        for line in changed_versions(folder.begun_with, versions()):
+        for line in changed_versions(folder.begun_with, now):
             out.note(line)
         if missing:
             try:
@@ -79,6 +82,12 @@ def run_simulation(request: Request) -> None:
                 out.message("the finished shards are kept; the same command with --resume goes on from there")
                 raise
     _tell(request, folder, out)
+
+
+def _versions(config: Configuration) -> dict[str, str]:
+    """The versions, and by its fingerprint the CLIP whose embeddings the shards carry, where it is here."""
+    clip = config.profile.clip.model
+    return versions() | ({CLIP: encoder_fingerprint(clip)} if clip.is_dir() else {})
 
 
 async def _fill(

@@ -130,7 +130,7 @@ def agent(
         ),
     ] = "random,writer,value",
     users: Annotated[
-        str, typer.Option("--users", metavar="SPEC", help="Who chooses: model:PATH or planted[:SPLIT].")
+        str, typer.Option("--users", metavar="SPEC", help="Who chooses: model[:PATH] or planted[:SPLIT].")
     ] = "planted:test",
     trajectories: Annotated[
         int, typer.Option("--trajectories", metavar="N", min=2, help="Paired trajectories of each.")

@@ -26,7 +26,7 @@ def simulate(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the Parquet shards go.")],
     users: Annotated[
         str,
-        typer.Option("--users", metavar="SPEC", help="Who chooses: model:PATH or planted[:SPLIT]."),
+        typer.Option("--users", metavar="SPEC", help="Who chooses: model[:PATH] or planted[:SPLIT]."),
     ] = "planted",
     selector: Annotated[
         str,

@@ -142,7 +142,7 @@ async def measure(users: str, trajectories: int, at_once: int) -> dict[str, Any]
     profile = load_profile("micro", paths)
     captions = None if profile.captions is None else CaptionSheet.load(profile.captions)
     log = Path(tempfile.mkdtemp()) / "worker.log"
-    spec = UsersSpec.parse(users)
+    spec = UsersSpec.parse(users, profile)
 
     def engine(*options: str) -> Any:
         worker = Worker(local_command(profile.name, *options), log, captions=captions, profile=profile.name)

@@ -21,6 +21,8 @@ from pasta_core.microworld.grammar import Scene
 from pasta_core.microworld.raters import PlantedRater
 from pasta_core.microworld.ratings.population import FIRST_INDIVIDUAL
 from pasta_core.microworld.simulated_users import PlantedPopulation, grammar_prompt
+from pasta_core.paths import locate
+from pasta_core.profiles import load_profile
 from pasta_core.simulation.engine import cases, prompt_of
 from pasta_core.simulation.model_users import ModelPopulation, cosine_scale
 from pasta_core.simulation.users import choice_seed
@@ -165,12 +167,16 @@ def test_prompt_files_lose_what_is_too_long(tmp_path: Path) -> None:
 
 
 def test_specifications_are_read_or_refused() -> None:
-    assert UsersSpec.parse("planted") == UsersSpec(None, "train")
-    assert str(UsersSpec.parse("model:a/b:c")) == "model:a/b:c"
+    profile = replace(load_profile("micro", locate({})), user_model=Path("own"))
+    assert UsersSpec.parse("planted", profile) == UsersSpec(None, "train")
+    assert str(UsersSpec.parse("model:a/b:c", profile)) == "model:a/b:c"
+    assert UsersSpec.parse("model", profile) == UsersSpec(Path("own"))
+    with pytest.raises(InvalidInput, match="has no user model"):
+        UsersSpec.parse("model", replace(profile, user_model=None))
     assert SelectorSpec.parse("value:a/b") == SelectorSpec("value", Path("a/b"))
-    for text in ("", "model", "model:", "planted:x", "person"):
+    for text in ("", "planted:x", "person"):
         with pytest.raises(InvalidInput):
-            UsersSpec.parse(text)
+            UsersSpec.parse(text, profile)
     for text in ("", "best", "writer:x"):
         with pytest.raises(InvalidInput):
             SelectorSpec.parse(text)
