@@ -10,10 +10,12 @@ from pathlib import Path
 
 from pasta_core.errors import StorageError
 
-__all__ = ["BUSY_SECONDS", "MIGRATIONS", "VERSION", "connect", "sql_errors"]
+__all__ = ["BUSY_SECONDS", "MIGRATIONS", "VERSION", "begin_writing", "connect", "sql_errors"]
 
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's transaction."""
+_PAUSE = 0.02
+"""Seconds after which a store that was locked is tried again."""
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -168,15 +170,30 @@ def connect(path: Path, migrations: Mapping[int, Migration] = MIGRATIONS) -> sql
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switch to WAL; SQLite itself does not wait where two processes do so to a new file at once."""
+    _insist(connection, "PRAGMA journal_mode = WAL", lambda seconds: bool(time.sleep(seconds)))
+
+
+def begin_writing(connection: sqlite3.Connection, pause: Callable[[float], bool]) -> None:
+    """Begin a transaction that writes, once no other process does; raises `sqlite3.Error`.
+
+    `pause` waits so many seconds and says whether to give up, which SQLite's own waiting cannot be told.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        _insist(connection, "BEGIN IMMEDIATE", pause)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+
+
+def _insist(connection: sqlite3.Connection, statement: str, pause: Callable[[float], bool]) -> None:
     end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(statement)
             return
         except sqlite3.OperationalError as error:
-            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end or pause(_PAUSE):
                 raise
-            time.sleep(0.02)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, migrations: Mapping[int, Migration]) -> None:

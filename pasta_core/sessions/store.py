@@ -31,7 +31,7 @@ from pasta_core.sessions.rows import (
     write_answers,
     write_rating,
 )
-from pasta_core.sessions.schema import connect, sql_errors
+from pasta_core.sessions.schema import begin_writing, connect, sql_errors
 from pasta_core.sessions.search import EVERYTHING, SessionFilter, filter_clause
 
 __all__ = ["Store", "utc_now"]
@@ -63,13 +63,15 @@ class Store:
         self._draw = draw
         make_directory(self.root)
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._connection = connect(self.path)
         self._connection.row_factory = sqlite3.Row
         self._connection.create_function("casefold", 1, str.casefold, deterministic=True)
         self._finish_deletions()
 
     def close(self) -> None:
-        """Close the file, after the step that is being saved."""
+        """Close the file, after the step that is being saved; one that waits for another process fails."""
+        self._closing.set()
         with self._lock:
             self._connection.close()
 
@@ -302,7 +304,7 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._reading() as sql:
-            sql.execute("BEGIN IMMEDIATE")
+            begin_writing(sql, self._closing.wait)
             try:
                 yield sql
                 sql.execute("COMMIT")

@@ -9,7 +9,10 @@ import random
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -289,6 +292,30 @@ def test_a_locked_database_is_waited_for_and_then_said(
     other.execute("ROLLBACK")
     other.close()
     assert store.create(NEW).turns_chosen == 0
+
+
+def test_a_store_that_is_closed_waits_for_no_other_process(tmp_path: Path) -> None:
+    store = Store(tmp_path, clock=ticking())
+    session = store.create(NEW).id
+    said: list[str] = []
+
+    def star() -> None:
+        try:
+            store.star(session)
+        except StorageError as error:
+            said.append(error.message)
+
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = threading.Thread(target=star)
+        waiting.start()
+        while not store._lock.locked():
+            time.sleep(0.01)
+        begin = time.monotonic()
+        store.close()
+        assert time.monotonic() - begin < schema.BUSY_SECONDS / 2
+        waiting.join()
+    assert "has locked" in said[0]
 
 
 def test_a_full_database_is_said_and_loses_nothing(tmp_path: Path) -> None:
