@@ -6,9 +6,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from pasta_core.errors import InvalidInput
+from pasta_core.errors import InvalidInput, PastaError
 
-__all__ = ["CRITIQUE_WORDS", "CleanText", "clean", "clean_critique", "clean_prompt", "count_words"]
+__all__ = ["CRITIQUE_WORDS", "CleanText", "clean", "clean_critique", "clean_prompt", "count_words", "told"]
 
 CRITIQUE_WORDS = 12
 """The longest critique in words (App. B.1)."""
@@ -39,6 +39,12 @@ def clean(text: str) -> CleanText:
     spaced = _SPACE.sub(" ", _ESCAPE.sub("\x00", text))
     kept = "".join(char for char in spaced if not _is_control(char))
     return CleanText(_SPACE.sub(" ", kept).strip(), stripped=kept != spaced)
+
+
+def told(error: PastaError) -> str:
+    """An error in one line that is safe to show: what happened and, where there is something, what to do."""
+    hint = clean(error.hint).text
+    return f"{clean(error.message).text}; {hint}" if hint else clean(error.message).text
 
 
 def count_words(text: str) -> int:

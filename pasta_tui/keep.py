@@ -10,6 +10,7 @@ from textual.notifications import SeverityLevel
 
 from pasta_core.errors import PastaError
 from pasta_core.sessions.sheet import SheetTurn, write_sheet
+from pasta_core.text import told
 from pasta_tui.plain.files import copy_images
 from pasta_tui.session_state import SessionView
 from pasta_tui.viewer import open_outside
@@ -74,5 +75,5 @@ class Keeper:
         try:
             return await asyncio.to_thread(work)
         except PastaError as error:
-            self._tell(f"{error.message}; {error.hint}" if error.hint else error.message, "error")
+            self._tell(told(error), "error")
             return []

@@ -144,8 +144,9 @@ def advance(view: SessionView, event: Event) -> SessionView:
             return replace(_at(view, Stage.STARTING), chosen=choice.column, way=(*way, step))
         case Finished():
             return replace(_at(view, Stage.FINISHED), finished=event)
-        case Failed():
-            return replace(view, stage=Stage.FAILED, failure=event)
+        case Failed(message=message, hint=hint):
+            failure = replace(event, message=clean(message).text, hint=clean(hint).text)
+            return replace(view, stage=Stage.FAILED, failure=failure)
         case _:
             return view
 

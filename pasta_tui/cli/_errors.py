@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from pasta_core.errors import ExitCode, PastaError
-from pasta_core.text import clean
+from pasta_core.text import clean, told
 
 __all__ = ["EXIT_CODES", "Outcome", "Stopped", "line_and_code", "reported"]
 
@@ -60,7 +60,7 @@ def reported(stdout: TextIO, stderr: TextIO, env: Mapping[str, str]) -> Iterator
 def line_and_code(error: BaseException) -> tuple[str, int]:
     """What to print of an error, "" for nothing, and how the process ends."""
     if isinstance(error, PastaError):
-        return _joined(error.message, error.hint), error.exit_code
+        return told(error), error.exit_code
     if isinstance(error, Stopped):
         return "", error.code
     if isinstance(error, KeyboardInterrupt):

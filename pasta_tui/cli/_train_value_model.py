@@ -17,7 +17,7 @@ from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import TrajectoryRecord
 from pasta_core.errors import Cancelled, InvalidInput, PastaError
 from pasta_core.paths import Paths, locate
-from pasta_core.text import clean
+from pasta_core.text import clean, told
 from pasta_core.training.devices import devices_named
 from pasta_core.training.user_model_run import UserModelRun, same_threads
 from pasta_core.training.value_presets import Objective, Reward, ValueModelConfig, value_preset
@@ -111,7 +111,7 @@ def _draw(folder: Path, output: Output) -> None:
     try:
         draw_training(folder)
     except PastaError as error:
-        output.note(f"no figures: {error.message}; {error.hint}")
+        output.note(f"no figures: {told(error)}")
 
 
 def _base(request: Request, assets: Path) -> Path:

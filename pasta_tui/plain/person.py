@@ -10,7 +10,7 @@ from typing import TextIO
 
 from pasta_core.domain import Choice, History, Turn
 from pasta_core.errors import Cancelled, ExitCode, InvalidInput
-from pasta_core.text import CRITIQUE_WORDS, clean_critique
+from pasta_core.text import CRITIQUE_WORDS, clean_critique, told
 
 __all__ = ["Answer", "Lines", "Person", "Quit", "parse_answer"]
 
@@ -119,7 +119,7 @@ class Person:
                 elif answer.column is not None:
                     return Choice(answer.column, clean_critique(answer.text) or critique)
             except InvalidInput as error:
-                self._tell([f"{error.message}; {error.hint}" if error.hint else error.message])
+                self._tell([told(error)])
 
     async def _critique(self, text: str) -> str:
         critique = clean_critique(

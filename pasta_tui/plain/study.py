@@ -12,7 +12,7 @@ from pasta_core.sessions.study import Study
 from pasta_core.study.evaluation import Evaluation
 from pasta_core.study.guide import Guide
 from pasta_core.study.questions import Question, Topic
-from pasta_core.text import clean_prompt
+from pasta_core.text import clean_prompt, told
 from pasta_tui.cli._output import Output
 from pasta_tui.plain.person import Lines, Quit
 from pasta_tui.plain.view import columns_of_pictures, columns_of_texts
@@ -43,7 +43,7 @@ def brief(out: Output, guide: Guide, prompt: str | None) -> str:
         try:
             return clean_prompt(line, guide.words).text
         except InvalidInput as error:
-            out.show([f"{error.message}; {error.hint}"])
+            out.show([told(error)])
 
 
 def instructions(out: Output, guide: Guide) -> list[str]:

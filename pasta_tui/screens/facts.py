@@ -11,6 +11,7 @@ from pasta_core.configuration import Configuration, configure
 from pasta_core.errors import ModelUnavailable, PastaError
 from pasta_core.models import require_models
 from pasta_core.profiles import known_profiles
+from pasta_core.text import told
 from pasta_core.vocabulary import load_vocabulary
 from pasta_tui.screens.start import StartFacts
 
@@ -31,7 +32,7 @@ def _other(name: str, flags: Mapping[str, Any], env: Mapping[str, str], cwd: Pat
     try:
         return _facts(configure({**flags, "profile": name}, env, cwd))
     except PastaError as error:
-        return StartFacts(name, "", 1, problem=f"{error.message}; {error.hint}")
+        return StartFacts(name, "", 1, problem=told(error))
 
 
 def _facts(config: Configuration) -> StartFacts:
@@ -48,5 +49,5 @@ def _facts(config: Configuration) -> StartFacts:
         if not config.worker:
             require_models(profile)
     except ModelUnavailable as error:
-        return replace(facts, problem=f"{error.message}; {error.hint}")
+        return replace(facts, problem=told(error))
     return facts

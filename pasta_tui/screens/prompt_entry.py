@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Static, TextArea
 
 from pasta_core.errors import InvalidInput
-from pasta_core.text import clean, clean_prompt, count_words
+from pasta_core.text import clean, clean_prompt, count_words, told
 from pasta_core.vocabulary import unknown_words
 
 __all__ = ["PromptEntry"]
@@ -138,7 +138,7 @@ class PromptEntry(Vertical):
         try:
             prompt = clean_prompt(event.text, self._max_words).text
         except InvalidInput as error:
-            self._say(f"{error.message}: {error.hint}", wrong=True)
+            self._say(told(error), wrong=True)
             return
         self.post_message(self.Submitted(prompt))
 

@@ -18,7 +18,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from pasta_core.errors import PastaError
-from pasta_core.text import clean
+from pasta_core.text import clean, told
 from pasta_tui.screens.choices import Choices
 from pasta_tui.screens.prompt_entry import PromptEntry
 from pasta_tui.screens.requests import StartRequest
@@ -156,7 +156,7 @@ class StartScreen(TellingScreen[StartRequest | None]):
     @on(PromptEntry.Submitted)
     def _begin(self, event: PromptEntry.Submitted) -> None:
         if self.facts.problem:
-            self.notify(self.facts.problem, severity="error", markup=False)
+            self.notify(clean(self.facts.problem).text, severity="error", markup=False)
             return
         self.dismiss(StartRequest(prompt=event.prompt, profile=self.facts.profile))
 
@@ -189,7 +189,7 @@ class StartScreen(TellingScreen[StartRequest | None]):
         try:
             sessions = await asyncio.to_thread(self._recent)
         except PastaError as error:
-            self._complaint = f"Past sessions cannot be read: {error.message}; {error.hint}"
+            self._complaint = f"Past sessions cannot be read: {told(error)}"
         else:
             self._sessions, self._complaint = tuple(sessions), ""
         self._show_recent()

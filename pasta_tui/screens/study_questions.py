@@ -22,7 +22,7 @@ from pasta_core.sessions.study import Study
 from pasta_core.study.evaluation import Evaluation
 from pasta_core.study.guide import Guide
 from pasta_core.study.questions import Question, Topic
-from pasta_core.text import clean
+from pasta_core.text import clean, told
 from pasta_tui.archive import turn_views, with_images
 from pasta_tui.keep import Keeper
 from pasta_tui.screens.study import StudyScreen
@@ -227,8 +227,7 @@ class EvaluationScreen(TellingScreen[bool]):
 
     def _complain(self, error: PastaError) -> None:
         severe = not isinstance(error, InvalidInput)
-        text = f"{error.message}; {error.hint}" if error.hint else error.message
-        self.notify(text, severity="error" if severe else "warning", markup=False)
+        self.notify(told(error), severity="error" if severe else "warning", markup=False)
 
     # looking closer
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pasta_core.errors import InvalidInput
-from pasta_core.text import clean, clean_critique, clean_prompt, count_words
+from pasta_core.text import clean, clean_critique, clean_prompt, count_words, told
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,15 @@ def test_a_critique_has_at_most_12_words() -> None:
     assert clean_critique("") == ""
     with pytest.raises(InvalidInput, match="13 words"):
         clean_critique("word " * 13)
+
+
+@pytest.mark.parametrize(
+    ("message", "hint", "line"),
+    [
+        ("it is\x1b[31m gone", "", "it is gone"),
+        ("it is gone", "find\nit\x07", "it is gone; find it"),
+        ("[b]gone[/b]", "\x1b]0;owned\x07", "[b]gone[/b]"),
+    ],
+)
+def test_an_error_is_told_in_one_safe_line(message: str, hint: str, line: str) -> None:
+    assert told(InvalidInput(message, hint)) == line

@@ -219,3 +219,8 @@ def test_a_layout_fits_into_its_window(prompts: list[str], images: int, width: i
     bar = len(prompts) * layout.shape.column > width
     assert used + bar <= max(height, TITLE + layout.shape.down + bar)
     assert min(layout.large, layout.texts.columns, layout.texts.detail) >= 0
+
+
+def test_what_failed_is_told_without_control_characters() -> None:
+    view = folded(*BEGUN, Failed("it is\x1b[31m [gone]", "find\nit\x1b]0;owned\x07"))
+    assert status(view, 0, "", "Enter", "").plain == "it is [gone]; Enter tries again; find it"
