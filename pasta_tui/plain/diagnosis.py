@@ -16,7 +16,8 @@ from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.sessions.provenance import versions
 from pasta_tui.cli._output import Output
 from pasta_tui.terminal.capabilities import Terminal
-from pasta_tui.terminal.graphics import find_graphics
+from pasta_tui.terminal.graphics import Graphics, find_graphics
+from pasta_tui.terminal.probe import drop_answers
 
 __all__ = ["diagnose"]
 
@@ -31,13 +32,14 @@ def diagnose(profile: str | None, as_json: bool) -> None:
         name: [_model(model) for model in model_files(load_profile(name, config.paths))]
         for name in sorted(known_profiles(config.paths))
     }
+    graphics = find_graphics(config.graphics, os.environ, sys.stdin, sys.stdout)
     report: dict[str, Any] = {
         "versions": versions(),
         "devices": _devices(),
         "profile": config.profile.name,
         "profiles": profiles,
         "terminal": _terminal(out.terminal, os.environ),
-        "graphics": _graphics(config.graphics),
+        "graphics": _graphics(config.graphics, graphics),
         "paths": _paths(config),
         "settings": dict(config.sources),
     }
@@ -45,6 +47,9 @@ def diagnose(profile: str | None, as_json: bool) -> None:
         out.document(report)
     else:
         _print(report, out)
+    if graphics.owing and sys.stdin is not None:
+        # The shell would take them for what is typed.
+        drop_answers(sys.stdin.fileno())
     require_models(config.profile)
 
 
@@ -84,9 +89,8 @@ def _terminal(terminal: Terminal, env: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _graphics(setting: str) -> dict[str, Any]:
-    """How the interface would show pictures here; the terminal is asked only where there is one."""
-    found = find_graphics(setting, os.environ, sys.stdin, sys.stdout)
+def _graphics(setting: str, found: Graphics) -> dict[str, Any]:
+    """How the interface would show pictures here."""
     cell = list(found.cell) if found.cell else None
     return {"setting": setting, "protocol": found.protocol.value, "why": found.why, "cell": cell}
 

@@ -18,7 +18,7 @@ from pasta_tui.terminal.capabilities import CellSize
 from pasta_tui.terminal.replies import Replies, Reply
 from pasta_tui.terminal.tmux import Tmux, ask_tmux
 
-__all__ = ["Probed", "is_answer", "probe", "question", "window_cell"]
+__all__ = ["Probed", "drop_answers", "is_answer", "probe", "question", "window_cell"]
 
 LIMIT = 2.0
 """Seconds until a terminal counts as one that does not answer."""
@@ -81,6 +81,15 @@ def probe(
         os.write(writer, question(env, inside_tmux=outside is not None).encode())
         found = _listen(reader, replace(window, asked=True), lambda: limit - (clock() - begin))
     return replace(found, seconds=clock() - begin)
+
+
+def drop_answers(reader: int, limit: float = LIMIT) -> None:
+    """Read on, where answers are owed, until the last of them or for so many seconds; keys go with them."""
+    if not os.isatty(reader) or not _in_foreground(reader):
+        return
+    end = time.monotonic() + limit
+    with _raw(reader):
+        _listen(reader, Probed(asked=True), lambda: end - time.monotonic())
 
 
 def question(env: Mapping[str, str], inside_tmux: bool) -> str:

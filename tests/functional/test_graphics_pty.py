@@ -99,6 +99,12 @@ def test_a_window_without_a_size_does_not_crash() -> None:
         assert "chose sixel keys []" in run(terminal)
 
 
+def test_the_doctor_leaves_no_late_answer_to_the_shell() -> None:
+    with FakeTerminal(KITTY_TERMINAL, 2.6, window=(24, 200, 0, 0)) as terminal:
+        written = run(terminal, "-m", "pasta_tui", "doctor")
+    assert "did not answer in time" in written
+
+
 def test_the_doctor_says_what_was_chosen_and_why() -> None:
     with FakeTerminal(KITTY_TERMINAL, 0.2, window=(24, 200, 0, 0)) as terminal:
         written = run(terminal, "-m", "pasta_tui", "doctor")
