@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -170,7 +171,7 @@ def connect(path: Path, migrations: Mapping[int, Migration] = MIGRATIONS) -> sql
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switch to WAL; SQLite itself does not wait where two processes do so to a new file at once."""
-    _insist(connection, "PRAGMA journal_mode = WAL", lambda seconds: bool(time.sleep(seconds)))
+    _insist(connection, "PRAGMA journal_mode = WAL", threading.Event().wait)
 
 
 def begin_writing(connection: sqlite3.Connection, pause: Callable[[float], bool]) -> None:
