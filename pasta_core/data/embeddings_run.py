@@ -91,8 +91,6 @@ class EmbeddingJob:
     stop: Callable[[], bool] = lambda: False
     waiting: Callable[[], None] = lambda: None
     """Called when another run writes to the same shelf, which is then waited for."""
-    profiles: frozenset[str] = frozenset()
-    """Profiles whose CLIP is this encoder: what their sessions carry need not be embedded again."""
     verify: bool = True
     """Read every shard that is there, and redo those whose bytes have changed."""
     flush_seconds: float = 30.0
@@ -202,10 +200,10 @@ class _ImageRun:
         self.writer.flush()
         self.references.flush()
 
-    def fresh(self, records: Iterable[Record], profiles: frozenset[str]) -> Iterator[ImageReference]:
+    def fresh(self, records: Iterable[Record], encoder: str) -> Iterator[ImageReference]:
         """Every reference the first time it comes, without the embedding that another encoder made."""
         for record in records:
-            ours = isinstance(record, SessionRecord) and record.profile in profiles
+            ours = isinstance(record, SessionRecord) and record.encoder == encoder
             for reference in images_of(record):
                 mark = hash(reference.name)
                 if mark not in self.seen:
@@ -216,7 +214,7 @@ class _ImageRun:
 
 def _embed_images(job: EmbeddingJob, source: Source, split: str | None, run: _ImageRun, total: int) -> None:
     pace, keys, known = _Pace(job, "image", total), ReferenceKeys(source), ReferenceShelf(job.root)
-    for chunk in _chunks(run.fresh(source.records(split), job.profiles)):
+    for chunk in _chunks(run.fresh(source.records(split), job.fingerprint)):
         if job.stop():
             run.summary.stopped = True
             break

@@ -121,7 +121,7 @@ class SessionRecord:
     """One session: its initial prompt, and its finished turns, oldest first; turns may be missing.
 
     `complete` says that the last planned turn was chosen. `profile` names the models that painted, where that
-    is known: embeddings that a record carries are its CLIP's.
+    is known, and `encoder` the CLIP (by its fingerprint) that made the embeddings its images carry.
     """
 
     id: str
@@ -132,6 +132,7 @@ class SessionRecord:
     initial_images: tuple[ImageReference, ...] = ()
     complete: bool = True
     profile: str = ""
+    encoder: str = ""
     weight: float = 1.0
 
 

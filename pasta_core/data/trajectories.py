@@ -23,6 +23,7 @@ from pasta_core.errors import InvalidInput
 from pasta_core.files import appearing, make_directory
 
 __all__ = [
+    "CLIP",
     "SCHEMA",
     "VERSION",
     "ImageRecord",
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 VERSION = 2
+
+CLIP = "clip"
+"""The key in `versions` of the fingerprint of the CLIP that made the embeddings."""
 
 _VERSION_KEY = b"pasta.trajectories.version"
 _ROWS_PER_GROUP = 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference, sa
 from pasta_core.data.parquet import DAMAGED
 from pasta_core.data.records import Kind, SessionRecord, SessionTurn, Tally
 from pasta_core.data.splits import HASHED, checked_split, split_of
-from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord, TurnRecord, read_trajectories
+from pasta_core.data.trajectories import CLIP, ImageRecord, TrajectoryRecord, TurnRecord, read_trajectories
 from pasta_core.errors import InvalidInput
 
 __all__ = ["TrajectorySessions"]
@@ -65,6 +66,7 @@ class TrajectorySessions:
             initial_images=_images(trajectory.initial_images),
             complete=trajectory.complete,
             profile=trajectory.profile,
+            encoder=_encoder(trajectory.versions),
         )
 
 
@@ -74,6 +76,16 @@ def _read(file: Path, tally: Tally) -> Iterator[TrajectoryRecord]:
     except (*DAMAGED, KeyError, TypeError, AttributeError, IndexError) as error:
         tally.skip("the file is damaged from here on")
         tally.note(f"{file.name}: {said(error)}")
+
+
+def _encoder(versions: str) -> str:
+    """The fingerprint of the CLIP that embedded a trajectory's images; empty where it is not known."""
+    try:
+        document = json.loads(versions)
+    except (ValueError, RecursionError):
+        return ""
+    found = document.get(CLIP) if isinstance(document, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _makes_sense(turn: TurnRecord, tally: Tally) -> bool:

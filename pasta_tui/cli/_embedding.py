@@ -37,20 +37,15 @@ class EncoderChoice:
     fingerprint: str
     store: Path
     dtype: str
-    profiles: frozenset[str]
-    """Profiles whose CLIP it is."""
 
     @classmethod
     def of(cls, profile: str | None, clip: Path | None, store: Path | None, dtype: str) -> EncoderChoice:
         """A CLIP folder, else that of a profile; the store is in the data directory unless named."""
         config = configure({"profile": profile}, os.environ, Path.cwd())
         folder = clip or config.profile.clip.model
-        own = folder.absolute() == config.profile.clip.model.absolute()
         root = (store or default_store(config.paths.data)).expanduser().absolute()
         opened = EmbeddingStore(root, encoder_fingerprint(folder), dtype)
-        return cls(
-            folder, opened.encoder, root, opened.dtype, frozenset({config.profile.name} if own else ())
-        )
+        return cls(folder, opened.encoder, root, opened.dtype)
 
 
 class _LazyClip:
@@ -117,7 +112,6 @@ class Embedder:
             self._show,
             self._stop,
             lambda: self._out.note("another run is embedding into this store: waiting for it"),
-            self._choice.profiles,
             verify,
         )
 

@@ -96,7 +96,7 @@ class Sessions:
     """One session of one turn with the given images."""
 
     images: tuple[ImageReference, ...]
-    profile: str
+    made_by: str
     path: Path = Path("sessions")
     prompt: str = "a cat"
     kind = Kind.SESSIONS
@@ -104,12 +104,12 @@ class Sessions:
 
     def records(self, split: str | None = None, tally: Tally | None = None) -> Iterator[SessionRecord]:
         turn = SessionTurn(1, tuple((image,) for image in self.images), 0)
-        yield SessionRecord("s", self.prompt, (turn,), "a", "a", profile=self.profile)
+        yield SessionRecord("s", self.prompt, (turn,), "a", "a", profile="micro", encoder=self.made_by)
 
 
-@pytest.mark.parametrize(("profile", "ours"), [("micro", True), ("sdxl", False)])
+@pytest.mark.parametrize(("made_by", "ours"), [(FINGERPRINT, True), ("ab" * 32, False), ("", False)])
 def test_what_a_session_carries_is_taken_over_if_the_encoder_made_it(
-    tmp_path: Path, profile: str, ours: bool
+    tmp_path: Path, made_by: str, ours: bool
 ) -> None:
     pixels = np.full((2, 2, 3), 9, np.uint8)
     painted = PixelImage("painted", pixels=pixels, embedding=np.full(DIMENSION, 0.5, np.float32))
@@ -117,8 +117,8 @@ def test_what_a_session_carries_is_taken_over_if_the_encoder_made_it(
     absent = AbsentImage(
         "absent", known_sha256=text_hash("elsewhere"), embedding=np.full(DIMENSION, 2.0, np.float32)
     )
-    encoder, source = Projection(), Sessions((named, absent), profile)
-    job = EmbeddingJob(tmp_path, encoder, FINGERPRINT, "float32", lambda: 0.0, profiles=frozenset({"micro"}))
+    encoder, source = Projection(), Sessions((named, absent), made_by)
+    job = EmbeddingJob(tmp_path, encoder, FINGERPRINT, "float32", lambda: 0.0)
     summary = embed_source(job, source, None, Tally())
     store = EmbeddingStore(tmp_path, FINGERPRINT, "float32")
     rows = ImageRows(store, source)([named, absent])

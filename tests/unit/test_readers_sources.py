@@ -200,3 +200,15 @@ def test_checking_a_source_imports_no_model_library(tmp_path: Path) -> None:
 def test_pairs_know_their_series() -> None:
     images = (AbsentImage("a"), AbsentImage("b"))
     assert Pair("p", images, 0.5, None, "g").series == ("g", "p")
+
+
+@pytest.mark.parametrize(
+    ("versions", "encoder"),
+    [(json.dumps({"clip": "ab" * 32}), "ab" * 32), ('{"clip": 3}', ""), ("[]", ""), ("{", ""), ("{}", "")],
+)
+def test_the_encoder_of_embeddings_is_known_by_its_fingerprint(
+    versions: str, encoder: str, tmp_path: Path
+) -> None:
+    write_trajectories(tmp_path / "a.parquet", [replace(_trajectory("x"), versions=versions)])
+    (record,), _ = read("trajectories", tmp_path)
+    assert record.encoder == encoder
