@@ -89,6 +89,8 @@ def read_session_labels(
                 note(f"{spec}: skipped {count:,} ({why})")
 
     found = session_set(records())
+    if found.absent:
+        note(f"left out {found.absent:,} turns whose pictures are not in the data")
     if found.other_shapes:
         shape = f"{found.columns} columns of {found.images} images"
         note(f"left out {found.other_shapes:,} turns that do not show {shape}")

@@ -57,18 +57,18 @@ class TurnScores:
     in_turn: tuple[Tensor, Tensor]
     """Utilities (p, K) of the two columns of each in-turn label."""
     cross_turn: tuple[Tensor, Tensor]
-    """Utilities (c, K) of the chosen columns of each compared turn and of the one before it."""
+    """Utilities (c, K) of the reconfirmed columns of each compared turn and of the one before it."""
 
 
 def turn_scores(model: ClipUserModel, batch: SessionBatch, columns: int) -> TurnScores:
     """Score a batch."""
     utilities = model(batch, columns)
     turn, first, second = batch.in_turn.unbind(-1)
-    chosen = at_column(utilities, batch.chosen)
+    selected = at_column(utilities, batch.selected)
     return TurnScores(
         log_choices=model.users.log_choices(utilities),
         in_turn=(at_column(utilities[turn], first), at_column(utilities[turn], second)),
-        cross_turn=(chosen[batch.cross_turn], chosen[batch.cross_turn - 1]),
+        cross_turn=(selected[batch.cross_turn], selected[batch.cross_turn - 1]),
     )
 
 
@@ -155,7 +155,7 @@ class ForeseenChoices:
 def foresee(
     model: ClipUserModel, loader: SessionLoader, sessions: tuple[TrainingSession, ...], columns: int
 ) -> ForeseenChoices:
-    """Foresee every choice of some sessions; no number where there are none."""
+    """Foresee every choice of some sessions whose pictures can be read; no number where there are none."""
     losses: list[float] = []
     right = 0
     for session in sessions:
@@ -163,6 +163,8 @@ def foresee(
         log_choices = model.users.log_choices(model(batch, columns))
         belief = model.prior.log()
         for turn, chosen in enumerate(session.chosen):
+            if not batch.readable[turn]:
+                continue
             foreseen = torch.logsumexp(belief.log_softmax(-1).unsqueeze(-1) + log_choices[turn], 0)
             losses.append(-foreseen[chosen].item())
             right += int(foreseen.argmax().item() == chosen)

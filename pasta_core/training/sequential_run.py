@@ -137,7 +137,8 @@ def _fingerprint(sessions: SessionSet) -> str:
     digest = hashlib.sha256()
     for session in sessions.sessions:
         names = [reference.name for reference in _references(session.images)]
-        digest.update(repr((session.prompt, session.chosen, session.in_turn, session.cross_turn)).encode())
+        labels = (session.prompt, session.chosen, session.selected, session.in_turn, session.cross_turn)
+        digest.update(repr(labels).encode())
         digest.update("\n".join(names).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 

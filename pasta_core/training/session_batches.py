@@ -19,6 +19,9 @@ from pasta_core.training.session_labels import SessionSet, TrainingSession
 __all__ = ["SessionBatch", "SessionLoader"]
 
 
+_NOTHING = np.zeros((8, 8, 3), np.uint8)
+
+
 @dataclass(frozen=True)
 class SessionBatch:
     """b sessions with T turns, on a device. Turns lie session by session."""
@@ -33,6 +36,8 @@ class SessionBatch:
     """(b,) how many turns a session has."""
     chosen: Tensor
     """(T,)."""
+    selected: Tensor
+    """(T,) the columns that cross-turn labels compare."""
     readable: Tensor
     """(T,) 1, or 0 where an image of the turn could not be read; such a turn counts nowhere."""
     in_turn: Tensor
@@ -110,6 +115,7 @@ class SessionLoader:
             session=self._whole(np.repeat(np.arange(len(sessions)), np.diff(first_turn))),
             turns=self._whole(np.diff(first_turn)),
             chosen=self._whole([column for session in sessions for column in session.chosen]),
+            selected=self._whole([column for session in sessions for column in session.selected]),
             readable=readable.to(self._device),
             in_turn=self._whole([label for label, _ in in_turn]).view(-1, 3),
             in_turn_label=self._real([label for _, label in in_turn]),
@@ -123,7 +129,8 @@ class SessionLoader:
         """Pixels (n, 3, s, s), and for each turn whether all of its images could be read."""
         prepared = list(self._readers.map(self._open, references))
         size = next((one for one in prepared if one is not None), None)
-        blank = torch.zeros(()) if size is None else torch.zeros_like(size)
+        # Where nothing can be read the shape is that of any picture.
+        blank = torch.zeros_like(self._prepare(_NOTHING) if size is None else size)
         read = torch.tensor([float(one is not None) for one in prepared])
         per_turn = self._sessions.columns * self._sessions.images
         pixels = torch.stack([blank if one is None else one for one in prepared])

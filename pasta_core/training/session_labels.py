@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from pasta_core.data.images import ImageReference
+from pasta_core.data.images import AbsentImage, ImageReference
 from pasta_core.data.records import Record, SessionRecord, SessionTurn
 from pasta_core.domain import Comparison
 from pasta_core.seeds import derive_seed
@@ -32,7 +32,7 @@ class InTurn:
 
 @dataclass(frozen=True)
 class CrossTurn:
-    """What was chosen in a turn against what was chosen in the turn before it."""
+    """The column reconfirmed in a turn against the one reconfirmed in the turn before it (App. B.2)."""
 
     turn: int
     label: float
@@ -43,13 +43,15 @@ class TrainingSession:
     """One rater's session; turns are numbered by their place here, from 0.
 
     `images[t][l][m]` is image m of column l; `chosen[t]` the column chosen in the interaction phase (App. B.1
-    asks it of all; the evaluation phase's answers may differ, and are in-turn labels).
+    asks it of all), `selected[t]` the one reconfirmed in the evaluation phase (B.2), which cross-turn labels
+    mean; they are the same where nothing was reconfirmed.
     """
 
     group: str
     prompt: str
     images: tuple[tuple[tuple[ImageReference, ...], ...], ...]
     chosen: tuple[int, ...]
+    selected: tuple[int, ...]
     in_turn: tuple[InTurn, ...]
     cross_turn: tuple[CrossTurn, ...]
 
@@ -63,6 +65,8 @@ class SessionSet:
     images: int
     other_shapes: int = 0
     """Turns left out because they have another shape."""
+    absent: int = 0
+    """Turns left out because the data only names their pictures."""
 
     def __len__(self) -> int:
         return len(self.sessions)
@@ -84,16 +88,22 @@ class SessionSet:
 def session_set(records: Iterable[Record]) -> SessionSet:
     """The sessions among records, of the shape that most turns have; a session without a turn is left out."""
     found = [record for record in records if isinstance(record, SessionRecord)]
-    shapes = Counter(_shape(turn) for record in found for turn in record.turns)
+    absent = sum(_absent(turn) for record in found for turn in record.turns)
+    shapes = Counter(_shape(turn) for record in found for turn in record.turns if not _absent(turn))
     shapes.pop(None, None)
     if not shapes:
-        return SessionSet((), 0, 0)
+        return SessionSet((), 0, 0, absent=absent)
     shape = max(shapes, key=lambda one: (shapes[one], one))
     assert shape is not None
     sessions = [session for record in found if (session := _session(record, shape)) is not None]
     kept = sum(len(session.chosen) for session in sessions)
     total = sum(len(record.turns) for record in found)
-    return SessionSet(tuple(sessions), *shape, other_shapes=total - kept)
+    return SessionSet(tuple(sessions), *shape, other_shapes=total - kept - absent, absent=absent)
+
+
+def _absent(turn: SessionTurn) -> bool:
+    """Whether a picture of the turn is not part of the data: fine-tuning encodes every one anew."""
+    return any(isinstance(image, AbsentImage) for column in turn.columns for image in column)
 
 
 def _shape(turn: SessionTurn) -> tuple[int, int] | None:
@@ -105,7 +115,7 @@ def _shape(turn: SessionTurn) -> tuple[int, int] | None:
 
 
 def _session(record: SessionRecord, shape: tuple[int, int]) -> TrainingSession | None:
-    turns = [turn for turn in record.turns if _shape(turn) == shape]
+    turns = [turn for turn in record.turns if _shape(turn) == shape and not _absent(turn)]
     if not turns:
         return None
     return TrainingSession(
@@ -113,9 +123,15 @@ def _session(record: SessionRecord, shape: tuple[int, int]) -> TrainingSession |
         prompt=record.initial_prompt,
         images=tuple(turn.columns for turn in turns),
         chosen=tuple(turn.choice for turn in turns),
+        selected=tuple(_selected(turn) for turn in turns),
         in_turn=tuple(label for place, turn in enumerate(turns) for label in _in_turn(place, turn)),
         cross_turn=tuple(_cross_turn(turns)),
     )
+
+
+def _selected(turn: SessionTurn) -> int:
+    again = turn.choice if turn.rating is None else turn.rating.preferred
+    return again if again in range(len(turn.columns)) else turn.choice
 
 
 def _in_turn(place: int, turn: SessionTurn) -> Iterable[InTurn]:

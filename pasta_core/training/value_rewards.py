@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.data.images import UnreadableImage, decode_image
-from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord
+from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord, TurnRecord
 from pasta_core.domain import Comparison, Embedding
 from pasta_core.errors import InvalidInput
 from pasta_core.paths import Paths
@@ -42,9 +44,12 @@ class _Labeller:
     def __call__(self, record: TrajectoryRecord) -> TrajectoryRecord:
         """The record with utilities of all types, posterior and rewards.
 
-        It comes back as it is where an image can neither be looked up nor be opened. The posterior is over
-        the whole session: choices, and how each turn compared with the one before.
+        It comes back as it is where an image can neither be looked up nor be opened, or a choice names no
+        column. The posterior is over the whole session: choices, and how the column that was reconfirmed in a
+        turn compared with that of the turn before, where one follows the other (App. B.2).
         """
+        if not all(turn.choice.column in range(len(turn.columns)) for turn in record.turns):
+            return record
         tables = [self._utilities(record.initial_prompt, turn.columns) for turn in record.turns]
         if any(table is None for table in tables):
             return record
@@ -53,11 +58,15 @@ class _Labeller:
         chosen = utilities[torch.arange(len(columns)), :, torch.tensor(columns)]
         log_choices = self._users.log_choices(utilities)
         seen = list(log_choices[torch.arange(len(columns)), :, torch.tensor(columns)])
-        for place, turn in enumerate(record.turns):
+        for place, (before, turn) in enumerate(pairwise(record.turns), 1):
             comparison = None if turn.rating is None else turn.rating.comparison
-            if place and comparison is not None:
+            if comparison is not None and before.number == turn.number - 1:
                 label = torch.tensor([_PREFERENCE[comparison]])
-                seen.append(log_preference(chosen[place : place + 1], chosen[place - 1 : place], label)[0])
+                now, then = (
+                    utilities[at : at + 1, :, _selected(one)]
+                    for at, one in ((place, turn), (place - 1, before))
+                )
+                seen.append(log_preference(now, then, label)[0])
         belief = belief_after(self._users.prior.numpy(), [one.numpy() for one in seen])
         kind = most_likely_type(belief)
         return replace(
@@ -104,6 +113,12 @@ class _Labeller:
         return embedded
 
 
+def _selected(turn: TurnRecord) -> int:
+    """The column that the evaluation phase reconfirmed; without one the chosen one."""
+    again = turn.choice.column if turn.rating is None else turn.rating.preferred
+    return again if again in range(len(turn.columns)) else turn.choice.column
+
+
 def rewards_by(
     model: Path, paths: Paths, profile: str = "micro"
 ) -> Callable[[TrajectoryRecord], TrajectoryRecord]:
@@ -114,11 +129,17 @@ def rewards_by(
     """
     users = load_user_model(model)
     own = model / CLIP_FOLDER
-    clip = ClipEncoder.load(own if own.is_dir() else load_profile(profile, paths).clip.model)
+    folder = own if own.is_dir() else load_profile(profile, paths).clip.model
+    clip = ClipEncoder.load(folder)
     if clip.dimension != users.config.dimension:
         raise InvalidInput(
             f"the user model in {model} reads {users.config.dimension} numbers an image, "
             f"the encoder of {profile} gives {clip.dimension}",
+            "name the profile that it was trained with: --profile",
+        )
+    if users.config.clip and users.config.clip != encoder_fingerprint(folder):
+        raise InvalidInput(
+            f"the user model in {model} was trained on another encoder than {folder}",
             "name the profile that it was trained with: --profile",
         )
     return _Labeller(users, clip, stored=not own.is_dir())

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.domain import Embedding, Image
 from pasta_core.errors import ModelUnavailable, PastaError
 from pasta_core.users.appraisal import Appraisal, Table
@@ -118,8 +119,14 @@ def load_type_judge(
     A model with an encoder of its own brings that along. `ModelUnavailable` where it was trained on another.
     """
     model = load_user_model(folder, device)
-    if (folder / CLIP_FOLDER).is_dir():
-        return TypeJudge(model, OwnEmbeddings(ClipEncoder.load(folder / CLIP_FOLDER, device)))
+    own = folder / CLIP_FOLDER
+    if own.is_dir():
+        if model.config.clip and model.config.clip != encoder_fingerprint(own):
+            raise ModelUnavailable(
+                f"the user model in {folder} was trained with another encoder than the one in {own}",
+                "train or fetch both again",
+            )
+        return TypeJudge(model, OwnEmbeddings(ClipEncoder.load(own, device)))
     if model.config.clip and model.config.clip != fingerprint:
         raise ModelUnavailable(
             f"the user model in {folder} was trained on another encoder than the profile's",

@@ -110,6 +110,14 @@ def test_another_encoder_is_refused_and_images_must_carry_embeddings(tmp_path: P
         asyncio.run(judge.appraise("a cat", bare))
 
 
+def test_an_encoder_beside_the_model_that_is_not_its_own_is_refused(tmp_path: Path) -> None:
+    save_user_model(user_model(), tmp_path)
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "open_clip_config.json").write_text("{}")
+    with pytest.raises(ModelUnavailable, match="another encoder"):
+        load_type_judge(tmp_path, "encoder", embed_texts)
+
+
 def test_rewards_run_from_0_to_10() -> None:
     scale = cosine_scale(20.0)
     assert [scale.reward(utility) for utility in (-20, 0, 20)] == [0, 5, 10]

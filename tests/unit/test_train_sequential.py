@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from pasta_core.data.embeddings import encoder_fingerprint
-from pasta_core.data.images import AbsentImage, ImageReference, PixelImage
+from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference, PixelImage
 from pasta_core.data.records import SessionRecord, SessionTurn
 from pasta_core.domain import Comparison, TurnRating
 from pasta_core.errors import InvalidInput
@@ -21,7 +21,7 @@ from pasta_core.microworld.drawer import draw
 from pasta_core.microworld.grammar import sample_scene
 from pasta_core.paths import find_assets
 from pasta_core.training.presets import PRESETS, SequentialConfig
-from pasta_core.training.sequential import ClipUserModel, session_log_likelihoods, turn_scores
+from pasta_core.training.sequential import ClipUserModel, foresee, session_log_likelihoods, turn_scores
 from pasta_core.training.sequential_run import train_sequential
 from pasta_core.training.session_batches import SessionLoader
 from pasta_core.training.session_labels import CrossTurn, InTurn, SessionSet, session_set
@@ -162,6 +162,54 @@ def test_a_turn_whose_image_cannot_be_read_counts_nowhere(encoder: ClipEncoder) 
     choices = turn_scores(model, whole, 2).log_choices
     expected = choices[0, :, session.chosen[0]] + choices[2, :, session.chosen[2]]
     torch.testing.assert_close(session_log_likelihoods(scores, batch)[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def _reconfirmed() -> SessionSet:
+    """Sessions whose raters reconfirmed another column than they had chosen in the second turn."""
+    second = replace(_turn(2, 0, (), "better"), rating=TurnRating(1, (), 3, Comparison.BETTER))
+    return session_set([_record(number, _turn(1, 0), second) for number in range(2)])
+
+
+@torch.no_grad()
+def test_cross_turn_labels_compare_the_reconfirmed_columns(encoder: ClipEncoder) -> None:
+    sessions = _reconfirmed()
+    assert (sessions.sessions[0].chosen, sessions.sessions[0].selected) == ((0, 0), (0, 1))
+    model, loader = _model(encoder), _loader(encoder, sessions)
+    batch = loader.of(sessions.sessions)
+    now, before = turn_scores(model, batch, 2).cross_turn
+    utilities = model(batch, 2)
+    torch.testing.assert_close(now[0], utilities[1, :, 1])
+    torch.testing.assert_close(before[0], utilities[0, :, 0])
+
+
+def test_turns_without_pictures_are_left_out_and_counted(tmp_path: Path) -> None:
+    lost = SessionTurn(2, ((AbsentImage("a"), AbsentImage("b")),) * 2, 0)
+    sessions = session_set([_record(0, _turn(1, 0), lost), _record(1, lost)])
+    assert (len(sessions), sessions.absent, sessions.other_shapes) == (1, 2, 0)
+    run = UserModelRun(TrainingFolder(tmp_path), 1, lambda line: None)
+    with pytest.raises(InvalidInput, match="no session"):
+        train_sequential(
+            run, UserModel(UserModelConfig(96, 2)), CLIP, session_set([_record(1, lost)]), _config()
+        )
+
+
+@torch.no_grad()
+def test_pictures_that_cannot_be_read_foresee_nothing(encoder: ClipEncoder) -> None:
+    sessions = _sessions(1)
+    (session,) = sessions.sessions
+    model, loader = _model(encoder), _loader(encoder, sessions)
+    broken = tuple(tuple(EncodedImage("broken", b"no image") for _ in column) for column in session.images[0])
+    dark = replace(session, images=(broken,) * 3)
+    assert loader.of([dark]).readable.tolist() == [0, 0, 0]
+    assert math.isnan(foresee(model, loader, (dark,), 2).loss)
+    last = replace(session, images=(broken, broken, session.images[2]))
+    alone = replace(
+        session, images=session.images[2:], chosen=session.chosen[2:], selected=session.selected[2:]
+    )
+    alone = replace(alone, in_turn=(), cross_turn=())
+    assert foresee(model, loader, (last,), 2).loss == pytest.approx(
+        foresee(model, loader, (alone,), 2).loss, abs=1e-4
+    )
 
 
 def _config(**changes: object) -> SequentialConfig:

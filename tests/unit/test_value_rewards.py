@@ -123,3 +123,25 @@ def test_a_session_with_a_damaged_picture_stays_unpaid(
     turn = replace(given.turns[1], columns=((damaged, first[1]), second))
     odd = replace(given, turns=(given.turns[0], turn))
     assert rewards_by(users[1], PATHS)(odd) is odd
+
+
+def test_a_model_of_another_encoder_is_refused(tmp_path: Path, clip: ClipEncoder) -> None:
+    save_user_model(UserModel(UserModelConfig(clip.dimension, types=2, clip="ab" * 32)), tmp_path)
+    with pytest.raises(InvalidInput, match="another encoder"):
+        rewards_by(tmp_path, PATHS)
+
+
+def test_turns_compare_by_their_reconfirmed_columns_and_only_with_the_turn_before(
+    users: tuple[UserModel, Path], clip: ClipEncoder
+) -> None:
+    label = rewards_by(users[1], PATHS)
+
+    def belief(given: TrajectoryRecord) -> np.ndarray:
+        return np.array(label(given).turns[0].posterior)
+
+    given = session(clip.dimension, Comparison.BETTER)
+    first, second = given.turns
+    apart = replace(given, turns=(first, replace(second, number=3)))
+    assert np.allclose(belief(apart), belief(session(clip.dimension)))
+    other = replace(second, rating=TurnRating(1, (3, 3), 3, Comparison.BETTER))
+    assert not np.allclose(belief(given), belief(replace(given, turns=(first, other))))
