@@ -5,6 +5,7 @@ Rows are looked up once; any number of models can then score them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -102,7 +103,8 @@ class LabelRows:
     """Labels that grow source by source; a use is an image row and the row of the prompt it is scored for."""
 
     uses: dict[tuple[int, int], int] = field(default_factory=dict)
-    sources: int = 0
+    sources: Counter[Kind] = field(default_factory=Counter)
+    """How many sources of each kind were added."""
     pairs: list[RowPair] = field(default_factory=list)
     rankings: list[RowRanking] = field(default_factory=list)
     sessions: list[RowSession] = field(default_factory=list)
@@ -116,10 +118,16 @@ class LabelRows:
     ) -> None:
         """Add Pick-a-Pic's pairs, rankings and sessions of one source; other labels have no metric.
 
-        A rater of a second source is nobody of the first, whatever their names are.
+        A rater of a second source is nobody of the first, whatever their names are: later ones are renamed,
+        but for the first source of a kind whose names no other kind has.
         """
-        suffix = f" of source {self.sources + 1}" if self.sources else ""
-        self.sources += 1
+        first, number = not self.sources[kind], self.sources.total() + 1
+        self.sources[kind] += 1
+
+        def group(record: Record) -> str:
+            unmistakable = first and record.group.startswith(f"{kind}:")
+            return record.group if number == 1 or unmistakable else f"{record.group} of source {number}"
+
         iterator = iter(records)
         while chunk := list(islice(iterator, _RECORDS_AT_ONCE)):
             references = {reference.name: reference for record in chunk for reference in images_of(record)}
@@ -129,7 +137,7 @@ class LabelRows:
                     self.references.setdefault(row, references[name])
             texts = text_rows([_prompt(record) for record in chunk]).tolist()
             for record, text in zip(chunk, texts, strict=True):
-                self._add(kind, record, record.group + suffix, _Uses(self.uses, images, text))
+                self._add(kind, record, group(record), _Uses(self.uses, images, text))
 
     def _add(self, kind: Kind, record: Record, group: str, uses: _Uses) -> None:
         match record:

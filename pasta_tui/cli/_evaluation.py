@@ -175,14 +175,17 @@ class _Bench:
 
 
 def _splits(source: Source, split: str) -> Iterator[tuple[str, str]]:
-    """The splits of a source that are read, and which labels of `LabelSets` they are."""
+    """The splits of a source that are read, and which labels of `LabelSets` they are.
+
+    PickScore's threshold is tuned on validation pairs, and so not at all where those are what is measured.
+    """
     yield split, "test"
     if source.kind != Kind.PICKAPIC or split.endswith("_unique"):
         return
     if f"{split}_unique" in source.splits:
         yield f"{split}_unique", "unique"
     for name in ("validation_unique", "validation"):
-        if name in source.splits and name != split:
+        if name in source.splits and name.removesuffix("_unique") != split:
             yield name, "validation"
             return
 

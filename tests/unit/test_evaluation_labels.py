@@ -13,9 +13,12 @@ from pasta_core.data.embeddings_shards import Header
 from pasta_core.data.embeddings_writer import writing
 from pasta_core.data.images import AbsentImage, ImageReference
 from pasta_core.data.records import Kind, Pair, Ranking, Rating, Record, SessionRecord, SessionTurn
+from pasta_core.data.sources import open_source, parse_source
 from pasta_core.domain import Comparison, TurnRating
 from pasta_core.evaluation.labels import LabelRows, Tables, score_uses
 from pasta_core.evaluation.user_model import METRICS, LabelSets, evaluate_user_model
+from pasta_tui.cli._evaluation import _splits
+from tests.support.data_sets import comparison, write_pickapic
 
 D = 4
 ENCODER = "ef" * 32
@@ -64,7 +67,10 @@ def image(number: int) -> ImageReference:
 
 
 def gathered(tables: Tables, kind: Kind, records: Sequence[Record]) -> LabelRows:
-    labels = LabelRows()
+    return added(LabelRows(), tables, kind, records)
+
+
+def added(labels: LabelRows, tables: Tables, kind: Kind, records: Sequence[Record]) -> LabelRows:
 
     def image_rows(references: Sequence[ImageReference]) -> np.ndarray:
         return tables.images.find([reference.known_sha256 or "" for reference in references])
@@ -235,3 +241,26 @@ def test_permuting_the_types_changes_nothing(tables: Tables) -> None:
     there = evaluate_user_model(labels, tables, Tastes(tastes, [0.2, 0.3, 0.5]))
     back = evaluate_user_model(labels, tables, Tastes(tastes[::-1], [0.5, 0.3, 0.2]))
     assert there.metrics["pickapic_accuracy"] == back.metrics["pickapic_accuracy"]
+
+
+def test_raters_keep_their_names_unless_two_sources_share_them(tables: Tables) -> None:
+    labels = gathered(tables, Kind.HPD, [ranking(0, "hpd:u", 1)])
+    for _ in range(2):
+        added(labels, tables, Kind.PICKAPIC, pairs("pickapic:7", 1, 4))
+    added(labels, tables, Kind.SESSIONS, [session("hpd:u", 1, 0)])
+    found = {one.rater for one in labels.series(np.zeros((len(labels.uses), 2)))}
+    assert found == {"pickapic:7", "pickapic:7 of source 3"}
+    assert [one.group for one in labels.sessions] == ["hpd:u of source 4"]
+
+
+def test_no_threshold_is_tuned_on_the_pairs_that_are_measured(tmp_path: Path) -> None:
+    names = ("train", "validation", "validation_unique", "test", "test_unique")
+    for name in names:
+        write_pickapic(tmp_path / f"{name}-0.parquet", [comparison(0)])
+    source = open_source(parse_source(f"pickapic:{tmp_path}"))
+    assert list(_splits(source, "test")) == [
+        ("test", "test"),
+        ("test_unique", "unique"),
+        ("validation_unique", "validation"),
+    ]
+    assert list(_splits(source, "validation")) == [("validation", "test"), ("validation_unique", "unique")]
