@@ -1,7 +1,8 @@
 """Which content a data set's image references have: decoding millions of images once is enough.
 
-A reference is known by its source, its name and the state (size, time of change) of the file that holds its
-bytes, so a data set that was changed on the disk is read again. An unreadable image is known as such.
+A reference is known by its source, its name and its bytes where a reader has them, else the state (size, time
+of change) of the file that holds them, so a data set that was changed on the disk is read again.
+An unreadable image is known as such.
 """
 
 from __future__ import annotations
@@ -44,13 +45,18 @@ class ReferenceKeys:
         self._states: dict[str, str] = {}
 
     def __call__(self, reference: ImageReference) -> str:
-        """The key (hexadecimal) of a reference as its file is now."""
+        """The key (hexadecimal) of a reference as its bytes, or their file, are now."""
+        if reference.known_sha256 is None and (state := reference.state) is not None:
+            return self._key(reference.name, state)
         container = reference.locality[0]
         if container not in self._states:
             if len(self._states) > 1000:
                 self._states.clear()
             self._states[container] = _state(Path(container))
-        text = f"{self._source}\0{reference.name}\0{self._states[container]}"
+        return self._key(reference.name, self._states[container])
+
+    def _key(self, name: str, state: str) -> str:
+        text = f"{self._source}\0{name}\0{state}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -90,6 +90,11 @@ class ImageReference:
         """Read and decode: RGB pixels (height, width, 3); raises `UnreadableImage`."""
         return decode_image(self.encoded(), self.name)
 
+    @property
+    def state(self) -> str | None:
+        """What changes when the bytes do, where they are at hand; None where their file tells it."""
+        return None
+
     @cached_property
     def sha256(self) -> str:
         """The SHA-256 of the RGB bytes, the image's identity everywhere; decodes where it is not known."""
@@ -120,6 +125,10 @@ class EncodedImage(ImageReference):
     """An image whose encoded bytes are at hand."""
 
     data: bytes = field(repr=False)
+
+    @property
+    def state(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
     def encoded(self) -> bytes:
         return self.data
@@ -152,6 +161,10 @@ class PixelImage(ImageReference):
     """An image whose RGB pixels (height, width, 3) are at hand."""
 
     pixels: Pixels = field(repr=False)
+
+    @property
+    def state(self) -> str:
+        return hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
 
     def open(self) -> Pixels:
         return self.pixels

@@ -12,8 +12,9 @@ import pytest
 from pasta_core.data.embeddings import EmbeddingStore, text_hash
 from pasta_core.data.embeddings_references import ImageRows, TextRows
 from pasta_core.data.embeddings_run import EmbeddingJob, EmbeddingProgress, embed_source
-from pasta_core.data.images import AbsentImage, ImageReference, PixelImage
+from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference, PixelImage
 from pasta_core.data.records import Kind, SessionRecord, SessionTurn, Tally
+from tests.support.data_sets import picture
 from tests.support.embedding_job import DIMENSION, FINGERPRINT, Folder, Projection, embed, paint
 
 
@@ -129,6 +130,19 @@ def test_what_a_session_carries_is_taken_over_if_the_encoder_made_it(
     else:
         assert np.array_equal(store.images.gather(rows[:1]), Projection().embed_images([pixels]))
         assert rows[1] == -1
+
+
+def test_another_picture_under_the_same_name_is_read_again(tmp_path: Path) -> None:
+    job = EmbeddingJob(tmp_path, Projection(), FINGERPRINT, "float16", lambda: 0.0)
+    for shade in (0, 9):
+        for image in (
+            EncodedImage("row/0", picture(shade)),
+            PixelImage("row/1", pixels=np.full((2, 2, 3), shade, np.uint8)),
+        ):
+            source = Sessions((image,), "")
+            embed_source(job, source, None, Tally())
+            store = EmbeddingStore(tmp_path, FINGERPRINT)
+            assert ImageRows(store, source)([image]).tolist() == store.images.rows([image.sha256]).tolist()
 
 
 def test_text_that_no_tokenizer_takes_is_embedded_under_its_own_name(tmp_path: Path) -> None:
