@@ -28,6 +28,10 @@ CLIP_FOLDER = "clip"
 """Where the encoder lies, below the model's folder, if fine-tuning has changed it (§6.2)."""
 
 
+_JSON_TYPES = {"int": (int,), "float": (int, float)}
+"""What a field of the configuration may be in JSON, by its annotation; any other is a string."""
+
+
 def save_user_model(model: UserModel, folder: Path, facts: Mapping[str, Any] | None = None) -> None:
     """Write a model; each file appears whole. `facts` (JSON) say how it was trained, for people."""
     make_directory(folder)
@@ -82,6 +86,9 @@ def _config(file: Path) -> UserModelConfig:
         known = {field.name for field in fields(UserModelConfig)}
         if set(values) != known:
             raise ValueError(", ".join(sorted(set(values) ^ known)))
+        for field in fields(UserModelConfig):
+            if type(values[field.name]) not in _JSON_TYPES.get(str(field.type), (str,)):
+                raise ValueError(f"{field.name} is {values[field.name]!r}")
         return UserModelConfig(**(values | {"aggregator": Aggregator(values["aggregator"])}))
     except (InvalidInput, TypeError, ValueError) as error:
         raise ModelUnavailable(f"{file} has a wrong value: {error}", "train or fetch it again") from error

@@ -60,7 +60,19 @@ def test_foreign_and_newer_descriptions_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"types": 0}, {"types": "two"}, {"aggregator": "median"}, {"unknown": 1}, {"dimension": None}]
+    "change",
+    [
+        {"types": 0},
+        {"types": "two"},
+        {"types": True},
+        {"aggregator": "median"},
+        {"aggregator": 1},
+        {"unknown": 1},
+        {"dimension": None},
+        {"dimension": 4.0},
+        {"nu": "0.25"},
+        {"clip": None},
+    ],
 )
 def test_a_wrong_value_is_refused(folder: Path, change: dict[str, object]) -> None:
     config = json.loads((folder / "user_model.json").read_text())["config"]
