@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pasta_core.data.embeddings import EmbeddingStore, text_hash
@@ -84,7 +85,8 @@ def read_session_labels(
     def records() -> Iterator[Record]:
         for spec in specs:
             tally = Tally()
-            yield from open_for_training(spec, assets).records(TRAIN, tally)
+            for record in open_for_training(spec, assets).records(TRAIN, tally):
+                yield replace(record, weight=record.weight * spec.weight)
             for why, count in tally.skipped.items():
                 note(f"{spec}: skipped {count:,} ({why})")
 

@@ -115,17 +115,16 @@ class Sequential:
         scores = turn_scores(self.state.live, batch, self._columns)
         choices, in_turns, cross_turns = batch.counts
         of_turn = gamma[batch.session]
-        choice = choice_loss(of_turn, scores.log_choices, batch.chosen, choices, batch.readable)
+        weight = batch.readable * batch.weight
+        choice = choice_loss(of_turn, scores.log_choices, batch.chosen, choices, weight)
         turn = batch.in_turn[:, 0]
-        in_turn = preference_loss(
-            of_turn[turn], *scores.in_turn, batch.in_turn_label, in_turns, batch.readable[turn]
-        )
+        in_turn = preference_loss(of_turn[turn], *scores.in_turn, batch.in_turn_label, in_turns, weight[turn])
         cross_turn = preference_loss(
             of_turn[batch.cross_turn],
             *scores.cross_turn,
             batch.cross_turn_label,
             cross_turns,
-            _both_readable(batch),
+            weight[batch.cross_turn] * batch.readable[batch.cross_turn - 1],
         )
         return multi_turn_loss(choice, in_turn, cross_turn, self._config.kappa_2, self._config.kappa_3)
 

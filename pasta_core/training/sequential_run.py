@@ -137,7 +137,14 @@ def _fingerprint(sessions: SessionSet) -> str:
     digest = hashlib.sha256()
     for session in sessions.sessions:
         names = [reference.name for reference in _references(session.images)]
-        labels = (session.prompt, session.chosen, session.selected, session.in_turn, session.cross_turn)
+        labels = (
+            session.prompt,
+            session.chosen,
+            session.selected,
+            session.weight,
+            session.in_turn,
+            session.cross_turn,
+        )
         digest.update(repr(labels).encode())
         digest.update("\n".join(names).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

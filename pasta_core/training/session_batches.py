@@ -40,6 +40,8 @@ class SessionBatch:
     """(T,) the columns that cross-turn labels compare."""
     readable: Tensor
     """(T,) 1, or 0 where an image of the turn could not be read; such a turn counts nowhere."""
+    weight: Tensor
+    """(T,) factor of the losses of a turn's labels."""
     in_turn: Tensor
     """(p, 3) turn, first and second column."""
     in_turn_label: Tensor
@@ -117,6 +119,7 @@ class SessionLoader:
             chosen=self._whole([column for session in sessions for column in session.chosen]),
             selected=self._whole([column for session in sessions for column in session.selected]),
             readable=readable.to(self._device),
+            weight=self._real([session.weight for session in sessions for _ in session.chosen]),
             in_turn=self._whole([label for label, _ in in_turn]).view(-1, 3),
             in_turn_label=self._real([label for _, label in in_turn]),
             cross_turn=self._whole([turn for turn, _ in cross_turn]),

@@ -54,6 +54,8 @@ class TrainingSession:
     selected: tuple[int, ...]
     in_turn: tuple[InTurn, ...]
     cross_turn: tuple[CrossTurn, ...]
+    weight: float = 1.0
+    """Factor of its labels' losses; never of the posterior."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def _session(record: SessionRecord, shape: tuple[int, int]) -> TrainingSession |
         selected=tuple(_selected(turn) for turn in turns),
         in_turn=tuple(label for place, turn in enumerate(turns) for label in _in_turn(place, turn)),
         cross_turn=tuple(_cross_turn(turns)),
+        weight=record.weight,
     )
 
 

@@ -15,13 +15,23 @@ from safetensors.torch import load_file
 from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference, PixelImage
 from pasta_core.data.records import SessionRecord, SessionTurn
+from pasta_core.data.sources import parse_source
+from pasta_core.data.trajectories import write_trajectories
 from pasta_core.domain import Comparison, TurnRating
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.drawer import draw
 from pasta_core.microworld.grammar import sample_scene
 from pasta_core.paths import find_assets
+from pasta_core.training.em_state import EmState
+from pasta_core.training.label_sources import read_session_labels
 from pasta_core.training.presets import PRESETS, SequentialConfig
-from pasta_core.training.sequential import ClipUserModel, foresee, session_log_likelihoods, turn_scores
+from pasta_core.training.sequential import (
+    ClipUserModel,
+    Sequential,
+    foresee,
+    session_log_likelihoods,
+    turn_scores,
+)
 from pasta_core.training.sequential_run import train_sequential
 from pasta_core.training.session_batches import SessionLoader
 from pasta_core.training.session_labels import CrossTurn, InTurn, SessionSet, session_set
@@ -29,6 +39,7 @@ from pasta_core.training.user_model_run import TrainingFolder, UserModelRun
 from pasta_core.users.clip import ClipEncoder
 from pasta_core.users.model_files import load_user_model
 from pasta_core.users.user_model import UserModel, UserModelConfig
+from tests.support.data_sets import odd_trajectory, picture
 
 CLIP = find_assets() / "micro" / "clip"
 CPU = torch.device("cpu")
@@ -145,6 +156,28 @@ def test_the_posterior_takes_choices_and_cross_turn_labels_but_not_in_turn_ones(
     expected += torch.nn.functional.logsigmoid(kept[1] - kept[0])
     expected += torch.nn.functional.logsigmoid(kept[1] - kept[2])
     torch.testing.assert_close(found[0], expected)
+
+
+@torch.no_grad()
+def test_a_sources_weight_multiplies_its_losses_and_no_posterior(encoder: ClipEncoder) -> None:
+    plain = _sessions(2)
+    heavy = SessionSet(tuple(replace(one, weight=3.0) for one in plain.sessions), plain.columns, plain.images)
+    model = _model(encoder)
+    losses, posteriors = [], []
+    for sessions in (plain, heavy):
+        loader = _loader(encoder, sessions)
+        phase = Sequential(EmState(model), loader, sessions.columns, _config())
+        losses.append(phase(0))
+        batch = loader.of(sessions.sessions)
+        posteriors.append(session_log_likelihoods(turn_scores(model, batch, 2), batch))
+    torch.testing.assert_close(losses[1], 3 * losses[0], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(posteriors[0], posteriors[1])
+
+
+def test_a_sources_weight_reaches_its_sessions(tmp_path: Path) -> None:
+    write_trajectories(tmp_path / "a.parquet", [odd_trajectory(str(n), png=picture(n)) for n in range(20)])
+    specs = [parse_source(f"trajectories:{tmp_path}@0.5")]
+    assert {one.weight for one in read_session_labels(specs, find_assets()).sessions} == {0.5}
 
 
 @torch.no_grad()
