@@ -22,6 +22,8 @@ Reals = npt.NDArray[np.float32]
 T = TypeVar("T")
 
 _CHUNK = 4096
+_WEIGHT, _MASS = 4, 5
+"""Where a label's weight and mass stand among its columns."""
 
 
 class VectorTable(Protocol):
@@ -71,7 +73,8 @@ class EmbeddedLabels:
     weight: Reals
     """Factor of a label's loss; never of the posterior."""
     mass: Reals
-    """How much a label counts in the mean that its loss is part of: its weight without its source's."""
+    """How much a label counts in the mean that its loss is part of: its weight without its source's; the mean
+    over a source is 1."""
     starts: Rows
 
     def __len__(self) -> int:
@@ -143,7 +146,12 @@ class LabelCollector:
     def add(
         self, records: Iterable[Record], image_rows: RowFinder, text_rows: TextFinder, weight: float = 1.0
     ) -> None:
-        """Add the labels of one source; `weight` multiplies each record's."""
+        """Add the labels of one source; `weight` multiplies each record's.
+
+        What a source's records weigh is brought to a mean of 1: Pick-a-Pic weighs a label by one over its
+        prompt's, HPD by 1, and the loss, normalised over both, would else hardly hear Pick-a-Pic.
+        """
+        begun = len(self._columns)
         ranked: set[str] = set()
         averaged: list[Ranking] = []
         source, self._sources = self._sources, self._sources + 1
@@ -162,6 +170,16 @@ class LabelCollector:
 
         for chunk in _chunks(labels()):
             self._add_chunk(chunk, source, image_rows, text_rows, weight)
+        self._to_mean_one(begun)
+
+    def _to_mean_one(self, begun: int) -> None:
+        masses = [column[_MASS] for column in self._columns[begun:]]
+        total, count = sum(float(mass.sum(dtype=np.float64)) for mass in masses), sum(map(len, masses))
+        if total <= 0:
+            return
+        for columns in self._columns[begun:]:
+            for place in (_WEIGHT, _MASS):
+                columns[place][:] *= np.float32(count / total)
 
     def _add_chunk(
         self,
