@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
-import random
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,18 +16,15 @@ import torch
 from safetensors.torch import load_file
 
 from pasta_core.data.embeddings import encoder_fingerprint
-from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference, PixelImage
-from pasta_core.data.records import SessionRecord, SessionTurn
+from pasta_core.data.images import AbsentImage, EncodedImage
+from pasta_core.data.records import SessionTurn
 from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import write_trajectories
 from pasta_core.domain import Comparison, TurnRating
 from pasta_core.errors import InvalidInput
-from pasta_core.microworld.drawer import draw
-from pasta_core.microworld.grammar import sample_scene
 from pasta_core.paths import find_assets
 from pasta_core.training.em_state import EmState
 from pasta_core.training.label_sources import read_session_labels
-from pasta_core.training.presets import PRESETS, SequentialConfig
 from pasta_core.training.sequential import (
     ClipUserModel,
     Sequential,
@@ -40,41 +40,18 @@ from pasta_core.users.clip import ClipEncoder
 from pasta_core.users.model_files import load_user_model
 from pasta_core.users.user_model import UserModel, UserModelConfig
 from tests.support.data_sets import odd_trajectory, picture
+from tests.support.fine_tune import CLIP, config, drawn, drawn_sessions, fine_tune, rated_turn, record
 
-CLIP = find_assets() / "micro" / "clip"
 CPU = torch.device("cpu")
-
-
-def _images(seed: int, columns: int = 2, images: int = 2) -> tuple[tuple[ImageReference, ...], ...]:
-    rng = random.Random(seed)
-    return tuple(
-        tuple(
-            PixelImage(f"{seed}-{column}-{number}", pixels=draw(sample_scene(rng), rng.randrange(1000)))
-            for number in range(images)
-        )
-        for column in range(columns)
-    )
-
-
-def _turn(number: int, choice: int, scores: tuple[int, ...] = (), comparison: str = "") -> SessionTurn:
-    rating = TurnRating(choice, scores, 3, Comparison(comparison) if comparison else None)
-    return SessionTurn(number, _images(10 * number + choice), choice, rating=rating)
-
-
-def _record(number: int, *turns: SessionTurn) -> SessionRecord:
-    return SessionRecord(str(number), f"a red train {number}", turns, f"r{number}", f"r{number}")
-
-
-def _sessions(count: int = 6) -> SessionSet:
-    return session_set(
-        _record(number, _turn(1, number % 2, (5, 2)), _turn(2, 0, (3, 3), "better"), _turn(3, 1, (), "worse"))
-        for number in range(count)
-    )
 
 
 def test_satisfactions_become_pairs_and_comparisons_become_cross_turn_labels() -> None:
     sessions = session_set(
-        [_record(0, _turn(1, 0, (5, 2)), _turn(2, 1, (3, 3), "same"), _turn(4, 0, (), "better"))]
+        [
+            record(
+                0, rated_turn(1, 0, (5, 2)), rated_turn(2, 1, (3, 3), "same"), rated_turn(4, 0, (), "better")
+            )
+        ]
     )
     (session,) = sessions.sessions
     assert session.chosen == (0, 1, 0)
@@ -84,8 +61,8 @@ def test_satisfactions_become_pairs_and_comparisons_become_cross_turn_labels() -
 
 
 def test_four_columns_make_six_pairs() -> None:
-    turn = SessionTurn(1, _images(0, columns=4), 2, rating=TurnRating(2, (1, 2, 5, 2), 3))
-    labels = session_set([_record(0, turn)]).sessions[0].in_turn
+    turn = SessionTurn(1, drawn(0, columns=4), 2, rating=TurnRating(2, (1, 2, 5, 2), 3))
+    labels = session_set([record(0, turn)]).sessions[0].in_turn
     assert [(label.first, label.second, label.label) for label in labels] == [
         (0, 1, 0.0),
         (0, 2, 0.0),
@@ -97,15 +74,15 @@ def test_four_columns_make_six_pairs() -> None:
 
 
 def test_turns_of_another_shape_are_left_out_and_counted() -> None:
-    odd = SessionTurn(2, _images(5, columns=3), 2)
-    unknown = SessionTurn(3, _images(6), 7)
-    sessions = session_set([_record(0, _turn(1, 0), odd, unknown), _record(1, _turn(1, 1))])
+    odd = SessionTurn(2, drawn(5, columns=3), 2)
+    unknown = SessionTurn(3, drawn(6), 7)
+    sessions = session_set([record(0, rated_turn(1, 0), odd, unknown), record(1, rated_turn(1, 1))])
     assert (sessions.columns, sessions.images, sessions.other_shapes) == (2, 2, 2)
     assert [session.chosen for session in sessions.sessions] == [(0,), (1,)]
 
 
 def test_no_rater_is_trained_on_and_held_out() -> None:
-    training, held_out = _sessions(20).split(0.25, 16, seed=0)
+    training, held_out = drawn_sessions(20).split(0.25, 16, seed=0)
     assert (len(training), len(held_out)) == (15, 5)
     assert not {one.group for one in training.sessions} & {one.group for one in held_out.sessions}
 
@@ -127,7 +104,7 @@ def _loader(encoder: ClipEncoder, sessions: SessionSet) -> SessionLoader:
 
 @torch.no_grad()
 def test_utilities_are_those_of_each_turns_own_columns(encoder: ClipEncoder) -> None:
-    sessions = _sessions(3)
+    sessions = drawn_sessions(3)
     model = _model(encoder)
     batch = _loader(encoder, sessions).of(sessions.sessions)
     utilities = model(batch, sessions.columns)
@@ -143,7 +120,7 @@ def test_utilities_are_those_of_each_turns_own_columns(encoder: ClipEncoder) -> 
 
 @torch.no_grad()
 def test_the_posterior_takes_choices_and_cross_turn_labels_but_not_in_turn_ones(encoder: ClipEncoder) -> None:
-    sessions = _sessions(2)
+    sessions = drawn_sessions(2)
     model, loader = _model(encoder), _loader(encoder, sessions)
     batch = loader.of(sessions.sessions)
     scores = turn_scores(model, batch, 2)
@@ -160,13 +137,13 @@ def test_the_posterior_takes_choices_and_cross_turn_labels_but_not_in_turn_ones(
 
 @torch.no_grad()
 def test_a_sources_weight_multiplies_its_losses_and_no_posterior(encoder: ClipEncoder) -> None:
-    plain = _sessions(2)
+    plain = drawn_sessions(2)
     heavy = SessionSet(tuple(replace(one, weight=3.0) for one in plain.sessions), plain.columns, plain.images)
     model = _model(encoder)
     losses, posteriors = [], []
     for sessions in (plain, heavy):
         loader = _loader(encoder, sessions)
-        phase = Sequential(EmState(model), loader, sessions.columns, _config())
+        phase = Sequential(EmState(model), loader, sessions.columns, config())
         losses.append(phase(0))
         batch = loader.of(sessions.sessions)
         posteriors.append(session_log_likelihoods(turn_scores(model, batch, 2), batch))
@@ -182,7 +159,7 @@ def test_a_sources_weight_reaches_its_sessions(tmp_path: Path) -> None:
 
 @torch.no_grad()
 def test_a_turn_whose_image_cannot_be_read_counts_nowhere(encoder: ClipEncoder) -> None:
-    sessions = _sessions(1)
+    sessions = drawn_sessions(1)
     (session,) = sessions.sessions
     columns = session.images[1]
     broken = ((AbsentImage("lost"), *columns[0][1:]), *columns[1:])
@@ -199,8 +176,8 @@ def test_a_turn_whose_image_cannot_be_read_counts_nowhere(encoder: ClipEncoder) 
 
 def _reconfirmed() -> SessionSet:
     """Sessions whose raters reconfirmed another column than they had chosen in the second turn."""
-    second = replace(_turn(2, 0, (), "better"), rating=TurnRating(1, (), 3, Comparison.BETTER))
-    return session_set([_record(number, _turn(1, 0), second) for number in range(2)])
+    second = replace(rated_turn(2, 0, (), "better"), rating=TurnRating(1, (), 3, Comparison.BETTER))
+    return session_set([record(number, rated_turn(1, 0), second) for number in range(2)])
 
 
 @torch.no_grad()
@@ -217,18 +194,18 @@ def test_cross_turn_labels_compare_the_reconfirmed_columns(encoder: ClipEncoder)
 
 def test_turns_without_pictures_are_left_out_and_counted(tmp_path: Path) -> None:
     lost = SessionTurn(2, ((AbsentImage("a"), AbsentImage("b")),) * 2, 0)
-    sessions = session_set([_record(0, _turn(1, 0), lost), _record(1, lost)])
+    sessions = session_set([record(0, rated_turn(1, 0), lost), record(1, lost)])
     assert (len(sessions), sessions.absent, sessions.other_shapes) == (1, 2, 0)
     run = UserModelRun(TrainingFolder(tmp_path), 1, lambda line: None)
     with pytest.raises(InvalidInput, match="no session"):
         train_sequential(
-            run, UserModel(UserModelConfig(96, 2)), CLIP, session_set([_record(1, lost)]), _config()
+            run, UserModel(UserModelConfig(96, 2)), CLIP, session_set([record(1, lost)]), config()
         )
 
 
 @torch.no_grad()
 def test_pictures_that_cannot_be_read_foresee_nothing(encoder: ClipEncoder) -> None:
-    sessions = _sessions(1)
+    sessions = drawn_sessions(1)
     (session,) = sessions.sessions
     model, loader = _model(encoder), _loader(encoder, sessions)
     broken = tuple(tuple(EncodedImage("broken", b"no image") for _ in column) for column in session.images[0])
@@ -245,39 +222,55 @@ def test_pictures_that_cannot_be_read_foresee_nothing(encoder: ClipEncoder) -> N
     )
 
 
-def _config(**changes: object) -> SequentialConfig:
-    base = replace(PRESETS["micro"].sequential, steps=4, batch=3, report_every=2, target_every=3)
-    return replace(base, held_out=0.2, clip_rate=0.1, **changes)  # type: ignore[arg-type]
+def _same(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same user model and the same CLIP, bit for bit."""
+    files = ("user_model.safetensors", "clip/open_clip_model.safetensors")
+    pairs = [(load_file(one / name), load_file(other / name)) for name in files]
+    return all(
+        mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
+        for mine, theirs in pairs
+    )
 
 
-def _run(folder: Path, stop: Callable[[], bool] = lambda: False) -> UserModel | None:
-    torch.manual_seed(0)
-    users = UserModel(UserModelConfig(96, 2, columns=2))
-    run = UserModelRun(TrainingFolder(folder), 1, lambda line: None, stop=stop)
-    return train_sequential(run, users, CLIP, _sessions(), _config())
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    assert fine_tune(folder) is not None
+    return folder
 
 
-def test_a_stopped_fine_tuning_ends_at_the_same_weights_and_clip(tmp_path: Path) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    for folder in (whole, cut):
-        folder.mkdir()
-    assert _run(whole) is not None
+def test_a_stopped_fine_tuning_ends_at_the_same_weights_and_clip(tmp_path: Path, whole: Path) -> None:
     steps = iter(range(100))
-    assert _run(cut, lambda: next(steps) >= 2) is None
-    assert not (cut / "user_model.json").exists()
-    assert _run(cut) is not None
-    for name in ("user_model.safetensors", "clip/open_clip_model.safetensors"):
-        one, other = load_file(whole / name), load_file(cut / name)
-        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert fine_tune(tmp_path, lambda: next(steps) >= 2) is None
+    assert not (tmp_path / "user_model.json").exists()
+    assert fine_tune(tmp_path) is not None
+    assert _same(tmp_path, whole)
+
+
+def test_a_killed_fine_tuning_ends_at_the_same_weights_and_clip(tmp_path: Path, whole: Path) -> None:
+    program = (sys.executable, "-m", "tests.support.fine_tune", str(tmp_path))
+    threads = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, env=threads, text=True)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["step"] == 2
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "user_model.json").exists()
+    assert fine_tune(tmp_path) is not None
+    assert _same(tmp_path, whole)
+
+
+def test_fine_tuning_changes_clip_and_names_it(whole: Path) -> None:
     before = load_file(CLIP / "open_clip_model.safetensors")
     after = load_file(whole / "clip" / "open_clip_model.safetensors")
     assert any(not torch.equal(before[key].float(), after[key].float()) for key in before)
-    assert load_user_model(whole).config.clip == encoder_fingerprint(whole / "clip")
-    assert math.isclose(load_user_model(whole).prior.sum().item(), 1, rel_tol=1e-5)
+    model = load_user_model(whole)
+    assert model.config.clip == encoder_fingerprint(whole / "clip")
+    assert math.isclose(model.prior.sum().item(), 1, rel_tol=1e-5)
     assert ClipEncoder.load(whole / "clip").embed_texts(["a red train"]).shape == (1, 96)
 
 
 def test_without_sessions_there_is_one_complaint(tmp_path: Path) -> None:
     run = UserModelRun(TrainingFolder(tmp_path), 1, lambda line: None)
     with pytest.raises(InvalidInput, match="no session"):
-        train_sequential(run, UserModel(UserModelConfig(96, 2)), CLIP, session_set([]), _config())
+        train_sequential(run, UserModel(UserModelConfig(96, 2)), CLIP, session_set([]), config())
