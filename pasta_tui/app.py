@@ -6,6 +6,7 @@ import asyncio
 import re
 import signal
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ from textual.driver import Driver
 from textual.notifications import Notify, SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.worker import Worker, WorkerState
 
 from pasta_core.domain import History
 from pasta_core.errors import PastaError
 from pasta_core.events import Finished
-from pasta_core.text import clean
+from pasta_core.text import clean, told
 from pasta_tui.desk import Desk
 from pasta_tui.keep import Keeper
 from pasta_tui.plain.opening import Opened
@@ -27,6 +29,7 @@ from pasta_tui.player import Player
 from pasta_tui.preferences import remember_theme
 from pasta_tui.screens.help import HelpScreen, help_lines
 from pasta_tui.screens.requests import EndRequest, Next, StartRequest
+from pasta_tui.screens.telling import unexpected
 from pasta_tui.screens.turn import TurnScreen
 from pasta_tui.session_state import SessionView, Stage
 from pasta_tui.terminal.driver import ForgivingDriver
@@ -51,8 +54,9 @@ class _Left(Exception):
 class PastaApp(App[None]):
     """Runs sessions and holds what outlives them: how they ended, and why the interface did.
 
-    `finished` tells of the sessions that came to their end, `opened` is the one that did not yet; `failure`
-    is what made the interface end, or `signum`, a signal.
+    `finished` tells of the sessions that came to their end, `opened` is the one that did not yet;
+    `troubles` kept images from where they were asked for; `failure` is what made the interface end, or
+    `signum`, a signal.
     """
 
     TITLE = "pasta"
@@ -73,11 +77,14 @@ class PastaApp(App[None]):
         self.finished: list[Finished] = []
         self.opened: Opened | None = None
         self.failure: Exception | None = None
+        self.troubles: list[PastaError] = []
         self.signum: int | None = None
         self._desk = desk
         self._graphics = graphics
         self._colours = ""
         self.player: Player | None = None
+        self._first = True
+        """What was typed for one session has not been used yet."""
 
     def _build_driver(self, *arguments: Any, **options: Any) -> Driver:
         driver = super()._build_driver(*arguments, **options)
@@ -102,8 +109,7 @@ class PastaApp(App[None]):
         try:
             start = self._desk.first
             while True:
-                start = start or await self.push_screen_wait(self._start_screen())
-                if start is None:
+                if start is None and (start := await self._asked()) is None:
                     break
                 start = await self._attempt(start)
         except _Left:
@@ -111,6 +117,11 @@ class PastaApp(App[None]):
         except Exception as error:
             self.failure = error
         self.exit()
+
+    async def _asked(self) -> StartRequest | None:
+        """What the person begins with; None to leave."""
+        start = await self.push_screen_wait(self._start_screen())
+        return start and replace(start, first=self._first and start.resume is None)
 
     async def _attempt(self, start: StartRequest) -> StartRequest | None:
         """One session and what follows it; None is the start screen."""
@@ -120,7 +131,7 @@ class PastaApp(App[None]):
         except PastaError as error:
             if start == self._desk.first:
                 raise
-            self.say(f"{error.message}; {error.hint}" if error.hint else error.message, "error")
+            self.say(told(error), "error")
             return None
         finally:
             while self.is_running and len(self.screen_stack) > ground:
@@ -133,6 +144,7 @@ class PastaApp(App[None]):
         await self.push_screen(turn)
         async with self._desk.opening(start, self.say) as opened:
             self.opened = opened
+            self._first = self._first and not start.first
             made_of = opened.session.info.made_of
             view = SessionView(clean(made_of.prompt).text, made_of.settings, made_of.blind)
             await turn.begin(view, "" if opened.by_person else made_of.user)
@@ -142,8 +154,19 @@ class PastaApp(App[None]):
             await self._evaluate(opened, self.player.history, keeper)
             self.player = self.opened = None
         assert finished is not None
+        finished = await self._kept(finished)
         self.finished.append(finished)
-        return self._following(await self.push_screen_wait(self._end_screen(view, finished)))
+        following = await self.push_screen_wait(self._end_screen(view, finished))
+        return self._following(following, made_of.profile)
+
+    async def _kept(self, finished: Finished) -> Finished:
+        """Copy what was asked for; where that does not work, the images lie where they were painted."""
+        try:
+            return await asyncio.to_thread(self._desk.kept, finished)
+        except PastaError as error:
+            self.troubles.append(error)
+            self.say(told(error), "error")
+            return finished
 
     async def _evaluate(self, opened: Opened, history: History | None, keeper: Keeper) -> None:
         """The evaluation phase, where the session is a study and its task is not ended yet."""
@@ -160,10 +183,10 @@ class PastaApp(App[None]):
         guide = load_guide(self._desk.config.paths.assets, info.made_of.settings)
         await self.push_screen_wait(EvaluationScreen(study, info, turns, guide, self._graphics, keeper))
 
-    def _following(self, request: EndRequest) -> StartRequest | None:
+    def _following(self, request: EndRequest, profile: str) -> StartRequest | None:
         match request.next:
             case Next.AGAIN:
-                return StartRequest(prompt=request.prompt)
+                return StartRequest(prompt=request.prompt, profile=profile)
             case Next.RESUME:
                 return StartRequest(resume=request.resume)
             case Next.NEW:
@@ -219,6 +242,8 @@ class PastaApp(App[None]):
         """Cancel the running work."""
         if self.player is not None:
             self.player.stop()
+        else:
+            self.say(f"the models are starting; {key_of(self.screen, 'quit', 'Ctrl-Q')} leaves")
 
     def on_turn_screen_go_on(self) -> None:
         """Take up again what was stopped or has failed."""
@@ -227,6 +252,16 @@ class PastaApp(App[None]):
             self.player.go_on()
 
     # notices, help, leaving
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Name what went wrong with something that a key asked for."""
+        if event.state is WorkerState.ERROR:
+            self.say(unexpected(event.worker.error), "error")
+
+    def _fatal_error(self) -> None:
+        """End as with any failure, in one line; Textual would print a traceback with what is in memory."""
+        self.failure = self.failure or self._exception
+        self._close_messages_no_wait()
 
     def say(self, text: str, severity: SeverityLevel = "information") -> None:
         """Show a line that is worth reading once."""
@@ -265,7 +300,7 @@ class PastaApp(App[None]):
         try:
             remember_theme(self._desk.config.paths.config / "pasta.toml", theme.name)
         except PastaError as error:
-            self.say(error.message, "warning")
+            self.say(told(error), "warning")
 
     def _signalled(self, signum: int) -> None:
         self.signum = signum

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pasta_core.configuration import Configuration, configure
+from pasta_core.events import Finished
 from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.store import Store
 from pasta_core.text import clean
 from pasta_tui.archive import Archive
-from pasta_tui.plain.files import usable_directory
+from pasta_tui.plain.files import copy_final, usable_directory
 from pasta_tui.plain.opening import Opened, begun, resumed
 from pasta_tui.plain.request import Request, new_session
 from pasta_tui.screens.requests import StartRequest
@@ -41,7 +42,7 @@ class Desk:
         """What was asked for on the command line; None if that is for the start screen."""
         if self.request.prompt is None and self.request.resume is None:
             return None
-        return StartRequest(self.request.prompt, self.request.resume)
+        return StartRequest(self.request.prompt, self.request.resume, first=True)
 
     def view(self, start: StartRequest) -> SessionView:
         """What can be shown before anything is opened."""
@@ -60,6 +61,13 @@ class Desk:
     def target(self) -> Path:
         """Make the directory that images are saved into."""
         return usable_directory(self.request.out or self.cwd)
+
+    def kept(self, finished: Finished) -> Finished:
+        """Copy the final images to where they were asked for; they are told to lie there. Slow."""
+        if self.request.out is None:
+            return finished
+        copies = iter(copy_final(finished, self.target()))
+        return replace(finished, paths=tuple(path and next(copies) for path in finished.paths))
 
     def profiles(self) -> tuple[StartFacts, ...]:
         """What the start screen offers."""
@@ -85,6 +93,7 @@ class Desk:
             flags = {"worker": self.request.flags.get("worker")}
         # what is gone on with says itself whether it is a study
         study = self.request.study and start.resume is None
+        seed = self.request.seed if start.first else None
         return replace(
-            self.request, prompt=start.prompt, resume=start.resume, flags=flags, seed=None, study=study
+            self.request, prompt=start.prompt, resume=start.resume, flags=flags, seed=seed, study=study
         )

@@ -5,14 +5,19 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+
+from textual.dom import DOMNode
 
 from pasta_core.configuration import configure
+from pasta_core.text import told
 from pasta_tui.app import PastaApp
 from pasta_tui.cli._errors import Stopped
 from pasta_tui.cli._output import Output
 from pasta_tui.desk import Desk
-from pasta_tui.plain.files import copy_final, usable_directory
+from pasta_tui.plain.files import usable_directory
 from pasta_tui.plain.request import Request, check_request
 from pasta_tui.preferences import binding_names, check_keys, check_theme
 from pasta_tui.terminal.graphics import find_graphics
@@ -35,32 +40,23 @@ def play_full(request: Request, interface: type[PastaApp] = PastaApp) -> None:
     app.run()
     # On its way out the interpreter would look through all there is, which takes longer than leaving may.
     gc.freeze()
-    _farewell(app, request, Output(os.environ))
+    _farewell(app, Output(os.environ))
 
 
 def known_keys() -> list[str]:
     """The names of everything that keys can be set for."""
-    from pasta_tui.screens.browse import BrowseScreen, SessionList
-    from pasta_tui.screens.end import EndScreen
-    from pasta_tui.screens.help import HelpScreen
-    from pasta_tui.screens.start import StartScreen
-    from pasta_tui.screens.study import StudyScreen, StudyStartScreen
-    from pasta_tui.screens.study_questions import EvaluationScreen
-    from pasta_tui.screens.turn import TurnScreen
-    from pasta_tui.screens.walk import WalkScreen
-    from pasta_tui.screens.zoom import ZoomScreen
+    from pasta_tui import screens
     from pasta_tui.studying import StudyApp
 
-    played = (PastaApp, StartScreen, TurnScreen, ZoomScreen, HelpScreen, EndScreen)
-    study = (StudyApp, StudyScreen, StudyStartScreen, EvaluationScreen)
-    return binding_names((*played, *study, BrowseScreen, SessionList, WalkScreen))
+    modules = [import_module(f"{screens.__name__}.{it.name}") for it in iter_modules(screens.__path__)]
+    found = [it for module in modules for it in vars(module).values() if isinstance(it, type)]
+    return binding_names((PastaApp, StudyApp, *(it for it in found if issubclass(it, DOMNode))))
 
 
-def _farewell(app: PastaApp, request: Request, out: Output) -> None:
+def _farewell(app: PastaApp, out: Output) -> None:
     """Say where finished images lie and how to go on with what is not finished, then how it ended."""
     for event in app.finished:
-        copies = [] if request.out is None else copy_final(event, usable_directory(request.out))
-        for path in copies or event.paths:
+        for path in event.paths:
             out.data(str(path))
         out.message(
             f"session {event.session} is finished; see it again with: pasta sessions show {event.session}"
@@ -69,5 +65,9 @@ def _farewell(app: PastaApp, request: Request, out: Output) -> None:
         out.message(f"what was finished is kept; go on with: {app.opened.go_on}")
     if app.signum is not None:
         raise Stopped(app.signum)
-    if app.failure is not None:
-        raise app.failure
+    ends = app.failure or (app.troubles[-1] if app.troubles else None)
+    for trouble in app.troubles:
+        if trouble is not ends:
+            out.message(told(trouble))
+    if ends is not None:
+        raise ends

@@ -10,6 +10,7 @@ from pasta_core.domain import Choice, History, Turn
 from pasta_core.errors import PastaError
 from pasta_core.events import Event, Failed, Note
 from pasta_tui.plain.opening import Opened
+from pasta_tui.screens.telling import unexpected
 from pasta_tui.session_state import SessionView, Stage, advance, stopped
 
 __all__ = ["Player"]
@@ -86,7 +87,7 @@ class Player:
             if self.view.stage is not Stage.FAILED:
                 self._take(Failed(error.message, error.hint, error.retryable))
         except Exception as error:
-            self._take(Failed(f"something went wrong inside pasta ({type(error).__name__}: {error})"))
+            self._take(Failed(unexpected(error)))
         finally:
             self._running = None
         return self.view.stage is Stage.FINISHED

@@ -16,10 +16,10 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from pasta_core.errors import InvalidInput, PastaError
+from pasta_core.errors import PastaError
 from pasta_core.sessions.records import PERSON, SessionInfo
 from pasta_core.sessions.search import SessionFilter, parse_since, parse_until
-from pasta_core.text import clean
+from pasta_core.text import clean, told
 from pasta_tui.archive import Archive
 from pasta_tui.screens.gallery import Gallery
 from pasta_tui.screens.question import Question
@@ -171,10 +171,8 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
         try:
             wanted = self._wanted()
             sessions = await asyncio.to_thread(self._archive.sessions, wanted)
-        except InvalidInput as error:
-            self._say_problem(f"{error.message}: {error.hint}")
         except PastaError as error:
-            self._say_problem(f"{error.message}; {error.hint}")
+            self._say_problem(told(error))
         else:
             self._say_problem("")
             self._list(sessions)
@@ -235,49 +233,61 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
         try:
             preview = await asyncio.to_thread(self._archive.preview, info.id)
         except PastaError as error:
-            about.update(Content(f"{error.message}; {error.hint}"))
+            about.update(Content(told(error)))
             return
         gallery.show([None if image is None else image.pixels for image in preview.images])
         about.update(_about(info, preview.prompt))
 
     @on(OptionList.OptionSelected, "#sessions")
-    async def _open(self) -> None:
-        if (info := self._selected) is None:
-            return
+    def _opened(self) -> None:
+        if (info := self._selected) is not None:
+            self.do(self._open(info))
+
+    async def _open(self, info: SessionInfo) -> None:
         try:
             turns = await asyncio.to_thread(self._archive.turns, info.id)
         except PastaError as error:
             self._complain(error)
             return
-        self.app.push_screen(WalkScreen(info, turns, self._graphics))
+        if self.is_current:
+            self.app.push_screen(WalkScreen(info, turns, self._graphics))
 
     def action_resume(self) -> None:
         """Go on with the selected session."""
         if (info := self._selected) is not None:
             self.dismiss(StartRequest(resume=info.id))
 
-    async def action_star(self) -> None:
+    def action_star(self) -> None:
         """Star the selected session, or take its star away."""
         if (info := self._selected) is not None:
-            await self._change(self._archive.star, info.id, not info.starred)
+            self.do(self._change(self._archive.star, info.id, not info.starred))
 
-    async def action_sheet(self) -> None:
+    def action_sheet(self) -> None:
         """Draw the selected session as one picture."""
-        if (info := self._selected) is None:
-            return
+        if (info := self._selected) is not None:
+            self.do(self._draw(info))
+
+    async def _draw(self, info: SessionInfo) -> None:
         try:
             path = await asyncio.to_thread(lambda: self._archive.sheet(info, self._target()))
         except PastaError as error:
             self._complain(error)
         else:
-            self.notify(f"the contact sheet is {path}", markup=False)
+            self.notify(clean(f"the contact sheet is {path}").text, markup=False)
 
-    async def action_folder(self) -> None:
+    def action_folder(self) -> None:
         """Open the folder that the selected session's images lie in."""
         if (info := self._selected) is not None:
+            self.do(self._open_folder(info))
+
+    async def _open_folder(self, info: SessionInfo) -> None:
+        try:
             folder = await asyncio.to_thread(self._archive.directory, info.id)
+        except PastaError as error:
+            self._complain(error)
+        else:
             if complaint := await open_outside(folder):
-                self.notify(complaint, severity="warning", markup=False)
+                self.notify(clean(complaint).text, severity="warning", markup=False)
 
     def action_delete(self) -> None:
         """Delete the selected session, if that is meant."""
@@ -289,9 +299,9 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
             "keep it",
         )
 
-        async def answered(yes: bool | None) -> None:
+        def answered(yes: bool | None) -> None:
             if yes:
-                await self._change(self._archive.delete, info.id)
+                self.do(self._change(self._archive.delete, info.id))
 
         self.app.push_screen(question, answered)
 
@@ -300,10 +310,11 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
             await asyncio.to_thread(change, *arguments)
         except PastaError as error:
             self._complain(error)
-        self._reload()
+        if self.is_attached:
+            self._reload()
 
     def _complain(self, error: PastaError) -> None:
-        self.notify(f"{error.message}; {error.hint}", severity="error", markup=False)
+        self.notify(told(error), severity="error", markup=False)
 
 
 def _about(info: SessionInfo, prompt: str) -> Content:

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from pasta_core.domain import Pixels
@@ -20,6 +19,7 @@ from pasta_tui.screens.gallery import Gallery
 from pasta_tui.screens.prompt_entry import PromptEntry
 from pasta_tui.screens.requests import EndRequest, Next, StartRequest
 from pasta_tui.screens.start import BrowseFactory
+from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.viewer import open_outside
 from pasta_tui.widgets.keys import KeyLine
@@ -46,7 +46,7 @@ class Ending:
     blind: bool = False
 
 
-class EndScreen(Screen[EndRequest]):
+class EndScreen(TellingScreen[EndRequest]):
     """Shows how a session ended and asks what next; `browse` makes the screen of past sessions."""
 
     CSS_PATH = "end.tcss"
@@ -154,14 +154,14 @@ class EndScreen(Screen[EndRequest]):
         else:
             self._zoom(False)
 
-    async def action_open(self) -> None:
+    def action_open(self) -> None:
         """Open the selected image in a viewer."""
-        await self._open(self._path())
+        self.do(self._open(self._path()))
 
-    async def action_folder(self) -> None:
+    def action_folder(self) -> None:
         """Open the folder of the images."""
         path = self._path()
-        await self._open(None if path is None else path.parent)
+        self.do(self._open(None if path is None else path.parent))
 
     def action_browse(self) -> None:
         """Look through past sessions, and go on with one that is chosen there."""
@@ -203,9 +203,8 @@ class EndScreen(Screen[EndRequest]):
         if path is None:
             return
         complaint = await open_outside(path)
-        self.notify(
-            complaint or f"opened {path}", severity="warning" if complaint else "information", markup=False
-        )
+        said = clean(complaint or f"opened {path}").text
+        self.notify(said, severity="warning" if complaint else "information", markup=False)
 
 
 def _way(ending: Ending) -> Content:

@@ -10,6 +10,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from pasta_tui.widgets.keys import key_of
+
 __all__ = ["Question"]
 
 
@@ -32,13 +34,18 @@ class Question(ModalScreen[bool]):
     def __init__(self, question: str, yes: str, no: str) -> None:
         super().__init__()
         self._question = question
-        self._answers = f"y  {yes}     n  {no}"
+        self._answers = (("question.yes", "y", yes), ("question.no", "n", no))
 
     def compose(self) -> ComposeResult:
         """The question over its answers."""
         with Vertical(id="question"):
             yield Static(self._question, markup=False)
-            yield Static(self._answers, id="answers", markup=False)
+            yield Static(id="answers", markup=False)
+
+    def on_mount(self) -> None:
+        """Name the keys as they are set."""
+        keys = [f"{key_of(self, name, key)}  {answer}" for name, key, answer in self._answers]
+        self.query_one("#answers", Static).update("     ".join(keys))
 
     def action_answer(self, answer: bool) -> None:
         """Hand the answer back."""

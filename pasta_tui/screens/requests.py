@@ -12,12 +12,14 @@ __all__ = ["EndRequest", "Next", "StartRequest"]
 class StartRequest:
     """Begin a session with `prompt`, or go on with the session `resume`: exactly one of them is given.
 
-    `prompt` is clean and short enough; `profile` names the set of models that it begins with.
+    `prompt` is clean and short enough; `profile` names the set of models that it begins with; the `first`
+    session of a program takes what was typed for one only, its seed.
     """
 
     prompt: str | None = None
     resume: str | None = None
     profile: str | None = None
+    first: bool = False
 
 
 class Next(StrEnum):

@@ -8,13 +8,13 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from pasta_core.domain import Choice
 from pasta_core.errors import InvalidInput
-from pasta_core.text import CRITIQUE_WORDS, clean, clean_critique, count_words
+from pasta_core.text import CRITIQUE_WORDS, clean, clean_critique, count_words, told
 from pasta_tui.keep import Keeper
+from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.screens.turn_keys import TURN_BINDINGS
 from pasta_tui.screens.zoom import ZoomScreen
 from pasta_tui.session_state import SessionView, Stage, doing
@@ -34,7 +34,7 @@ _HIGH = 16
 """Lines from which there is room to say that there is nothing to say."""
 
 
-class TurnScreen(Screen[None]):
+class TurnScreen(TellingScreen[None]):
     """Shows a session as it is played, and tells the app what the person wants of it."""
 
     AUTO_FOCUS = ""
@@ -59,9 +59,9 @@ class TurnScreen(Screen[None]):
         self._graphics = graphics
         self._keeper = keeper
         self._rater = ""
-        self._place = Place()
+        self._selected = (0, Place())
         self._texts = True
-        self._critique = ""
+        self._said = (0, "")
         self._due = False
         self._slate: Slate | None = None
 
@@ -95,14 +95,29 @@ class TurnScreen(Screen[None]):
 
     def take(self, view: SessionView) -> None:
         """Show a view, as soon as the events that are at hand have been folded into it."""
-        if (view.shown, len(view.columns)) != (self._view.shown, len(self._view.columns)):
-            self._place = Place()
-        if len(view.way) > len(self._view.way):
-            self._critique = ""
         self._view = view
         if not self._due:
             self._due = True
             self.call_later(self._show)
+
+    # Both are kept with the turn that they are for: going on after a stop tells all turns once more.
+
+    @property
+    def _place(self) -> Place:
+        """What is selected of the shown turn."""
+        turn, place = self._selected
+        return place if turn == self._view.shown and place.column < len(self._view.columns) else Place()
+
+    @property
+    def _critique(self) -> str:
+        """What goes with the next choice."""
+        turn, words = self._said
+        return words if turn == self._choosing else ""
+
+    @property
+    def _choosing(self) -> int:
+        """The turn of the next choice."""
+        return len(self._view.way) + 1
 
     def _show(self) -> None:
         self._due = False
@@ -191,7 +206,7 @@ class TurnScreen(Screen[None]):
             self.run_worker(self.run_action("zoom"))
 
     def _select(self, place: Place) -> None:
-        self._place = place
+        self._selected = (self._view.shown, place)
         self._show()
 
     def action_take(self) -> None:
@@ -233,9 +248,9 @@ class TurnScreen(Screen[None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the critique for the choice, if it is short enough."""
         try:
-            self._critique = clean_critique(event.value)
+            self._said = (self._choosing, clean_critique(event.value))
         except InvalidInput as error:
-            self.notify(f"{error.message}; {error.hint}", severity="warning", markup=False)
+            self.notify(told(error), severity="warning", markup=False)
             return
         self.app.clear_notifications()
         self._end_critique()
@@ -265,21 +280,21 @@ class TurnScreen(Screen[None]):
         self._texts = not self._texts
         self._show()
 
-    async def action_save(self) -> None:
+    def action_save(self) -> None:
         """Copy the selected image."""
-        await self._keeper.save(self._view, [self._path()])
+        self.do(self._keeper.save(self._view, [self._path()]))
 
-    async def action_save_column(self) -> None:
+    def action_save_column(self) -> None:
         """Copy the selected column."""
-        await self._keeper.save(self._view, self._view.columns[self._place.column].paths)
+        self.do(self._keeper.save(self._view, self._view.columns[self._place.column].paths))
 
-    async def action_sheet(self) -> None:
+    def action_sheet(self) -> None:
         """Write the slate as one picture."""
-        await self._keeper.sheet(self._view)
+        self.do(self._keeper.sheet(self._view))
 
-    async def action_open(self) -> None:
+    def action_open(self) -> None:
         """Open the selected image in a viewer."""
-        await self._keeper.open(self._path())
+        self.do(self._keeper.open(self._path()))
 
     def _path(self) -> Path | None:
         return self._view.columns[self._place.column].paths[self._place.image]

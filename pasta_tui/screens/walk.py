@@ -131,6 +131,8 @@ class WalkScreen(TellingScreen[None]):
         self._show()
 
     def _show(self) -> None:
+        if not self._views:
+            return
         view = self._views[self._at]
         name = f"turn {view.shown} of {view.settings.turns}" if view.shown else "your words"
         self.query_one("#turn", Static).update(name)

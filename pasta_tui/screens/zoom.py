@@ -8,10 +8,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.widgets import Static
 
 from pasta_tui.keep import Keeper
+from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.session_state import SessionView
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.widgets.fit import Place
@@ -24,7 +24,7 @@ _COLUMNS = Binding.Group("Column", compact=True)
 _IMAGES = Binding.Group("Image", compact=True)
 
 
-class ZoomScreen(Screen[Place]):
+class ZoomScreen(TellingScreen[Place]):
     """Shows the image at a place as large as it fits; hands back the place where the person stopped."""
 
     BINDINGS = [
@@ -113,13 +113,13 @@ class ZoomScreen(Screen[Place]):
         self._texts = not self._texts
         self._show()
 
-    async def action_save(self) -> None:
+    def action_save(self) -> None:
         """Copy the image."""
-        await self._keeper.save(self._view, [self._path()])
+        self.do(self._keeper.save(self._view, [self._path()]))
 
-    async def action_open(self) -> None:
+    def action_open(self) -> None:
         """Open the image in a viewer."""
-        await self._keeper.open(self._path())
+        self.do(self._keeper.open(self._path()))
 
     def action_back(self) -> None:
         """Back to the slate."""

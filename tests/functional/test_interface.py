@@ -292,7 +292,7 @@ def test_colours_are_remembered_among_other_settings(tmp_path: Path) -> None:
 
 def test_unknown_keys_and_colours_are_refused_by_name() -> None:
     known = known_keys()
-    check_keys({"turn.take": "t", "quit": "q", "end.new": "m"}, known)
+    check_keys({"turn.take": "t", "quit": "q", "end.new": "m", "question.yes": "j"}, known)
     with pytest.raises(InvalidInput, match=r"turn\.tak") as refused:
         check_keys({"turn.tak": "t"}, known)
     assert "turn.take" in refused.value.hint

@@ -348,6 +348,32 @@ def test_a_store_that_is_locked_from_the_start_holds_up_no_key(data: Path) -> No
     assert max(later - earlier for earlier, later in pairwise(beats)) < BUSY_SECONDS - 1
 
 
+def test_what_nobody_expected_ends_it_with_one_line_and_an_exit_code() -> None:
+    script = """
+import sys
+from pasta_tui.__main__ import main
+from pasta_tui.screens.help import HelpScreen
+def broken(self):
+    secret = "what is in memory"
+    raise ValueError("an [odd]\\x1b[31m help")
+HelpScreen.compose = broken
+sys.exit(main())
+"""
+    worker = f"{sys.executable} -m tests.support.quick_worker 0.01 0.01"
+    command = [sys.executable, "-c", script, "session", "a cat", *SMALL, "--worker", worker]
+    with TerminalSession([*command, "--graphics", "half"]) as session:
+        before = session.modes
+        session.wait_to_see(CHOOSING)
+        family = descendants(session.pid)
+        session.press(b"?")
+        assert session.wait() == 1
+        assert_given_back(session, before)
+        await_deaths(family)
+        assert "something went wrong inside pasta (ValueError: an [odd] help)" in last_line(session)
+        assert "Traceback" not in session.text
+        assert "what is in memory" not in session.text
+
+
 def test_a_session_that_is_open_elsewhere_is_refused() -> None:
     with start("a cat", *SMALL) as first:
         first.wait_to_see(CHOOSING)

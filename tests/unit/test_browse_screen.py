@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -329,12 +330,44 @@ def test_a_store_that_fails_in_the_middle_is_said_and_the_list_stays(
     async def steps(host: Host, pilot: Pilot[None]) -> None:
         monkeypatch.setattr(Archive, "star", broken)
         monkeypatch.setattr(Archive, "turns", broken)
-        await pilot.press("s", "enter")
+        monkeypatch.setattr(Archive, "directory", broken)
+        await pilot.press("s", "enter", "f")
         await settled(pilot)
-        assert [note.message for note in host._notifications] == ["the disk is [gone]; find it"] * 2
+        assert [note.message for note in host._notifications] == ["the disk is [gone]; find it"] * 3
         assert len(rows(host)) == 3
 
     on_screen(lambda: browse(tmp_path), steps)
+
+
+def test_a_slow_disk_holds_up_no_key(
+    tmp_path: Path, sessions: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+
+    def slow(*_: object) -> None:
+        assert done.wait(60)
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        monkeypatch.setattr(Archive, "star", slow)
+        try:
+            await asyncio.wait_for(pilot.press("s", "down"), 20)
+            assert host.screen.query_one("#sessions", OptionList).highlighted == 1
+        finally:
+            done.set()
+        await settled(pilot)
+
+    on_screen(lambda: browse(tmp_path), steps)
+
+
+def test_a_session_without_any_image_can_be_walked_through(tmp_path: Path, sessions: dict[str, str]) -> None:
+    with Store(tmp_path) as store:
+        info = store.get(sessions["train"])
+
+    async def steps(host: Host, pilot: Pilot[None]) -> None:
+        await pilot.press("p", "n", "b", "left", "p")
+        assert "nothing has been painted yet" in host.text
+
+    on_screen(lambda: WalkScreen(info, (), Graphics()), steps)
 
 
 def test_what_nobody_expected_is_said_too(
