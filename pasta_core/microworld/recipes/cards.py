@@ -40,7 +40,8 @@ An open_clip model (a ViT with 8x8 patches, a causal text tower, 96 dimensions) 
 and what is written.
 
 **Data.** Drawn training scenes with captions in many phrasings, some with unknown words. **Recipe.**
-`pasta_core/microworld/recipes/clip_recipe.py`: contrastive over batches of 256, AdamW, bfloat16 autocast.
+`pasta_core/microworld/recipes/clip_recipe.py`: contrastive over batches of 256, by turns drawn freely and in
+groups that only subject, colour and view tell apart; half of the pictures softened; AdamW, bfloat16 autocast.
 
 **Measured** on {count:,} held-out drawn scenes: caption to image, recall at 1 among 100 distinct scenes,
 **{recall:.1%}** (bar: 85 %).

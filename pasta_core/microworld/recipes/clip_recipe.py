@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import open_clip
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ from torch import Tensor
 from pasta_core.microworld.captions import caption, sample_mention
 from pasta_core.microworld.drawer import SIDE
 from pasta_core.microworld.eyes import to_planes
-from pasta_core.microworld.grammar import Scene
+from pasta_core.microworld.grammar import ATTRIBUTES, Scene
 from pasta_core.microworld.recipes.clip_tokens import CONTEXT, clip_tokenizer
 from pasta_core.microworld.recipes.dataset import DrawnScenes
 from pasta_core.microworld.recipes.painter_text import sprinkle_unknown_words
@@ -42,8 +43,11 @@ class ClipRecipe:
     image_layers: int = 4
     text_layers: int = 3
     patch: int = 8
-    steps: int = 500
+    steps: int = 2000
     batch: int = 256
+    group: int = 32
+    """In every other batch so many scenes at a time have setting, light and style in common. Scenes drawn
+    freely are told apart by these alone, and the subject need never be looked at."""
     peak_rate: float = 1.5e-3
 
 
@@ -78,6 +82,35 @@ def _configuration(recipe: ClipRecipe, out: Path) -> None:
     (out / "open_clip_config.json").write_text(json.dumps(configuration, indent=2) + "\n")
 
 
+class _Batches:
+    """Draws scenes (n, 6): by turns freely, and in groups that only subject, colour and view tell apart."""
+
+    def __init__(self, labels: npt.NDArray[np.int64], recipe: ClipRecipe) -> None:
+        shared = [list(ATTRIBUTES).index(name) for name in ("setting", "light", "style")]
+        _, self._cell = np.unique(labels[:, shared], axis=0, return_inverse=True)
+        self._order = np.argsort(self._cell, kind="stable")
+        self._starts = np.searchsorted(self._cell[self._order], np.arange(self._cell.max() + 2))
+        self._recipe = recipe
+
+    def rows(self, step: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Positions (batch,) of the step's scenes, sorted."""
+        count, batch, group = len(self._cell), self._recipe.batch, self._recipe.group
+        if step % 2 == 0:
+            return np.sort(rng.choice(count, batch, replace=False))
+        found = []
+        for cell in self._cell[rng.choice(count, -(-batch // group), replace=False)]:
+            alike = self._order[self._starts[cell] : self._starts[cell + 1]]
+            found.append(rng.permutation(alike)[:group])
+        return np.unique(np.concatenate(found))[:batch]
+
+
+def _soften(planes: Tensor, generator: torch.Generator) -> Tensor:
+    """Blur half of the pictures by some amount: no painter is as crisp as the drawer."""
+    soft = F.interpolate(F.avg_pool2d(planes, 2), scale_factor=2, mode="bilinear")
+    amount = torch.rand(2, len(planes), 1, 1, 1, generator=generator)
+    return torch.lerp(planes, soft, amount[0] * (amount[1] < 0.5))
+
+
 def _contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     """CLIP's loss: each picture finds its caption among the batch's, and each caption its picture."""
     logits = scale * F.normalize(images.float(), dim=-1) @ F.normalize(texts.float(), dim=-1).T
@@ -103,11 +136,13 @@ def train_clip(
         model.load_state_dict({name: value.float() for name, value in weights.items()})
     model.to(shop.device)
     tokenizer = clip_tokenizer()
+    batches = _Batches(scenes.labels, recipe)
 
     def loss(step: int) -> Tensor:
         rng = random.Random(derive_seed(shop.seed, "clip", step))
-        rows = np.array(sorted(rng.sample(range(len(scenes)), recipe.batch)))
-        planes = to_planes(scenes.pixels[rows]).to(shop.device)
+        rows = batches.rows(step, np.random.default_rng(derive_seed(shop.seed, "clip", "rows", step)))
+        generator = torch.Generator().manual_seed(derive_seed(shop.seed, "clip", "soften", step))
+        planes = _soften(to_planes(scenes.pixels[rows]), generator).to(shop.device)
         texts = [_caption(tuple(int(label) for label in scenes.labels[row]), rng) for row in rows]
         tokens = torch.tensor(
             tokenizer(texts, padding="longest", max_length=CONTEXT, truncation=True)["input_ids"]
