@@ -18,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pasta_core.data.embedding_bytes import embedding_from_bytes, embedding_to_bytes
+from pasta_core.data.images import said
+from pasta_core.data.parquet import DAMAGED
 from pasta_core.domain import Candidate, Choice, Comparison, Embedding, Image, Slate, Turn, TurnRating
 from pasta_core.errors import InvalidInput
 from pasta_core.files import appearing, make_directory
@@ -215,9 +217,9 @@ def read_trajectories(path: Path) -> Iterator[TrajectoryRecord]:
 def _read_file(path: Path) -> Iterator[TrajectoryRecord]:
     try:
         parquet = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
+    except DAMAGED as error:
         raise InvalidInput(
-            f"{path} is no Parquet file that can be read ({error})",
+            f"{path} is no Parquet file that can be read ({said(error)})",
             "name what `pasta sessions export` or `pasta simulate` wrote",
         ) from error
     with parquet:

@@ -39,7 +39,7 @@ from tests.support.data_sets import (
     write_tar,
 )
 
-EXAMPLES = 15
+EXAMPLES = 25
 
 
 def _sac(folder: Path) -> Path:
