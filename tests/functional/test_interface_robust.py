@@ -321,6 +321,21 @@ def test_a_locked_store_is_told_and_the_session_goes_on_when_it_is_free(data: Pa
         assert session.wait() == 0
 
 
+def test_quitting_does_not_wait_for_whoever_has_locked_the_store(data: Path) -> None:
+    with start("a cat", *SMALL, writing=0.1) as session:
+        session.wait_to_see("writing")
+        with closing(sqlite3.connect(data / "sessions.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            session.wait_to_see("has locked")
+            session.press(b"r")
+            session.wait_to_see("writing 25/25")
+            session.settle(0.5, 1)
+            begin = time.monotonic()
+            session.press(b"\x11")
+            assert session.wait() == 0
+            assert time.monotonic() - begin < BUSY_SECONDS / 2
+
+
 def test_a_store_that_is_locked_from_the_start_holds_up_no_key(data: Path) -> None:
     config = configure(
         {"worker": f"{sys.executable} -m tests.support.quick_worker 0 0"},
