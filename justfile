@@ -40,6 +40,11 @@ kill *args:
 bench *args:
     for file in tests/bench/bench_*.py; do {{uv}} python -m "tests.bench.$(basename "$file" .py)" {{args}}; done
 
+# the planted ratings that `pasta microworld build --part user-model --work FOLDER` learns from
+user-model-data folder:
+    {{uv}} pasta microworld ratings --format pickapic --raters 8000 --test-raters 160 --images 14000 --out {{folder}}/ratings/pickapic --work {{folder}}/ratings/work
+    {{uv}} pasta microworld ratings --format pasta --raters 120 --test-raters 48 --out {{folder}}/ratings/pasta --work {{folder}}/ratings/work
+
 # the wheel and the source distribution
 build:
     uv build

@@ -44,7 +44,8 @@ def build_models(
     """Build the named parts (all where none is named); `Cancelled` where it was stopped."""
     import platformdirs
 
-    from pasta_core.microworld.recipes.build import build
+    from pasta_core.evaluation.micro_user_model import build_user_model
+    from pasta_core.microworld.recipes.build import PARTS, build
     from pasta_core.microworld.recipes.workshop import Workshop
 
     output = Output(os.environ, False)
@@ -56,8 +57,9 @@ def build_models(
     def report(part: str, figures: Mapping[str, float]) -> None:
         output.message(_line(part, figures))
 
+    makers = {**PARTS, "user-model": build_user_model}
     workshop = Workshop.on(device, folder.absolute(), seed, report, stop)
-    build(parts, out or locate(os.environ).assets / "micro", workshop, start)
+    build(parts, out or locate(os.environ).assets / "micro", workshop, start, makers)
     if stop.made:
         raise Cancelled(
             "the build was stopped and its checkpoint kept", "the same command goes on from there"

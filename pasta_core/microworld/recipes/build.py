@@ -11,7 +11,7 @@ from pasta_core.microworld.recipes.cards import measure_clip, measure_eyes, meas
 from pasta_core.microworld.recipes.dataset import DrawnScenes, draw_training_scenes
 from pasta_core.microworld.recipes.workshop import Workshop
 
-__all__ = ["PARTS", "build"]
+__all__ = ["PARTS", "Part", "build"]
 
 SCENES = 160_000
 """Drawn training scenes."""
@@ -73,7 +73,10 @@ def _build_value_base(out: Path, shop: Workshop, start: Path | None) -> None:
     train_value_base(out / "value-base", shop)
 
 
-PARTS: Mapping[str, Callable[[Path, Workshop, Path | None], None]] = {
+Part = Callable[[Path, Workshop, Path | None], None]
+"""Builds one part into a folder, from data and checkpoints in a workshop, or on from weights."""
+
+PARTS: Mapping[str, Part] = {
     "eyes": _build_eyes,
     "raters": _build_raters,
     "autoencoder": _build_autoencoder,
@@ -85,16 +88,22 @@ PARTS: Mapping[str, Callable[[Path, Workshop, Path | None], None]] = {
 """Every part and what builds it, in the order of need: the eyes are frozen before the painter begins."""
 
 
-def build(parts: Sequence[str], out: Path, shop: Workshop, start: Path | None = None) -> None:
-    """Train the named parts (all where none is named) into `out`, in the order of `PARTS`.
+def build(
+    parts: Sequence[str],
+    out: Path,
+    shop: Workshop,
+    start: Path | None = None,
+    makers: Mapping[str, Part] = PARTS,
+) -> None:
+    """Train the named parts (all where none is named) into `out`, in the order of their `makers`.
 
     Each part resumes from its checkpoint in the workshop's folder; without one it begins from the weights
     in `start` (a folder like `assets/micro`) where that is given. An unknown name is `InvalidInput`.
     """
-    unknown = [part for part in parts if part not in PARTS]
+    unknown = [part for part in parts if part not in makers]
     if unknown:
-        raise InvalidInput(f"there is no part {unknown[0]!r}", f"the parts are {', '.join(PARTS)}")
-    for part, make in PARTS.items():
+        raise InvalidInput(f"there is no part {unknown[0]!r}", f"the parts are {', '.join(makers)}")
+    for part, make in makers.items():
         if not parts or part in parts:
             make(out, shop, start)
             if shop.stop():

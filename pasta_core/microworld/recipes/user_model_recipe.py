@@ -1,0 +1,126 @@
+"""The recipe of the micro user model: types from planted ratings, then choices from planted sessions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pasta_core.data.embeddings import EmbeddingStore, encoder_fingerprint
+from pasta_core.data.embeddings_run import EmbeddingJob, EmbeddingProgress, embed_source
+from pasta_core.data.records import Tally
+from pasta_core.data.sources import SourceSpec, open_source, parse_source
+from pasta_core.errors import InvalidInput
+from pasta_core.microworld.recipes.workshop import Workshop
+from pasta_core.training.label_sources import read_labels, read_session_labels
+from pasta_core.training.presets import PRESETS, UserModelPreset
+from pasta_core.training.sequential_run import train_sequential
+from pasta_core.training.user_model_run import SINGLE_TURN, TrainingFolder, UserModelRun, train_single_turn
+from pasta_core.users.clip import ClipEncoder
+from pasta_core.users.model_files import save_user_model
+from pasta_core.users.user_model import UserModelConfig
+
+__all__ = ["TrainedUserModel", "UserModelRecipe", "train_micro_user_model"]
+
+_DATA = (("pickapic", "ratings/pickapic"), ("pasta", "ratings/pasta"))
+"""The planted data sets and where they lie in the workshop's folder."""
+
+
+@dataclass(frozen=True)
+class UserModelRecipe:
+    """What the shipped model was trained with, apart from the seed."""
+
+    types: int = 8
+    steps: int = 800
+    finetune_steps: int = 200
+
+    @property
+    def preset(self) -> UserModelPreset:
+        """Both phases: a second CLIP in the assets would not be worth its size."""
+        micro = PRESETS["micro"]
+        return UserModelPreset(
+            replace(micro.single_turn, steps=self.steps),
+            replace(micro.sequential, steps=self.finetune_steps, clip_rate=0.0),
+        )
+
+
+@dataclass(frozen=True)
+class TrainedUserModel:
+    """Where a trained model lies, and what it learnt from."""
+
+    path: Path
+    before_sessions: Path
+    """The same model before it was fine-tuned on sessions."""
+    ratings: SourceSpec
+    sessions: SourceSpec
+    store: EmbeddingStore
+    labels: int
+    raters: int
+    session_count: int
+    recipe: UserModelRecipe
+
+
+def train_micro_user_model(
+    out: Path, clip: Path, assets: Path, shop: Workshop, recipe: UserModelRecipe | None = None
+) -> TrainedUserModel | None:
+    """Train on the planted data sets of the workshop's folder into `out`; None where it was stopped.
+
+    `InvalidInput` says how to write the data sets where they are not there.
+    """
+    recipe = recipe or UserModelRecipe()
+    ratings, sessions = (_data_set(shop, kind, place) for kind, place in _DATA)
+    store = _embedded((ratings, sessions), clip, assets, shop)
+    if store is None:
+        return None
+    folder = TrainingFolder(shop.folder / "user-model")
+    folder.begin({"threads": 1})
+    run = UserModelRun(folder, shop.seed, lambda line: shop.report(str(line["phase"]), line), stop=shop.stop)
+    labels = read_labels([ratings], store, assets, shop.seed)
+    shape = UserModelConfig(labels.images.dimension, recipe.types, clip=store.encoder)
+    model = train_single_turn(run, labels, recipe.preset.single_turn, shape)
+    if model is None:
+        return None
+    labelled = read_session_labels([sessions], assets)
+    trained = train_sequential(run, model, clip, labelled, recipe.preset.sequential)
+    if trained is None:
+        return None
+    save_user_model(trained, out, {"recipe": "user_model_recipe", "seed": shop.seed})
+    return TrainedUserModel(
+        out,
+        folder.phase(SINGLE_TURN),
+        ratings,
+        sessions,
+        store,
+        len(labels),
+        labels.groups,
+        len(labelled),
+        recipe,
+    )
+
+
+def _data_set(shop: Workshop, kind: str, place: str) -> SourceSpec:
+    path = shop.folder / place
+    if not path.is_dir():
+        raise InvalidInput(
+            f"there are no planted ratings in {path}", f"'just user-model-data {shop.folder}' writes them"
+        )
+    return parse_source(f"{kind}:{path}")
+
+
+def _embedded(
+    specs: tuple[SourceSpec, ...], clip: Path, assets: Path, shop: Workshop
+) -> EmbeddingStore | None:
+    """The store with everything that the data sets hold; None where it was stopped."""
+
+    def tell(progress: EmbeddingProgress) -> None:
+        if progress.done == progress.total or progress.done % 2000 == 0:
+            shop.report(f"{progress.kind}s", {"step": progress.done, "steps": progress.total})
+
+    fingerprint, root = encoder_fingerprint(clip), shop.folder / "embeddings"
+    job = EmbeddingJob(
+        root, ClipEncoder.load(clip, shop.device), fingerprint, "float16", time.monotonic, tell, shop.stop
+    )
+    for spec in specs:
+        if embed_source(job, open_source(spec, assets), None, Tally()).stopped:
+            return None
+    return EmbeddingStore(root, fingerprint, "float16")
