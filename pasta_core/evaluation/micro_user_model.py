@@ -56,9 +56,7 @@ def build_user_model(out: Path, shop: Workshop, start: Path | None) -> None:
     trained = train_micro_user_model(out / "user-model", out / "clip", assets, shop)
     if trained is None:
         return
-    before, after = (
-        _measured(place, trained, assets) for place in (trained.before_sessions, trained.path)
-    )
+    before, after = (_measured(place, trained, assets) for place in (trained.before_sessions, trained.path))
     figures = {
         when: {key: metric.as_json() for key, metric in found.items()}
         for when, found in (("before", before), ("after", after))
