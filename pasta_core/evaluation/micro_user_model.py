@@ -27,11 +27,9 @@ _CARD = """\
 choose, and how frequent they are. It reads the embeddings of `assets/micro/clip`.
 
 **Data.** Planted raters only (`raters.toml`, hash `{raters}`), in the publishers' formats:
-{labels:,} labels of {people:,} raters on painted pictures (`pasta microworld ratings --format pickapic`) and
-{sessions:,} sessions of others (`--format pasta`). **Recipe.**
-`pasta_core/microworld/recipes/user_model_recipe.py`, seed {seed}: {steps:,} steps of Algorithm 1 with the
-`micro` preset, then {finetune_steps:,} steps of the sequential phase with CLIP kept as it is; {minutes:.0f}
-minutes, embedding included.
+{labels:,} labels of {people:,} raters on painted pictures (`pasta microworld ratings --format pickapic`).
+**Recipe.** `pasta_core/microworld/recipes/user_model_recipe.py`, seed {seed}: {steps:,} steps of Algorithm 1
+with the `micro` preset, {second}; {minutes:.1f} minutes once everything is embedded.
 
 **Measured** on test raters, none of whom it was trained on, looking at pictures of held-out scenes:
 
@@ -56,10 +54,12 @@ def build_user_model(out: Path, shop: Workshop, start: Path | None) -> None:
     trained = train_micro_user_model(out / "user-model", out / "clip", assets, shop)
     if trained is None:
         return
-    before, after = (_measured(place, trained, assets) for place in (trained.before_sessions, trained.path))
+    after = _measured(trained.path, trained, assets)
+    before = None if trained.before_sessions is None else _measured(trained.before_sessions, trained, assets)
     figures = {
         when: {key: metric.as_json() for key, metric in found.items()}
         for when, found in (("before", before), ("after", after))
+        if found is not None
     }
     write_atomically(trained.path / "bars.json", json.dumps(figures, indent=2).encode() + b"\n")
     truth = json.loads((trained.ratings.path / "truth.json").read_bytes())
@@ -68,14 +68,20 @@ def build_user_model(out: Path, shop: Workshop, start: Path | None) -> None:
         raters=truth["raters_sha256"][:12],
         labels=trained.labels,
         people=trained.raters,
-        sessions=trained.session_count,
         seed=shop.seed,
         steps=trained.recipe.steps,
-        finetune_steps=trained.recipe.finetune_steps,
+        second=_second_phase(trained),
         minutes=(time.monotonic() - began) / 60,
         table="\n".join(_row(*row) for row in _rows(before, after)),
     )
     write_atomically(trained.path / "README.md", card.encode())
+
+
+def _second_phase(trained: TrainedUserModel) -> str:
+    steps, sessions = trained.recipe.finetune_steps, trained.session_count
+    if not steps:
+        return "and no sequential phase (docs/user-model.md says why)"
+    return f"then {steps:,} steps on {sessions:,} planted sessions with CLIP kept as it is"
 
 
 def _measured(folder: Path, trained: TrainedUserModel, assets: Path) -> Mapping[str, Metric]:
@@ -90,11 +96,13 @@ def _measured(folder: Path, trained: TrainedUserModel, assets: Path) -> Mapping[
     return {name: found.metrics[name] for name in _TITLES}
 
 
-def _rows(before: Mapping[str, Metric], after: Mapping[str, Metric]) -> list[tuple[str, Metric]]:
+def _rows(before: Mapping[str, Metric] | None, after: Mapping[str, Metric]) -> list[tuple[str, Metric]]:
     """Each metric, and what it was before the sessions."""
     found = []
     for key, title in _TITLES.items():
-        found += [(title, after[key]), ("- before the sessions", before[key])]
+        found.append((title, after[key]))
+        if before is not None:
+            found.append(("- before the sessions", before[key]))
     return found
 
 
