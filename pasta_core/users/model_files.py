@@ -32,10 +32,17 @@ _JSON_TYPES = {"int": (int,), "float": (int, float)}
 """What a field of the configuration may be in JSON, by its annotation; any other is a string."""
 
 
-def save_user_model(model: UserModel, folder: Path, facts: Mapping[str, Any] | None = None) -> None:
-    """Write a model; each file appears whole. `facts` (JSON) say how it was trained, for people."""
+def save_user_model(
+    model: UserModel, folder: Path, facts: Mapping[str, Any] | None = None, *, halve: bool = False
+) -> None:
+    """Write a model; each file appears whole. `facts` (JSON) say how it was trained, for people.
+
+    With `halve` matrices are kept in float16, for half the size; they are float32 again once loaded.
+    """
     make_directory(folder)
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
+    if halve:
+        weights = {name: value.half() if value.ndim > 1 else value for name, value in weights.items()}
     with replacing(folder / WEIGHTS) as partial:
         save_file(weights, partial, metadata={"format": "pt"})
     document = {

@@ -38,6 +38,19 @@ def _config(folder: Path, **changes: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
+def test_a_halved_model_is_smaller_and_nearly_the_same(folder: Path, tmp_path: Path) -> None:
+    model = load_user_model(folder)
+    save_user_model(model, tmp_path / "half", halve=True)
+    half = load_user_model(tmp_path / "half")
+    assert half.prior.equal(model.prior)
+    for name, value in model.state_dict().items():
+        kept = half.state_dict()[name]
+        assert kept.dtype == value.dtype
+        assert torch.allclose(kept, value, rtol=1e-3, atol=1e-6)
+    sizes = [(place / "user_model.safetensors").stat().st_size for place in (folder, tmp_path / "half")]
+    assert sizes[1] < 0.8 * sizes[0]
+
+
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="there is no user model in"):
         load_user_model(tmp_path)

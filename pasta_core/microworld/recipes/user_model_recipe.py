@@ -87,7 +87,7 @@ def train_micro_user_model(
         trained = train_sequential(run, model, clip, labelled, recipe.preset.sequential)
     if trained is None:
         return None
-    save_user_model(trained, out, {"recipe": "user_model_recipe", "seed": shop.seed})
+    save_user_model(trained, out, {"recipe": "user_model_recipe", "seed": shop.seed}, halve=True)
     return TrainedUserModel(
         out,
         folder.phase(SINGLE_TURN) if recipe.finetune_steps else None,
