@@ -32,7 +32,7 @@ from tests.support.killing import await_deaths, descendants
 from tests.support.terminal import TerminalSession
 from tests.support.warm_raters import write_pickapic
 
-RATERS = {"planted:0:1": 0, "planted:3:2": 48, "planted:5": 2}
+RATERS = {"planted:0:1": 0, "planted:3:2": 56, "planted:5": 2}
 """Who rates, and the seed of the study; that of the second one is a critic's, in turn 1."""
 QUICK = f"{sys.executable} -m tests.support.quick_worker 0 0"
 GO_ON = re.compile(r"go on with: pasta session --resume (\S+)")
