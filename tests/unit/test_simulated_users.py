@@ -149,7 +149,9 @@ def test_a_planted_user_is_the_rater_that_its_name_says() -> None:
     judgement = asyncio.run(user.judge(History("a cat"), turn))
     rater = PlantedRater.load(user.spec, ASSETS, population.eyes)
     verdict = rater.choose("a cat", pixels, choice_seed(4, 2))
-    assert (judgement.choice.column, judgement.utilities) == (verdict.column, verdict.utilities)
+    assert judgement.choice.column == verdict.column
+    # this test looks with as many threads as it likes, a population always with one: sums round differently
+    assert judgement.utilities == pytest.approx(verdict.utilities, rel=1e-6)
     assert judgement.appraisal is None and population.appraiser is None
     assert asyncio.run(user.utilities("a cat", columns)) == pytest.approx(verdict.utilities)
 
