@@ -18,6 +18,7 @@ from pasta_core.data.sources import open_source, parse_source
 from pasta_core.domain import Embedding, Pixels
 from pasta_core.errors import Cancelled
 from pasta_tui.cli._output import Output
+from pasta_tui.cli._pace import time_left
 from pasta_tui.cli._stopping import StopRequest
 
 if TYPE_CHECKING:
@@ -158,7 +159,4 @@ def _line(progress: EmbeddingProgress) -> str:
     line = f"{progress.kind}s {progress.done:,}/{progress.total:,}  {progress.per_second:,.0f}/s"
     if progress.seconds_left is None or progress.done == progress.total:
         return line
-    minutes, seconds = divmod(round(progress.seconds_left), 60)
-    hours, minutes = divmod(minutes, 60)
-    left = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-    return f"{line}  {left} left"
+    return f"{line}  {time_left(progress.seconds_left)} left"

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from pasta_core.errors import Cancelled
 from pasta_core.paths import locate
 from pasta_tui.cli._output import Output
+from pasta_tui.cli._stopping import StopRequest
 
 __all__ = ["build_models"]
-
-
-class _StopRequest:
-    """Ctrl-C asks the training to end at the next step, with a checkpoint."""
-
-    def __init__(self) -> None:
-        self.made = False
-
-    def __call__(self) -> bool:
-        return self.made
-
-    def install(self) -> None:
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self.made:
-                raise KeyboardInterrupt
-            self.made = True
-
-        signal.signal(signal.SIGINT, ask)
 
 
 def build_models(
@@ -51,7 +32,7 @@ def build_models(
     output = Output(os.environ, False)
     folder = work or platformdirs.PlatformDirs("pasta", appauthor=False).user_cache_path / "build"
     folder.mkdir(parents=True, exist_ok=True)
-    stop = _StopRequest()
+    stop = StopRequest()
     stop.install()
 
     def report(part: str, figures: Mapping[str, float]) -> None:

@@ -9,11 +9,24 @@ import typer
 
 from pasta_core.errors import ExitCode
 
-__all__ = ["Json", "MaybeImages", "MaybeProfile", "MaybeSeed", "MaybeWorker", "Out", "help_if_bare"]
+__all__ = [
+    "Json",
+    "MaybeDevice",
+    "MaybeImages",
+    "MaybeProfile",
+    "MaybeSeed",
+    "MaybeWorker",
+    "Out",
+    "Resume",
+    "help_if_bare",
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 MaybeProfile = Annotated[
     str | None, typer.Option("--profile", metavar="NAME", help="The set of models to use (default: micro).")
+]
+MaybeDevice = Annotated[
+    str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
 ]
 MaybeImages = Annotated[
     int | None, typer.Option("--images", metavar="N", help="Images per prompt (default: 4).")
@@ -29,6 +42,7 @@ MaybeWorker = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Also copy the images into this directory.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")]
 
 
 def help_if_bare(context: typer.Context) -> None:

@@ -7,10 +7,17 @@ from collections.abc import Callable
 
 from pasta_tui.cli._output import Output
 
-__all__ = ["Pace"]
+__all__ = ["Pace", "time_left"]
 
 EVERY = 10.0
 """Seconds between two lines where a line cannot be rewritten."""
+
+
+def time_left(seconds: float) -> str:
+    """m:ss, or h:mm:ss from an hour on."""
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"
 
 
 class Pace:
@@ -40,8 +47,6 @@ class Pace:
         made, took = done - self._first[0], now - self._first[1]
         if made <= 0 or took <= 0:
             return ""
-        minutes, seconds = divmod(round((total - done) * took / made), 60)
-        hours, minutes = divmod(minutes, 60)
-        left = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+        left = time_left((total - done) * took / made)
         rate = made / took
         return f"  {rate:.2f}/s  {left} left" if rate < 10 else f"  {rate:.0f}/s  {left} left"

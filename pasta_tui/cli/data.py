@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeProfile, help_if_bare
+from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, help_if_bare
 
 __all__ = ["app"]
 
@@ -64,9 +64,7 @@ def embed(
     dtype: Annotated[
         str, typer.Option("--dtype", metavar="TYPE", help="float16 or float32: what is stored.")
     ] = "float16",
-    device: Annotated[
-        str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
-    ] = None,
+    device: MaybeDevice = None,
     as_json: Json = False,
 ) -> None:
     """Embed every image and prompt of data sets once.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeProfile, MaybeWorker, help_if_bare
+from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, MaybeWorker, help_if_bare
 
 __all__ = ["app"]
 
@@ -71,9 +71,7 @@ def user_model(
         str, typer.Option("--dtype", metavar="TYPE", help="Stored embeddings: float16 or float32.")
     ] = "float16",
     profile: MaybeProfile = None,
-    device: Annotated[
-        str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
-    ] = None,
+    device: MaybeDevice = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Seed of sampled images and intervals.")
     ] = 0,

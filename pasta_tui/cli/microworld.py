@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeProfile, MaybeWorker, Out, help_if_bare
+from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, MaybeWorker, Out, help_if_bare
 
 __all__ = ["app"]
 
@@ -58,9 +58,7 @@ def build(
         Path | None,
         typer.Option("--work", metavar="DIR", help="Where data and checkpoints lie (default: in the cache)."),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
-    ] = None,
+    device: MaybeDevice = None,
 ) -> None:
     """Train the micro models by their recipes.
 

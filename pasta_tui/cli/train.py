@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeProfile
+from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, Resume
 
 __all__ = ["EPILOG", "VALUE_EPILOG", "train_user_model", "train_value_model"]
 
@@ -55,15 +55,13 @@ def train_user_model(
     finetune_steps: Annotated[
         int | None, typer.Option("--finetune-steps", metavar="N", min=1, help="Steps of the second phase.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
+    resume: Resume = False,
     profile: MaybeProfile = None,
     store: Annotated[
         Path | None,
         typer.Option("--store", metavar="DIR", help="Where embeddings lie (default: in the data directory)."),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
-    ] = None,
+    device: MaybeDevice = None,
     as_json: Json = False,
 ) -> None:
     """Learn user types from preference data, then choices from sessions (§5, App. D)."""
@@ -123,10 +121,8 @@ def train_value_model(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the preset; may be given again."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
-    device: Annotated[
-        str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
-    ] = None,
+    resume: Resume = False,
+    device: MaybeDevice = None,
     as_json: Json = False,
 ) -> None:
     """Learn the value of showing a prompt, by token-level implicit Q-learning (§3.3, App. E)."""

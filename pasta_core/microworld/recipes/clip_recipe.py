@@ -22,6 +22,7 @@ from pasta_core.microworld.eyes import to_planes
 from pasta_core.microworld.grammar import ATTRIBUTES, Scene
 from pasta_core.microworld.recipes.clip_tokens import CONTEXT, clip_tokenizer
 from pasta_core.microworld.recipes.dataset import DrawnScenes
+from pasta_core.microworld.recipes.eyes_recipe import blurred
 from pasta_core.microworld.recipes.painter_text import sprinkle_unknown_words
 from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
@@ -106,9 +107,8 @@ class _Batches:
 
 def _soften(planes: Tensor, generator: torch.Generator) -> Tensor:
     """Blur half of the pictures by some amount: no painter is as crisp as the drawer."""
-    soft = F.interpolate(F.avg_pool2d(planes, 2), scale_factor=2, mode="bilinear")
     amount = torch.rand(2, len(planes), 1, 1, 1, generator=generator)
-    return torch.lerp(planes, soft, amount[0] * (amount[1] < 0.5))
+    return blurred(planes, amount[0] * (amount[1] < 0.5))
 
 
 def _contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:

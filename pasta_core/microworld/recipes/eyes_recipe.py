@@ -18,7 +18,7 @@ from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.seeds import derive_seed
 from pasta_core.training.loop import LoopConfig, halved
 
-__all__ = ["EyesRecipe", "accuracy", "train_eyes"]
+__all__ = ["EyesRecipe", "accuracy", "blurred", "train_eyes"]
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,19 @@ class EyesRecipe:
     """Label smoothing, so that the raters' eyes are not more certain than they are right."""
 
 
+def blurred(planes: Tensor, amount: Tensor) -> Tensor:
+    """Pictures (n, 3, h, w) blurred by `amount` (n, 1, 1, 1), from 0, not at all, to 1, at half the size."""
+    soft = F.interpolate(F.avg_pool2d(planes, 2), scale_factor=2, mode="bilinear")
+    return torch.lerp(planes, soft, amount)
+
+
 def _disturb(planes: Tensor, generator: torch.Generator) -> Tensor:
     """Blur some pictures, add noise to some, vary their brightness: no painter is as crisp as the drawer."""
     count = len(planes)
-    soft = F.interpolate(F.avg_pool2d(planes, 2), scale_factor=2, mode="bilinear")
     amount = torch.rand(count, 1, 1, 1, generator=generator) * (
         torch.rand(count, 1, 1, 1, generator=generator) < 0.5
     )
-    planes = torch.lerp(planes, soft, amount)
+    planes = blurred(planes, amount)
     noise = (
         torch.randn(planes.shape, generator=generator)
         * 0.12

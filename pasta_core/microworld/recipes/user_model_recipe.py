@@ -13,7 +13,7 @@ from pasta_core.data.sources import SourceSpec, open_source, parse_source
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.recipes.workshop import Workshop
 from pasta_core.training.label_sources import read_labels, read_session_labels
-from pasta_core.training.presets import PRESETS, UserModelPreset
+from pasta_core.training.presets import PRESETS, SequentialConfig, SingleTurnConfig
 from pasta_core.training.sequential_run import train_sequential
 from pasta_core.training.user_model_run import SINGLE_TURN, TrainingFolder, UserModelRun, train_single_turn
 from pasta_core.users.clip import ClipEncoder
@@ -36,13 +36,14 @@ class UserModelRecipe:
     """None: 200 steps on 120 sessions took 3 points of accuracy and lowered no loss of choices."""
 
     @property
-    def preset(self) -> UserModelPreset:
-        """CLIP stays as it is in both phases: a second one in the assets would not be worth its size."""
-        micro = PRESETS["micro"]
-        return UserModelPreset(
-            replace(micro.single_turn, steps=self.steps),
-            replace(micro.sequential, steps=max(1, self.finetune_steps), clip_rate=0.0),
-        )
+    def single_turn(self) -> SingleTurnConfig:
+        """The first phase."""
+        return replace(PRESETS["micro"].single_turn, steps=self.steps)
+
+    @property
+    def sequential(self) -> SequentialConfig:
+        """The second; CLIP stays as it is, a second one in the assets would not be worth its size."""
+        return replace(PRESETS["micro"].sequential, steps=self.finetune_steps, clip_rate=0.0)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class TrainedUserModel:
     labels: int
     raters: int
     session_count: int
+    """Sessions that it was fine-tuned on."""
     recipe: UserModelRecipe
 
 
@@ -78,25 +80,27 @@ def train_micro_user_model(
     run = UserModelRun(folder, shop.seed, lambda line: shop.report(str(line["phase"]), line), stop=shop.stop)
     labels = read_labels([ratings], store, assets, shop.seed)
     shape = UserModelConfig(labels.images.dimension, recipe.types, clip=store.encoder)
-    model = train_single_turn(run, labels, recipe.preset.single_turn, shape)
+    model = train_single_turn(run, labels, recipe.single_turn, shape)
     if model is None:
         return None
-    labelled = read_session_labels([sessions], assets)
+    before, session_count = None, 0
     trained: UserModel | None = model
     if recipe.finetune_steps:
-        trained = train_sequential(run, model, clip, labelled, recipe.preset.sequential)
+        labelled = read_session_labels([sessions], assets)
+        before, session_count = folder.phase(SINGLE_TURN), len(labelled)
+        trained = train_sequential(run, model, clip, labelled, recipe.sequential)
     if trained is None:
         return None
     save_user_model(trained, out, {"recipe": "user_model_recipe", "seed": shop.seed}, halve=True)
     return TrainedUserModel(
         out,
-        folder.phase(SINGLE_TURN) if recipe.finetune_steps else None,
+        before,
         ratings,
         sessions,
         store,
         len(labels),
         labels.groups,
-        len(labelled),
+        session_count,
         recipe,
     )
 
