@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import threading
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import suppress
@@ -51,7 +50,6 @@ class ForgivingDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys until the app ends."""
-        threading.Thread(target=self._await_hang_up, daemon=True).start()
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("ignore").decode
         for data in self._input():
@@ -77,17 +75,11 @@ class ForgivingDriver(LinuxDriver):
         with suppress(OSError):
             if data := os.read(self.fileno, 4096):
                 return data
-        # The terminal is gone; who tells the app so needs a moment.
-        self.exit_event.wait(patience)
+        # The terminal is gone; leaving needs a moment.
+        if not self.exit_event.is_set():
+            os.kill(os.getpid(), signal.SIGHUP)
+            self.exit_event.wait(patience)
         return b""
-
-    def _await_hang_up(self) -> None:
-        poll = select.poll()
-        poll.register(self.fileno, 0)
-        while not self.exit_event.is_set():
-            if poll.poll(500):
-                os.kill(os.getpid(), signal.SIGHUP)
-                return
 
 
 class _Outlet:
