@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pasta_core.agent.selectors import RandomSelector, SoftmaxSelector, ValueSelector, WriterSelector
+from pasta_core.agent.selectors import make_selector
 from pasta_core.domain import Candidate, Embedding, History, Painter, Selector, Writer
 from pasta_core.engines.fingerprints import user_model_digest
 from pasta_core.engines.prompts import MAX_WORDS
@@ -98,21 +98,12 @@ class LocalEngine:
         form = self.crew.settings.form
         spec = spec.resolved(self.profile)
         match spec.name:
-            case "random":
-                return _same(RandomSelector(form))
-            case "writer":
-                return _same(WriterSelector(form))
-            case "value" | "softmax":
-                assert spec.path is not None
-                valuer = await asyncio.to_thread(_ModelValuer.load, spec.path)
-                return _same(
-                    ValueSelector(form, valuer) if spec.name == "value" else SoftmaxSelector(form, valuer)
-                )
             case "greedy-belief":
                 return partial(self._greedy, await self._believed(spec.path))
             case "oracle":
                 return self._oracle
-        raise InvalidInput(f"there is no selector {spec.name!r}")
+        valuer = None if spec.path is None else await asyncio.to_thread(_ModelValuer.load, spec.path)
+        return _same(make_selector(str(spec), form, None if valuer is None else lambda path: valuer))
 
     async def _believed(self, path: Path | None) -> Appraiser:
         if path is not None:
