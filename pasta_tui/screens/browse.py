@@ -61,7 +61,15 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
         Binding("x", "sheet", "Sheet", id="browse.sheet", tooltip="Draw the session as a contact sheet."),
         Binding("f", "folder", "Folder", id="browse.folder", show=False, tooltip="Open its images' folder."),
         Binding("d", "delete", "Delete", id="browse.delete", tooltip="Delete the session, after a question."),
-        Binding("slash", "filter", "Filter", id="browse.filter", tooltip="Find sessions by words and dates."),
+        # Priority: the words may be typed before the key has gone its way, and must not be taken for keys.
+        Binding(
+            "slash",
+            "filter",
+            "Filter",
+            id="browse.filter",
+            tooltip="Find sessions by words and dates.",
+            priority=True,
+        ),
         Binding(
             "asterisk",
             "starred",
@@ -117,6 +125,8 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
         """Offer only what can be done with the selected session."""
         if action in ("resume", "star", "sheet", "folder", "delete"):
             return self._selected is not None
+        if action == "filter":
+            return not isinstance(self.focused, Input)
         return super().check_action(action, parameters)
 
     @property
@@ -136,7 +146,7 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
 
     def action_filter(self) -> None:
         """Into the filter."""
-        self.query_one("#text").focus()
+        self.set_focus(self.query_one("#text"))
 
     def action_starred(self) -> None:
         """Starred sessions only, or all."""

@@ -52,8 +52,14 @@ class EndScreen(TellingScreen[EndRequest]):
     CSS_PATH = "end.tcss"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
+        # Priority: the words may be typed before the key has gone its way, and must not be taken for keys.
         Binding(
-            "a", "again", "Again from here", id="end.again", tooltip="Begin a session with the final prompt."
+            "a",
+            "again",
+            "Again from here",
+            id="end.again",
+            tooltip="Begin a session with the final prompt.",
+            priority=True,
         ),
         Binding("n", "new", "New", id="end.new", tooltip="Begin a session with another prompt."),
         *[
@@ -114,7 +120,7 @@ class EndScreen(TellingScreen[EndRequest]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what there is; a blind session's prompt is not shown, so it cannot be begun with."""
         if action == "again":
-            return not self._ending.blind
+            return not self._ending.blind and not self.has_class("asking")
         if action == "browse":
             return self._browse is not None
         if action == "back":
@@ -127,7 +133,7 @@ class EndScreen(TellingScreen[EndRequest]):
         """Show the final prompt, to begin with it or with what is made of it."""
         self._zoom(False)
         self.add_class("asking")
-        self.query_one(PromptEntry).area.focus()
+        self.set_focus(self.query_one(PromptEntry).area)
 
     def action_new(self) -> None:
         """To the start screen."""

@@ -90,6 +90,8 @@ class TurnScreen(TellingScreen[None]):
         """Show a session that has just been opened; `rater` chooses in it, if it is not empty."""
         self._rater = rater
         self._slate = Slate(self._graphics, view.settings.columns, view.settings.images)
+        # Beside what is said meanwhile it would be laid out in no room at all.
+        self._slate.display = False
         await self.query_one("#table").mount(self._slate)
         self.take(view)
 
@@ -133,7 +135,6 @@ class TurnScreen(TellingScreen[None]):
             waits = view.working and not view.columns
             self.query_one(Waiting).wait_for(doing(view) if waits else "")
             if self._slate is not None:
-                # Beside what is said meanwhile it would be laid out in no room at all.
                 self._slate.display = not waits
                 self._slate.show(view, self._place, self._texts)
             take = key_of(self, "turn.take", "Enter")
@@ -157,7 +158,8 @@ class TurnScreen(TellingScreen[None]):
             case "take":
                 return False if self._rater else (True if view.stage is Stage.ASKING or view.halted else None)
             case "critique":
-                return not self._rater and view.stage is not Stage.FINISHED
+                writes = self.has_class("critiquing")
+                return not self._rater and view.stage is not Stage.FINISHED and not writes
             case "prompts":
                 return not view.blind
             case "zoom" | "save" | "save_column" | "open" | "sheet":
@@ -231,7 +233,7 @@ class TurnScreen(TellingScreen[None]):
         self.add_class("critiquing")
         words = self.query_one("#words", Input)
         words.value = self._critique
-        words.focus()
+        self.set_focus(words)
         self._count(words.value)
 
     def on_input_changed(self, event: Input.Changed) -> None:

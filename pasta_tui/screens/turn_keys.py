@@ -43,7 +43,15 @@ TURN_BINDINGS = [
         tooltip="Take the selected column, or go on after a stop.",
     ),
     Binding("z", "zoom", "Zoom", id="turn.zoom", tooltip="Show the selected image on the whole screen."),
-    Binding("c", "critique", "Critique", id="turn.critique", tooltip="Say in 12 words what should change."),
+    # Priority: the words may be typed before the key has gone its way, and must not be taken for keys.
+    Binding(
+        "c",
+        "critique",
+        "Critique",
+        id="turn.critique",
+        tooltip="Say in 12 words what should change.",
+        priority=True,
+    ),
     Binding("p", "prompts", "Prompts", id="turn.prompts", tooltip="Show or hide prompts and categories."),
     Binding("s", "save", "Save", id="turn.save", tooltip="Copy the selected image to where you work."),
     Binding(

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from pasta_core.errors import StorageError
 from pasta_core.sessions.store import Store
@@ -186,3 +188,53 @@ def test_a_copy_that_fails_is_told_and_hides_no_image(tmp_path: Path) -> None:
     drive(app, steps, (160, 24))
     assert all(path is not None and path.is_file() for path in app.finished[0].paths)
     assert len(app.troubles) == 1
+
+
+def typed_at_once(app: PastaApp, text: str) -> None:
+    """Send keys faster than any of them is dealt with."""
+    for character in text:
+        app.post_message(Key({"/": "slash"}.get(character, character), character))
+
+
+def test_words_that_follow_the_critique_key_at_once_are_words_and_no_commands(tmp_path: Path) -> None:
+    app = small_app(tmp_path, request_for())
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await asked(app, pilot)
+        typed_at_once(app, "c2poc")
+        words = screen.query_one("#words", Input)
+        await until(pilot, lambda: words.value == "2poc")
+        await pilot.press("escape")
+        assert "takes column 1" in shown_text(app)
+
+    drive(app, steps)
+
+
+def test_words_that_follow_the_filter_key_at_once_are_words_and_no_commands(tmp_path: Path) -> None:
+    app = small_app(tmp_path, request_for(turns=1))
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await asked(app, pilot)
+        await pilot.press("enter")
+        await ended(app, pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: "a cat" in shown_text(app) and bool(app.screen.query("#text")))
+        typed_at_once(app, "/ds/q")
+        words = app.screen.query_one("#text", Input)
+        await until(pilot, lambda: words.value == "ds/q")
+
+    drive(app, steps)
+
+
+def test_words_that_follow_the_key_for_again_at_once_are_words_and_no_commands(tmp_path: Path) -> None:
+    app = small_app(tmp_path, request_for(turns=1))
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await asked(app, pilot)
+        await pilot.press("enter")
+        await ended(app, pilot)
+        typed_at_once(app, "aaqn")
+        entry = app.screen.query_one(PromptEntry)
+        await until(pilot, lambda: entry.text.endswith("aqn"))
+
+    drive(app, steps)
