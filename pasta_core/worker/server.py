@@ -7,10 +7,12 @@ while the first candidates are written. It ends when stdin does.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from pasta_core.errors import PastaError
@@ -85,8 +87,23 @@ def serve(options: WorkerOptions) -> None:
         on_cancel=relay.cancel,
     )
     station.start()
-    models.warm()
+    with _uncollected():
+        models.warm()
     station.work()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Make objects for good: what the block leaves behind is never looked through for cycles.
+
+    Importing torch and diffusers makes so many that the collector takes a quarter of the time (measured).
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def parse(arguments: Sequence[str]) -> WorkerOptions:
