@@ -34,7 +34,7 @@ test *args:
 
 # kill a session at 50 random moments and compare what it resumes to
 kill *args:
-    {{uv}} pytest tests/kill -s {{args}}
+    {{uv}} pytest -n0 tests/kill -s {{args}}
 
 # the benchmarks; run them on an idle machine
 bench *args:
