@@ -9,6 +9,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import suppress
 from io import TextIOWrapper
+from threading import Event
 from typing import IO, Any, cast
 
 from textual._xterm_parser import XTermParser
@@ -33,6 +34,7 @@ class ForgivingDriver(LinuxDriver):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._file = cast(TextIOWrapper, _Outlet(cast(IO[str], self._file)))
+        self.exit_event = self._bell = _Bell()
         self.begin_with(b"", owing=False)
 
     def _sigcont_application(self, *_: object) -> None:
@@ -70,7 +72,7 @@ class ForgivingDriver(LinuxDriver):
         yield self._sieve.keys(self._read(0))
 
     def _read(self, patience: float) -> bytes:
-        if not select.select([self.fileno], [], [], patience)[0]:
+        if self.fileno not in select.select([self.fileno, self._bell], [], [], patience)[0]:
             return b""
         with suppress(OSError):
             if data := os.read(self.fileno, 4096):
@@ -80,6 +82,30 @@ class ForgivingDriver(LinuxDriver):
             os.kill(os.getpid(), signal.SIGHUP)
             self.exit_event.wait(patience)
         return b""
+
+
+class _Bell(Event):
+    """An event that a `select` can wait for: whoever leaves waits for the thread that reads keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ear, self._rope = os.pipe()
+
+    def fileno(self) -> int:
+        """What can be read from once it is set."""
+        return self._ear
+
+    def set(self) -> None:
+        """Set it, and wake who waits for the file."""
+        if not self.is_set():
+            os.write(self._rope, b"\0")
+        super().set()
+
+    def clear(self) -> None:
+        """Reset it."""
+        if self.is_set():
+            os.read(self._ear, 1)
+        super().clear()
 
 
 class _Outlet:

@@ -120,6 +120,24 @@ def test_quitting_in_mid_painting_leaves_nothing_behind_and_the_session_goes_on_
         assert session.wait() == 0
 
 
+def test_leaving_does_not_wait_for_the_next_look_at_the_keyboard() -> None:
+    script = """
+import sys
+from pasta_tui.__main__ import main
+from pasta_tui.terminal import driver
+driver._MOMENT = 1e6
+sys.exit(main())
+"""
+    worker = f"{sys.executable} -m tests.support.quick_worker 0.01 0.01"
+    command = [sys.executable, "-c", script, "session", "a cat", *SMALL, "--worker", worker]
+    with TerminalSession([*command, "--graphics", "half"]) as session:
+        before = session.modes
+        session.wait_to_see(CHOOSING)
+        session.press(b"\x11")
+        assert session.wait() == 0
+        assert_given_back(session, before)
+
+
 def test_quitting_before_there_are_models_leaves_nothing_behind() -> None:
     mark = "0.0123456789"
     with start("a cat", *SMALL, writing=float(mark)) as session:
