@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,53 @@ class AgentResult:
     worse: Metric
     turns: tuple[TurnResult, ...]
     against: Mapping[str, Duel]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints of a selector (docs/json.md)."""
+        return {
+            "selector": self.selector,
+            "mean": self.score.value,
+            "ci95": _ends(self.score),
+            "deviation": self.deviation,
+            "n": self.score.n,
+            "gap_closed": self.gap_closed.value,
+            "gap_closed_ci95": _ends(self.gap_closed),
+            "ceiling": self.ceiling,
+            "better": self.better.value,
+            "same": self.same.value,
+            "worse": self.worse.value,
+            "better_ci95": _ends(self.better),
+            "same_ci95": _ends(self.same),
+            "worse_ci95": _ends(self.worse),
+            "turns": [_turn_json(turn) for turn in self.turns],
+            "against": {name: _duel_json(duel) for name, duel in self.against.items()},
+        }
+
+
+def _turn_json(turn: TurnResult) -> dict[str, Any]:
+    return {
+        "turn": turn.turn,
+        "value": turn.value.value,
+        "ci95": _ends(turn.value),
+        "predicted": turn.predicted,
+        "better": turn.better.value,
+        "same": turn.same.value,
+        "worse": turn.worse.value,
+    }
+
+
+def _duel_json(duel: Duel) -> dict[str, Any]:
+    return {
+        "difference": duel.difference.value,
+        "ci95": _ends(duel.difference),
+        "wins": duel.wins.value,
+        "wins_ci95": _ends(duel.wins),
+        "ties": duel.ties,
+    }
+
+
+def _ends(metric: Metric) -> list[float] | None:
+    return None if metric.ci95 is None else list(metric.ci95)
 
 
 def evaluate_agents(

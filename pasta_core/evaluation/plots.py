@@ -31,6 +31,8 @@ class Panel:
     axis: str
     labels: tuple[str, ...]
     metrics: tuple[Metric, ...]
+    joined: bool = True
+    """Whether the positions have an order, so that a line joins them."""
 
 
 def require_matplotlib() -> None:
@@ -67,7 +69,8 @@ def _draw(panel: Panel, axes: Any) -> None:
     """Points with their intervals, and chance as a dashed line."""
     measured = [(place, *metric.numbers()) for place, metric in enumerate(panel.metrics) if metric.n]
     places, values, lows, highs, chances = np.array(measured).reshape(-1, 5).T
-    axes.errorbar(places, values, [values - lows, highs - values], marker="o", capsize=3, linewidth=1.2)
+    form = "o-" if panel.joined else "o"
+    axes.errorbar(places, values, [values - lows, highs - values], fmt=form, capsize=3, linewidth=1.2)
     axes.plot(places, chances, linestyle="--", linewidth=0.8, color="grey")
     axes.set_xticks(range(len(panel.labels)), panel.labels)
     axes.set_xlabel(panel.axis)

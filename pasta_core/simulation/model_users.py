@@ -11,7 +11,7 @@ from pasta_core.domain import Choice, History, Image, Turn
 from pasta_core.seeds import derive_seed
 from pasta_core.simulation.users import Appraiser, Judgement, RewardScale, SimulatedUser, choice_seed
 
-__all__ = ["ModelPopulation", "cosine_scale"]
+__all__ = ["ModelPopulation", "ModelUser", "cosine_scale"]
 
 
 def cosine_scale(largest: float) -> RewardScale:

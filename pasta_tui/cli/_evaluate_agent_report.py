@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pasta_core.evaluation.agent import AgentResult, TurnResult
+from pasta_core.evaluation.agent import AgentResult
 from pasta_core.evaluation.metric import Metric
 
 __all__ = ["document", "table"]
@@ -17,46 +17,7 @@ _ENOUGH = 300
 
 def document(result: AgentResult, folder: Path) -> dict[str, Any]:
     """One selector's result as JSON types; `folder` holds its trajectories."""
-    return {
-        "selector": result.selector,
-        "mean": result.score.value,
-        "ci95": _ends(result.score),
-        "deviation": result.deviation,
-        "n": result.score.n,
-        "gap_closed": result.gap_closed.value,
-        "gap_closed_ci95": _ends(result.gap_closed),
-        "ceiling": result.ceiling,
-        "better": result.better.value,
-        "same": result.same.value,
-        "worse": result.worse.value,
-        "better_ci95": _ends(result.better),
-        "same_ci95": _ends(result.same),
-        "worse_ci95": _ends(result.worse),
-        "turns": [_turn(turn) for turn in result.turns],
-        "against": {
-            name: {
-                "difference": duel.difference.value,
-                "ci95": _ends(duel.difference),
-                "wins": duel.wins.value,
-                "wins_ci95": _ends(duel.wins),
-                "ties": duel.ties,
-            }
-            for name, duel in result.against.items()
-        },
-        "data": str(folder),
-    }
-
-
-def _turn(turn: TurnResult) -> dict[str, Any]:
-    return {
-        "turn": turn.turn,
-        "value": turn.value.value,
-        "ci95": _ends(turn.value),
-        "predicted": turn.predicted,
-        "better": turn.better.value,
-        "same": turn.same.value,
-        "worse": turn.worse.value,
-    }
+    return {**result.as_json(), "data": str(folder)}
 
 
 def table(results: Sequence[AgentResult], trajectories: int, reward: str) -> Iterator[str]:
@@ -93,10 +54,6 @@ def _duels(results: Sequence[AgentResult], width: int) -> Iterator[str]:
             names = f"{result.selector} against {other.selector}"
             wins = _said(duel.wins, 100)
             yield f"{names:{2 * width + 9}}  {_said(duel.difference):>18}  {wins:>18}  {duel.ties:4}"
-
-
-def _ends(metric: Metric) -> list[float] | None:
-    return None if metric.ci95 is None else list(metric.ci95)
 
 
 def _said(metric: Metric, times: float = 1.0) -> str:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import asdict, dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pasta_core.configuration import Configuration, configure
 from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.data.trajectories import CLIP
-from pasta_core.engines.fingerprints import content_digest, profile_digest, user_model_digest
-from pasta_core.engines.local import PASS_SIZE, LocalEngine, open_local, worker_options
-from pasta_core.engines.prompts import PromptList, read_prompts
+from pasta_core.engines.local import LocalEngine, open_local, worker_options
+from pasta_core.engines.prompts import read_prompts
+from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.errors import InvalidInput
 from pasta_core.sessions.provenance import changed_versions, versions
-from pasta_core.simulation.engine import PromptFor, cases, prompt_of, simulate
 from pasta_core.simulation.records import Details
 from pasta_core.simulation.shards import ShardFolder
 from pasta_tui.cli._connect import worker_for
@@ -67,16 +66,16 @@ def run_simulation(request: Request) -> None:
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     if prompts is not None and prompts.too_long:
         out.note(f"{prompts.too_long} prompts have more than 10 words and are left out (App. C.1)")
+    run = SimulationRun(config.profile, config.session, users, selector, prompts, request.seed)
+    plan = run.plan() | {"images": request.images, "embeddings": request.embeddings}
     now = _versions(config)
-    folder = ShardFolder(
-        request.out, _plan(request, config, users, selector, prompts), request.trajectories, now
-    )
+    folder = ShardFolder(request.out, plan, request.trajectories, now)
     with folder.opened(request.resume) as missing:
         for line in changed_versions(folder.begun_with, now):
             out.note(line)
         if missing:
             try:
-                run_until_stopped(_fill(folder, missing, request, config, users, selector, prompts, out))
+                run_until_stopped(_fill(run, folder, missing, request, config, out))
             except Stopped:
                 out.end_progress()
                 out.message("the finished shards are kept; the same command with --resume goes on from there")
@@ -91,24 +90,19 @@ def _versions(config: Configuration) -> dict[str, str]:
 
 
 async def _fill(
+    run: SimulationRun,
     folder: ShardFolder,
     missing: list[int],
     request: Request,
     config: Configuration,
-    users: UsersSpec,
-    selector: SelectorSpec,
-    prompts: PromptList | None,
     out: Output,
 ) -> None:
     out.progress("starting the models")
     pace = Pace(out, "trajectories")
     try:
-        async with _engine(request, config, users, out) as engine:
-            select = await engine.selector(selector)
+        async with _engine(request, config, run.users, out) as engine:
             details = Details(config.profile.name, folder.begun_with, request.images, request.embeddings)
-            wanted = cases(engine.crew.population, _prompts(engine, users, prompts), request.seed, missing)
-            async with aclosing(simulate(wanted, select, engine.crew, details)) as records:
-                await folder.fill(records, pace.report)
+            await run.fill(folder, missing, engine, details, pace.report)
     finally:
         out.end_progress()
 
@@ -124,37 +118,6 @@ def _engine(
         return open_ray(cluster, profile, assets, settings, users, request.at_once, out.note)
     worker = worker_for(config, profile, out.note, *worker_options(profile))
     return open_local(worker, profile, assets, settings, users, request.at_once)
-
-
-def _prompts(engine: LocalEngine, users: UsersSpec, prompts: PromptList | None) -> PromptFor:
-    """Prompts of the file, or of the grammar: held-out scenes where the users are no training raters."""
-    if prompts is not None:
-        return prompt_of(prompts.prompts)
-    return engine.grammar_prompts("train" if users.model is not None else users.planted)
-
-
-def _plan(
-    request: Request,
-    config: Configuration,
-    users: UsersSpec,
-    selector: SelectorSpec,
-    prompts: PromptList | None,
-) -> dict[str, Any]:
-    """What decides every byte of the shards: kept beside them, and compared before a run goes on."""
-    return {
-        "seed": request.seed,
-        "users": str(users) if users.model is None else f"model:{user_model_digest(users.model)}",
-        "selector": selector.name,
-        "selector_model": None if selector.path is None else content_digest(selector.path),
-        "prompts": "grammar" if prompts is None else prompts.sha256,
-        "profile": config.profile.name,
-        "models": profile_digest(config.profile),
-        "pass_size": PASS_SIZE,
-        "side_by_side": config.profile.writer.slots > 1,
-        "settings": asdict(config.session),
-        "images": request.images,
-        "embeddings": request.embeddings,
-    }
 
 
 def _tell(request: Request, folder: ShardFolder, out: Output) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -10,9 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pasta_core.agent.history_text import ValueTemplates
-from pasta_core.agent.value_model import PAPER_LOGIT, ValueModel
-from pasta_core.agent.value_model_files import CONFIG, load_language_model, load_value_model
 from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import TrajectoryRecord
 from pasta_core.errors import Cancelled, InvalidInput, PastaError
@@ -20,6 +16,7 @@ from pasta_core.paths import Paths, locate
 from pasta_core.text import clean, told
 from pasta_core.training.devices import devices_named
 from pasta_core.training.user_model_run import UserModelRun, same_threads
+from pasta_core.training.value_base import base_fingerprint, load_base, shipped_base
 from pasta_core.training.value_presets import Objective, Reward, ValueModelConfig, value_preset
 from pasta_core.training.value_run import ValueFolder, ValueTask, train_value_model
 from pasta_core.training.value_sources import check_value_sources, read_value_data
@@ -72,7 +69,7 @@ def run_training(request: Request) -> None:
         "reward": str(task.reward),
         "objective": str(task.objective),
         "users": request.users,
-        "base": _fingerprint(base),
+        "base": base_fingerprint(base),
         "seed": request.seed,
         "config": asdict(config),
         "threads": same_threads(folder),
@@ -86,7 +83,7 @@ def run_training(request: Request) -> None:
     if devices.main:
         output.progress("reading trajectories")
     data = read_value_data(specs, task.reward, output.note, label)
-    model = _load(base, assets)
+    model = load_base(base, assets)
     if devices.main:
         output.message(f"{len(data):,} trajectories, {data.transitions:,} turns")
         folder.begin(plan)
@@ -120,35 +117,9 @@ def _base(request: Request, assets: Path) -> Path:
         if not request.base.is_dir():
             raise InvalidInput(f"there is no folder {request.base}", "name a Gemma's folder: --base DIR")
         return request.base
-    shipped = assets / "micro" / "value-base"
     if request.preset != _MICRO:
         raise InvalidInput("there is no language model to start from", "name a Gemma's folder: --base DIR")
-    if not shipped.is_dir():
-        raise InvalidInput(
-            f"there is no language model in {shipped}",
-            "'pasta microworld build --part value-base' trains it, or name another: --base DIR",
-        )
-    return shipped
-
-
-def _load(base: Path, assets: Path) -> ValueModel:
-    """A value model to go on with, or a plain Gemma under the general templates and the paper's logit."""
-    if (base / CONFIG).is_file():
-        return load_value_model(base)
-    folder = assets / "templates"
-    templates = ValueTemplates.load(folder / "value-history.txt", folder / "value-candidate.txt")
-    return load_language_model(base, templates, PAPER_LOGIT)
-
-
-def _fingerprint(base: Path) -> str:
-    """A hash of what decides a base: its names, and the contents of all but the weights, which are large."""
-    digest = hashlib.sha256()
-    for file in sorted(base.iterdir()):
-        if file.suffix in (".json", ".safetensors"):
-            digest.update(f"{file.name} {file.stat().st_size} ".encode())
-            if file.suffix == ".json":
-                digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return shipped_base(assets)
 
 
 def _labeller(users: str, paths: Paths) -> Callable[[TrajectoryRecord], TrajectoryRecord]:

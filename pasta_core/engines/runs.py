@@ -1,0 +1,80 @@
+"""One simulation on the disk: what decides its trajectories, and how those that are missing are made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pasta_core.data.trajectories import TrajectoryRecord
+from pasta_core.engines.fingerprints import content_digest, profile_digest, user_model_digest
+from pasta_core.engines.local import PASS_SIZE, LocalEngine
+from pasta_core.engines.prompts import PromptList
+from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.settings import Profile, SessionSettings
+from pasta_core.simulation.engine import PromptFor, cases, prompt_of, simulate
+from pasta_core.simulation.records import Details
+from pasta_core.simulation.shards import ShardFolder
+
+__all__ = ["Finish", "SimulationRun"]
+
+Finish = Callable[[TrajectoryRecord], TrajectoryRecord]
+"""What is done to a record before it is kept."""
+
+
+@dataclass(frozen=True)
+class SimulationRun:
+    """Whose trajectories are simulated under which selector; `prompts` None are the grammar's."""
+
+    profile: Profile
+    settings: SessionSettings
+    users: UsersSpec
+    selector: SelectorSpec
+    prompts: PromptList | None
+    seed: int
+
+    def plan(self) -> dict[str, Any]:
+        """What decides every byte of the trajectories, as JSON types."""
+        users, selector = self.users, self.selector
+        return {
+            "seed": self.seed,
+            "users": str(users) if users.model is None else f"model:{user_model_digest(users.model)}",
+            "selector": selector.name,
+            "selector_model": None if selector.path is None else content_digest(selector.path),
+            "prompts": "grammar" if self.prompts is None else self.prompts.sha256,
+            "profile": self.profile.name,
+            "models": profile_digest(self.profile),
+            "pass_size": PASS_SIZE,
+            "side_by_side": self.profile.writer.slots > 1,
+            "settings": asdict(self.settings),
+        }
+
+    async def fill(
+        self,
+        folder: ShardFolder,
+        numbers: Iterable[int],
+        engine: LocalEngine,
+        details: Details,
+        report: Callable[[int, int], None],
+        finish: Finish | None = None,
+    ) -> None:
+        """Simulate these trajectories into an opened folder; `report` gets (done, total)."""
+        select = await engine.selector(self.selector)
+        wanted = cases(engine.crew.population, self._prompt_for(engine), self.seed, numbers)
+        async with aclosing(simulate(wanted, select, engine.crew, details)) as records:
+            await folder.fill(records if finish is None else _finished(records, finish), report)
+
+    def _prompt_for(self, engine: LocalEngine) -> PromptFor:
+        """Prompts of the file, or of the grammar: held-out scenes where the users are no training raters."""
+        if self.prompts is not None:
+            return prompt_of(self.prompts.prompts)
+        return engine.grammar_prompts("train" if self.users.model is not None else self.users.planted)
+
+
+async def _finished(
+    records: AsyncIterator[TrajectoryRecord], finish: Finish
+) -> AsyncIterator[TrajectoryRecord]:
+    async for record in records:
+        yield await asyncio.to_thread(finish, record)
