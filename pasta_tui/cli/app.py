@@ -13,6 +13,7 @@ from pasta_tui.cli import (
     evaluate,
     microworld,
     paint,
+    reproduce,
     session,
     sessions,
     simulate,
@@ -88,4 +89,7 @@ app.command("simulate", epilog=simulate.EPILOG, short_help="Let simulated users 
     simulate.simulate
 )
 app.add_typer(evaluate.app, name="evaluate")
+app.command(
+    "reproduce", epilog=reproduce.EPILOG, short_help="Repeat the paper's experiments in the microworld."
+)(reproduce.reproduce)
 app.add_typer(microworld.app, name="microworld")

@@ -1,0 +1,184 @@
+"""What agents are worth: to simulated users (Table F.1), to people (Fig. 5), to abstract prompts (Fig. 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pasta_core.data.images import decode_image
+from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord
+from pasta_core.domain import Pixels
+from pasta_core.engines.local import LocalEngine
+from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.evaluation.agent import Yardstick, evaluate_agents
+from pasta_core.evaluation.agent_run import Arena, same_to
+from pasta_core.reproduction.lab import Lab
+from pasta_core.reproduction.ratings import user_model_folder
+from pasta_core.reproduction.scale import ValueArm
+from pasta_core.reproduction.sessions import SHARDS
+from pasta_core.reproduction.steps import Finding, Inputs, Step
+from pasta_core.reproduction.values import value_model_folder
+from pasta_core.sessions.sheet import SheetTurn, write_sheet
+from pasta_core.simulation.engine import Case, simulate
+from pasta_core.simulation.model_users import ModelUser
+from pasta_core.simulation.records import Details
+from pasta_core.training.value_presets import Reward
+
+__all__ = ["ideas_step", "people_evaluation_step", "sheet_name", "table_step"]
+
+ORACLE, RANDOM, WRITER = "oracle", "random", "writer"
+
+
+def table_step(arms: Sequence[ValueArm], trajectories: int, types: int, oracle: bool) -> Step:
+    """Every value model under the learned user model, by the reward that it was trained on (F.1)."""
+    model, rewards = f"user-model-{types}", tuple(Reward)
+    plain = (RANDOM, *((ORACLE,) if oracle else ()))
+
+    async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
+        users = UsersSpec(user_model_folder(inputs[model]))
+        arena = _arena(lab, users, trajectories, folder, "table")
+        values = {arm.step: _valued(inputs, arm) for arm in arms}
+        records = await _played(lab, arena, {name: SelectorSpec(name) for name in plain} | values)
+        found = {}
+        for reward in rewards:
+            ours = {arm.name: records[arm.step] for arm in arms if arm.reward is reward}
+            compared = {name: records[name] for name in plain} | ours
+            yardstick = Yardstick(reward is Reward.SPARSE, same_to(users), lab.seed_of("intervals"))
+            found[str(reward)] = [result.as_json() for result in evaluate_agents(compared, yardstick)]
+        return Finding(found, (SHARDS,))
+
+    settings = {"trajectories": trajectories, "oracle": oracle}
+    needs = (model, *(arm.step for arm in arms))
+    return Step("table", "measure agents under the user model", settings, needs, work)
+
+
+def people_evaluation_step(arms: Sequence[ValueArm], trajectories: int, oracle: bool) -> Step:
+    """The writer alone, random slates and the sparse value models before new planted raters (Fig. 5)."""
+    ours = tuple(arm for arm in arms if arm.reward is Reward.SPARSE)
+    plain = (WRITER, RANDOM, *((ORACLE,) if oracle else ()))
+
+    async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
+        users = UsersSpec(None, "test")
+        arena = _arena(lab, users, trajectories, folder, "people")
+        values = {arm.name: _valued(inputs, arm) for arm in ours}
+        records = await _played(lab, arena, {name: SelectorSpec(name) for name in plain} | values)
+        results = evaluate_agents(records, Yardstick(True, same_to(users), lab.seed_of("intervals")))
+        return Finding({"results": [result.as_json() for result in results]}, (SHARDS,))
+
+    settings = {"trajectories": trajectories, "oracle": oracle}
+    needs = tuple(arm.step for arm in ours)
+    return Step("people-evaluation", "measure agents before new planted raters", settings, needs, work)
+
+
+def _arena(lab: Lab, users: UsersSpec, trajectories: int, folder: Path, purpose: str) -> Arena:
+    seed = lab.seed_of("evaluation", purpose)
+    return Arena(lab.profile, lab.settings, users, None, trajectories, seed, folder / SHARDS, lab.scale.shard)
+
+
+def _valued(inputs: Inputs, arm: ValueArm) -> SelectorSpec:
+    return SelectorSpec("value", value_model_folder(inputs[arm.step]))
+
+
+async def _played(
+    lab: Lab, arena: Arena, selectors: Mapping[str, SelectorSpec]
+) -> dict[str, Sequence[TrajectoryRecord]]:
+    """The paired trajectories of every selector."""
+
+    def engine() -> AbstractAsyncContextManager[LocalEngine]:
+        return lab.engine(arena.users)
+
+    folders = await arena.fill(selectors, engine, lambda name: lab.pace(f"trajectories of {name}"))
+    return {name: arena.read(folder) for name, folder in folders.items()}
+
+
+def ideas_step(arm: ValueArm, ideas: Sequence[str], types: int, shown: int) -> Step:
+    """Abstract prompts (§6.4): the most frequent types, all from the same prompt and first images."""
+    model = f"user-model-{types}"
+
+    async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
+        async with lab.engine(UsersSpec(user_model_folder(inputs[model]))) as engine:
+            found = {idea: await _rollouts(lab, engine, _valued(inputs, arm), idea, shown) for idea in ideas}
+        for idea, records in found.items():
+            write_sheet(folder / sheet_name(idea), _sheet(records), title=records[0].initial_prompt)
+        told = {idea: _told(records) for idea, records in found.items()}
+        return Finding({"agent": arm.name, "ideas": told}, tuple(map(sheet_name, ideas)))
+
+    settings = {"ideas": list(ideas), "shown": shown}
+    return Step("ideas", "abstract prompts, paired types", settings, (model, arm.step), work)
+
+
+def sheet_name(idea: str) -> str:
+    """The contact sheet of one idea."""
+    return f"idea-{idea}.png"
+
+
+async def _rollouts(
+    lab: Lab, engine: LocalEngine, selector: SelectorSpec, idea: str, shown: int
+) -> list[TrajectoryRecord]:
+    """One trajectory for each of the most frequent types; all that is drawn is drawn alike for them."""
+    population = engine.crew.population
+    assert population.appraiser is not None
+    frequent = np.argsort(-population.appraiser.prior, kind="stable")[:shown].tolist()
+    seed = lab.seed_of("idea", idea)
+    cases = [
+        Case(
+            number, seed, f"an image of {idea}", ModelUser(population.name, population.appraiser, kind, seed)
+        )
+        for number, kind in enumerate(frequent)
+    ]
+    pace = lab.pace(f"rollouts of {idea}")
+    records = []
+    select = await engine.selector(selector)
+    async with aclosing(simulate(cases, select, engine.crew, Details(images=True))) as finished:
+        async for record in finished:
+            records.append(record)
+            pace(len(records), len(cases))
+    return records
+
+
+def _told(records: Sequence[TrajectoryRecord]) -> dict[str, Any]:
+    """Each type's last prompt, and how often it likes its own last images better (ties: half)."""
+    kinds = [int(record.user_type or 0) for record in records]
+    made = [record.turns[-1] for record in records]
+    worth = np.array(
+        [[(turn.type_utilities or ())[kind][turn.choice.column] for turn in made] for kind in kinds]
+    )
+    others = [
+        0.5 * (1 + float(np.sign(worth[mine, mine] - worth[mine, other])))
+        for mine in range(len(kinds))
+        for other in range(len(kinds))
+        if mine != other
+    ]
+    return {
+        "prompt": records[0].initial_prompt,
+        "types": [
+            {"type": kind, "prompt": turn.candidates[turn.slate.indices[turn.choice.column]].prompt}
+            for kind, turn in zip(kinds, made, strict=True)
+        ],
+        "own_preferred": float(np.mean(others)),
+        "comparisons": len(others),
+    }
+
+
+def _sheet(records: Sequence[TrajectoryRecord]) -> list[SheetTurn]:
+    """The images that all began with, and below what each type ended with."""
+    first, made = records[0], [(record, record.turns[-1]) for record in records]
+    begun = SheetTurn(0, (tuple(map(_pixels, first.initial_images)),), (first.initial_prompt,))
+    ended = SheetTurn(
+        made[0][1].number,
+        tuple(tuple(map(_pixels, turn.columns[turn.choice.column])) for _, turn in made),
+        tuple(
+            f"type {record.user_type}: {turn.candidates[turn.slate.indices[turn.choice.column]].prompt}"
+            for record, turn in made
+        ),
+    )
+    return [begun, ended]
+
+
+def _pixels(image: ImageRecord) -> Pixels:
+    assert image.png is not None
+    return decode_image(image.png, image.sha256)
