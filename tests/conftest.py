@@ -19,7 +19,7 @@ settings.load_profile("repeatable")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests give the terminals that they open a size; a shell's, or that of one of several test processes, is not it.
+# Tests give the terminals that they open a size; a shell has another, as has one of several test processes.
 for size in ("COLUMNS", "LINES"):
     os.environ.pop(size, None)
 

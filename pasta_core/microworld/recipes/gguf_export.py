@@ -1,4 +1,4 @@
-"""A trained `LlamaForCausalLM` and its tokenizer as one GGUF file that llama.cpp reads."""
+"""A trained `LlamaForCausalLM` and its tokenizer as one GGUF file that llama.cpp reads, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
-__all__ = ["export_gguf"]
+__all__ = ["export_gguf", "weights_of"]
 
 
 def export_gguf(
@@ -43,6 +43,16 @@ def export_gguf(
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def weights_of(path: Path) -> LlamaForCausalLM:
+    """The model of a GGUF file in float32, as it was exported but for what quantisation lost."""
+    import torch
+    import transformers
+    from transformers import LlamaForCausalLM
+
+    transformers.utils.logging.disable_progress_bar()
+    return LlamaForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval()
 
 
 def _add_configuration(writer: Any, config: Any) -> None:

@@ -142,14 +142,12 @@ def agreement_with_weights(
     `folder` holds the trained weights. The GGUF is exported anew to `work`; its cache is kept in float32.
     """
     # only this measurement needs the training stack
-    import torch
     from tokenizers import Tokenizer
-    from transformers import LlamaForCausalLM
 
-    from pasta_core.microworld.recipes.gguf_export import export_gguf
+    from pasta_core.microworld.recipes.gguf_export import export_gguf, weights_of
     from pasta_core.microworld.recipes.writer_tokens import END
 
-    weights = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    weights = weights_of(folder / "writer.gguf")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     path = work / f"agreement-{quantisation}.gguf"
     export_gguf(weights, tokenizer, END, path, quantisation)

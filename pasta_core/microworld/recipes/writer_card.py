@@ -18,8 +18,8 @@ _CARD = """\
 # The micro writer
 
 Writes the candidate prompts of the `micro` profile: a Llama with {parameters:,} parameters ({layers} layers,
-width {width}, {heads} heads): as `writer.gguf` ({quantisation}, {size:.1f} MB) for llama.cpp and as
-`model.safetensors` (float16) to train on from.
+width {width}, {heads} heads), as `writer.gguf` ({quantisation}, {size:.1f} MB): llama.cpp writes with it,
+and a further training starts from it.
 
 **Data.** Dialogues generated from the scene grammar (`pasta_core/microworld/dialogues.py`): an initial prompt
 with attributes left out, abstract ideas, unknown words; up to four turns of prompts with choices drawn at

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,15 +20,15 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from pasta_core.agent.templates import WriterTemplate
 from pasta_core.domain import CandidateForm
 from pasta_core.microworld.dialogues import Dialogue, answer_text, sample_dialogue
-from pasta_core.microworld.recipes.gguf_export import export_gguf
+from pasta_core.microworld.recipes.gguf_export import export_gguf, weights_of
 from pasta_core.microworld.recipes.writer_card import write_card
 from pasta_core.microworld.recipes.writer_tokens import END, end_token, train_tokenizer
 from pasta_core.seeds import derive_seed
-from pasta_core.training.loop import LoopConfig, Report, halved, train
+from pasta_core.training.loop import LoopConfig, Report, train
 
 __all__ = ["WriterRecipe", "build_model", "train_writer"]
 
-WEIGHTS = "model.safetensors"
+GGUF = "writer.gguf"
 TEMPLATE = Path(__file__).parents[3] / "assets" / "templates" / "micro-writer.txt"
 
 
@@ -227,10 +226,9 @@ def _plan(folder: Path, out: Path, minutes: float, model: LlamaForCausalLM, loss
 
 def _start_from(out: Path, model: LlamaForCausalLM) -> int:
     """Load the weights of an earlier training, if there are any; returns how many steps made them."""
-    if not (out / WEIGHTS).is_file():
+    if not (out / GGUF).is_file():
         return 0
-    weights = {name: value.float() for name, value in load_file(out / WEIGHTS).items()}
-    model.load_state_dict(weights, strict=False)
+    model.load_state_dict(weights_of(out / GGUF).state_dict())
     facts = json.loads((out / "training.json").read_text(encoding="utf-8"))
     return int(facts["steps"]) + int(facts["earlier_steps"])
 
@@ -248,12 +246,8 @@ def _fitting_steps(minutes: float, model: LlamaForCausalLM, loss: Any) -> int:
 def _export(
     model: LlamaForCausalLM, tokenizer: Tokenizer, quantisation: str, facts: dict[str, Any], out: Path
 ) -> None:
-    """Write the GGUF, the weights to go on from, and the facts of the training."""
+    """Write the GGUF, which is also what a later training goes on from, and the facts of the training."""
     out.mkdir(parents=True, exist_ok=True)
-    weights = {name: halved(value) for name, value in model.state_dict().items() if name != "lm_head.weight"}
-    save_file(weights, out / f"{WEIGHTS}.part", metadata={"format": "pt"})
-    (out / f"{WEIGHTS}.part").replace(out / WEIGHTS)
-    model.config.save_pretrained(out)
     tokenizer.save(str(out / "tokenizer.json"))
-    export_gguf(model, tokenizer, END, out / "writer.gguf", quantisation)
+    export_gguf(model, tokenizer, END, out / GGUF, quantisation)
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
