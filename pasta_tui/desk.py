@@ -14,6 +14,7 @@ from pasta_core.events import Finished
 from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.store import Store
 from pasta_core.text import clean
+from pasta_core.worker.launch import Launched
 from pasta_tui.archive import Archive
 from pasta_tui.plain.files import copy_final, usable_directory
 from pasta_tui.plain.opening import Opened, begun, resumed
@@ -36,6 +37,8 @@ class Desk:
     env: Mapping[str, str]
     cwd: Path
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    launched: Launched | None = None
+    """A worker that was started ahead; whoever needs another one leaves it alone."""
 
     @property
     def first(self) -> StartRequest | None:
@@ -56,7 +59,7 @@ class Desk:
         config = configure(request.flags, self.env, self.cwd)
         if start.resume is not None:
             return resumed(request, config, note)
-        return begun(new_session(request, config, start.prompt or ""), config, note)
+        return begun(new_session(request, config, start.prompt or ""), config, note, self.launched)
 
     def target(self) -> Path:
         """Make the directory that images are saved into."""

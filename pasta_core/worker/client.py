@@ -1,19 +1,17 @@
-"""The asking side of the wire: starts any command that speaks the frames, and talks to it from asyncio."""
+"""The asking side of the wire: talks from asyncio to any process that speaks the frames."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import itertools
-import os
-import signal
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
-from pasta_core.errors import InvalidInput, PastaError, StorageError, WorkerError
+from pasta_core.errors import PastaError, WorkerError
 from pasta_core.worker.frames import Array, Frame, FrameDecoder, encode_frame
+from pasta_core.worker.launch import Launched
 from pasta_core.worker.protocol import Hello, error_from_json, final
 from pasta_core.worker.relay import describe_exit
 
@@ -31,57 +29,48 @@ class WorkerClient:
     worker too.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, command: Sequence[str], log: Path, since: int):
-        self._process = process
-        self._command = command[0]
-        self._log = log
-        self._since = since
+    def __init__(
+        self,
+        launched: Launched,
+        stdin: asyncio.WriteTransport,
+        pipe: asyncio.BaseTransport,
+        stdout: asyncio.StreamReader,
+    ) -> None:
+        self._launched = launched
+        self._stdin = stdin
+        self._pipe = pipe
+        self._stdout = stdout
         self._decoder = FrameDecoder()
         self._numbers = itertools.count(1)
         self._open: dict[int, asyncio.Queue[Frame | PastaError]] = {}
         self._end: PastaError | None = None
+        self._killed = False
         self._greeting: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         self._pump = asyncio.create_task(self._read(), name="worker replies")
         self.hello: Hello
 
     @classmethod
-    async def start(cls, command: Sequence[str], log: Path, timeout: float) -> WorkerClient:
-        """Start `command` in a session of its own, its stderr appended to `log`, and wait for its greeting.
+    async def adopt(cls, launched: Launched, timeout: float) -> WorkerClient:
+        """Talk to a worker that has been started, once it has greeted.
 
-        Raises `InvalidInput` where the command cannot be started, `StorageError` where the log cannot be
-        written, and `WorkerError` where no greeting, or another protocol's, comes within `timeout` seconds.
+        Raises `WorkerError` where no greeting, or another protocol's, comes within `timeout` seconds.
         """
-        try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            sink = log.open("ab")
-        except OSError as error:
-            raise StorageError(
-                f"the worker's log {log} cannot be written: {error.strerror}", "choose another directory"
-            ) from error
-        with sink:
-            since = sink.tell()
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=sink,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise InvalidInput(
-                    f"the worker {command[0]!r} cannot be started: {error.strerror}",
-                    "check the worker's command",
-                ) from error
-        client = cls(process, command, log, since)
+        launched.taken = True
+        loop = asyncio.get_running_loop()
+        stdout = asyncio.StreamReader()
+        pipe, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stdout), launched.process.stdout
+        )
+        stdin, _ = await loop.connect_write_pipe(asyncio.Protocol, launched.process.stdin)
+        client = cls(launched, stdin, pipe, stdout)
         try:
             client.hello = await asyncio.wait_for(asyncio.shield(client._greeting), timeout)
         except TimeoutError:
             await client.close()
             said = client._decoder.preamble
             raise WorkerError(
-                f"{command[0]!r} did not greet within {timeout:g} s" + _said(said[:120]),
-                f"check the worker's command; its log is {log}",
+                f"{launched.command[0]!r} did not greet within {timeout:g} s" + _said(said[:120]),
+                f"check the worker's command; its log is {launched.log}",
             ) from None
         except BaseException:
             await client.close()
@@ -96,7 +85,7 @@ class WorkerClient:
     @property
     def pid(self) -> int:
         """The process id of what was started here, be it the worker or the ssh in front of it."""
-        return self._process.pid
+        return self._launched.process.pid
 
     async def call(
         self, verb: str, args: Mapping[str, Any], arrays: Mapping[str, Array] | None = None
@@ -135,48 +124,41 @@ class WorkerClient:
     async def close(self) -> None:
         """End the worker and everything it started: first by closing its stdin, then by SIGKILL."""
         self._finish(final(WorkerError("the worker is closed")))
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), GRACE)
+        self._stdin.close()
+        if not self._killed:
+            await self._launched.ended(GRACE)
         # The whole session goes, also where the leader has left already: nothing may outlive the program.
-        self._kill()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), 1.0)
+        self._launched.kill()
         self._pump.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._pump
+        self._pipe.close()
+        if self._stdin.get_write_buffer_size():
+            self._stdin.abort()
 
     def kill(self) -> None:
         """End the worker and everything it started with SIGKILL, without waiting."""
         self._finish(final(WorkerError("the worker is closed")))
-        self._kill()
-
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._killed = True
+        self._launched.kill()
 
     def _send(self, data: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> None:
-        stdin = self._process.stdin
-        if stdin is not None and not stdin.is_closing():
-            stdin.write(encode_frame(data, arrays))
+        if not self._stdin.is_closing():
+            self._stdin.write(encode_frame(data, arrays))
 
     async def _read(self) -> None:
-        stdout = self._process.stdout
-        assert stdout is not None
         try:
-            while data := await stdout.read(CHUNK):
+            while data := await self._stdout.read(CHUNK):
                 for frame in self._decoder.feed(data):
                     self._take(frame)
             self._finish(await self._obituary())
         except PastaError as error:
             self._finish(error)
         except (KeyError, TypeError, ValueError) as error:
-            self._finish(WorkerError(f"the worker broke the protocol: {error!r}", f"its log is {self._log}"))
-        self._kill()
-        # Its exit is only seen once its output has been read to the end.
-        while await stdout.read(CHUNK):
-            pass
+            self._finish(
+                WorkerError(f"the worker broke the protocol: {error!r}", f"its log is {self._launched.log}")
+            )
+        self._launched.kill()
 
     def _take(self, frame: Frame) -> None:
         kind = frame.data.get("kind")
@@ -199,14 +181,12 @@ class WorkerClient:
             self._greeting.exception()
 
     async def _obituary(self) -> PastaError:
-        try:
-            code = await asyncio.wait_for(self._process.wait(), 1.0)
-            how = describe_exit(code)
-        except TimeoutError:
-            how = "it closed its output"
+        code = await self._launched.ended(1.0)
+        how = "it closed its output" if code is None else describe_exit(code)
         said = self._last_words()
         return WorkerError(
-            f"the worker died ({how})" + _said(said), f"it was {self._command!r}, its log is {self._log}"
+            f"the worker died ({how})" + _said(said),
+            f"it was {self._launched.command[0]!r}, its log is {self._launched.log}",
         )
 
     def _last_words(self) -> str:
@@ -214,8 +194,8 @@ class WorkerClient:
         if self._greeting.done():
             return ""
         try:
-            with self._log.open("rb") as stream:
-                stream.seek(self._since)
+            with self._launched.log.open("rb") as stream:
+                stream.seek(self._launched.since)
                 lines = stream.read()[-4096:].decode("utf-8", "replace").split("\n")
         except OSError:
             lines = []

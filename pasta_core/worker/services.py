@@ -32,6 +32,7 @@ from pasta_core.errors import InvalidInput, WorkerError
 from pasta_core.seeds import derive_seed
 from pasta_core.worker.client import WorkerClient, result_of
 from pasta_core.worker.frames import Array, Frame
+from pasta_core.worker.launch import Launched, launch
 from pasta_core.worker.protocol import Hello
 
 __all__ = [
@@ -79,6 +80,7 @@ class Worker:
         self._handshake = handshake
         self._captioner = None if captions is None else Captioner(captions, self.embed_texts)
         self._client: WorkerClient | None = None
+        self._launched: Launched | None = None
         self._starting = asyncio.Lock()
         self._closed = False
 
@@ -111,6 +113,17 @@ class Worker:
         """The planted rater `spec` in a study, which criticises now and then and answers questions."""
         return WorkerStudyRater(self, spec, seed)
 
+    def launch(self) -> Launched:
+        """Start its process ahead of everything else, for `take_over`; needs no event loop."""
+        return launch(self._command, self._log)
+
+    def take_over(self, launched: Launched) -> None:
+        """Use a process that was started ahead, if it is what would be started here and nobody has it."""
+        same = (launched.command, launched.log) == (tuple(self._command), self._log)
+        if same and not launched.taken:
+            launched.taken = True
+            self._launched = launched
+
     async def start(self) -> Hello:
         """Start it now rather than at the first call, so that it loads while a person still types."""
         return (await self._living()).hello
@@ -121,12 +134,16 @@ class Worker:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+        elif self._launched is not None:
+            self._launched.kill()
 
     def kill(self) -> None:
         """End it and everything it started this instant, without waiting; nothing can be asked any more."""
         self._closed = True
         if self._client is not None:
             self._client.kill()
+        elif self._launched is not None:
+            self._launched.kill()
 
     async def status(self) -> dict[str, Any]:
         """What the worker has loaded, in words, with its process ids; answered also while it computes."""
@@ -177,7 +194,11 @@ class Worker:
                 await dead.close()
                 self._on_note("the worker was restarted")
             if self._client is None:
-                client = await WorkerClient.start(self._command, self._log, self._handshake)
+                self._launched = self._launched or self.launch()
+                try:
+                    client = await WorkerClient.adopt(self._launched, self._handshake)
+                finally:
+                    self._launched = None
                 await self._accept(client)
                 self._client = client
             return self._client

@@ -85,12 +85,7 @@ def session(
     if wants_screen(request, plain, os.environ):
         from pasta_tui.fullscreen import play_full
 
-        if study:
-            from pasta_tui.studying import StudyApp
-
-            play_full(request, StudyApp)
-        else:
-            play_full(request)
+        play_full(request)
     else:
         from pasta_tui.plain.play import play
 

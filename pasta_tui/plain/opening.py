@@ -19,6 +19,7 @@ from pasta_core.sessions.study import Study, StudyUser
 from pasta_core.settings import Profile
 from pasta_core.simulation.rollout import Emit
 from pasta_core.vocabulary import load_vocabulary, unknown_words
+from pasta_core.worker.launch import Launched
 from pasta_core.worker.services import Worker
 from pasta_tui.cli._connect import worker_for
 from pasta_tui.plain.request import Request, refuse_contradictions
@@ -90,9 +91,16 @@ class Opened:
 
 
 @asynccontextmanager
-async def begun(new: NewSession, config: Configuration, note: Note) -> AsyncIterator[Opened]:
-    """Begin a session, unless its models cannot be started; everything is closed when the block ends."""
+async def begun(
+    new: NewSession, config: Configuration, note: Note, launched: Launched | None = None
+) -> AsyncIterator[Opened]:
+    """Begin a session, unless its models cannot be started; everything is closed when the block ends.
+
+    A worker that was `launched` ahead is used if it is the one that the session needs.
+    """
     worker = worker_for(config, config.profile, note)
+    if launched is not None:
+        worker.take_over(launched)
     try:
         with ExitStack() as stack:
             store = stack.enter_context(await asyncio.to_thread(Store, config.paths.data))

@@ -149,6 +149,15 @@ def test_quitting_before_there_are_models_leaves_nothing_behind() -> None:
         await_deaths([int(entry.name) for entry in Path("/proc").iterdir() if mark in command_of(entry)])
 
 
+def test_what_cannot_be_shown_leaves_no_worker_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = "0.0987654321"
+    monkeypatch.setenv("PASTA_THEME", "no such colours")
+    with start("a cat", *SMALL, writing=float(mark)) as session:
+        assert session.wait() == 2
+        await_deaths([int(entry.name) for entry in Path("/proc").iterdir() if mark in command_of(entry)])
+        assert "no such colours" in last_line(session)
+
+
 def command_of(process: Path) -> str:
     """The command line of a process by its directory in /proc; empty for anything else."""
     try:

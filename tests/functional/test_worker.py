@@ -386,3 +386,33 @@ def test_ctrl_c_in_the_terminal_does_not_reach_the_worker(
     process, pids = owner
     assert os.getsid(process.pid) == process.pid
     assert process.pid not in {os.getsid(pid) for pid in pids}
+
+
+QUICK = [sys.executable, "-m", "tests.support.quick_worker", "0", "0"]
+
+
+def test_a_worker_that_was_started_ahead_is_used_once_and_only_for_what_it_is(log: Path) -> None:
+    async def pids() -> list[int]:
+        workers = [Worker(command, log) for command in ([*QUICK[:-1], "0.1"], QUICK, QUICK)]
+        launched = workers[1].launch()
+        try:
+            for worker in workers:
+                worker.take_over(launched)
+            greetings = [await worker.start() for worker in workers]
+        finally:
+            for worker in workers:
+                await worker.close()
+        return [launched.process.pid, *(hello.pid for hello in greetings)]
+
+    ahead, other, first, second = asyncio.run(pids())
+    assert first == ahead
+    assert ahead not in (other, second)
+    assert all(gone(pid) for pid in (ahead, other, second))
+
+
+def test_a_worker_that_was_started_ahead_for_nothing_ends_with_its_owner(log: Path) -> None:
+    worker = Worker(QUICK, log)
+    launched = worker.launch()
+    worker.take_over(launched)
+    asyncio.run(worker.close())
+    assert gone(launched.process.pid)
