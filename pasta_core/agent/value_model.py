@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from pasta_core.agent.value_model_packing import Packed
 from pasta_core.agent.value_model_tokens import ValueTokens
 from pasta_core.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from pasta_core.agent.value_model_lora import Adapter
 
 __all__ = ["PAPER_LOGIT", "ValueModel", "ValueNetwork", "attention_for"]
 
@@ -98,6 +101,8 @@ class ValueModel:
 
     network: ValueNetwork
     tokens: ValueTokens
+    adapter: Adapter | None = None
+    """Where only added matrices learn: what they are added to."""
 
     @property
     def context(self) -> int:

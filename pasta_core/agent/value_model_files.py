@@ -15,6 +15,7 @@ import torch
 
 from pasta_core.agent.history_text import ValueTemplates
 from pasta_core.agent.value_model import ValueModel, ValueNetwork, attention_for
+from pasta_core.agent.value_model_lora import base_of, merge_adapter, save_adapter
 from pasta_core.agent.value_model_tokens import ValueTokens, read_tokenizer
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.files import make_directory, replacing, write_atomically
@@ -37,7 +38,10 @@ _AGAIN = "train or fetch it again"
 
 
 def load_value_model(folder: Path, device: str = "cpu", dtype: str = "float32") -> ValueModel:
-    """Load a trained value model for use; `ModelUnavailable` says what is missing, damaged or foreign."""
+    """Load a trained value model for use; `ModelUnavailable` says what is missing, damaged or foreign.
+
+    An adapter comes back merged into its base, as a whole model.
+    """
     document = _document(folder / CONFIG)
     try:
         templates = ValueTemplates(document["templates"]["history"], document["templates"]["candidate"])
@@ -45,7 +49,11 @@ def load_value_model(folder: Path, device: str = "cpu", dtype: str = "float32") 
         scale = float(document.get("scale", 1.0))
     except (KeyError, TypeError, ValueError, InvalidInput) as error:
         raise ModelUnavailable(f"{folder / CONFIG} has a wrong value: {error}", _AGAIN) from error
-    model = load_language_model(folder, templates, logit, offset, device, dtype, scale)
+    base = document.get("base")
+    place = folder if base is None else base_of(folder, base)
+    model = load_language_model(place, templates, logit, offset, device, dtype, scale)
+    if base is not None:
+        merge_adapter(model.network.language_model, folder)
     model.network.eval().requires_grad_(False)
     return model
 
@@ -80,11 +88,35 @@ def save_value_model(
 ) -> None:
     """Write a model; each file appears whole, `value_model.json` last. `facts` (JSON): how it was trained.
 
+    Of a model with an adapter only that is written, and what it is added to is named.
     `half` stores the weights in float16, for a model that ships with the program.
     """
+    make_directory(folder)
+    base = None
+    if model.adapter is None:
+        _save_whole(model, folder, half)
+    else:
+        base = save_adapter(model, folder, half=half)
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "logit": model.network.logit,
+        "offset": model.network.offset,
+        "scale": model.network.scale,
+        "templates": {
+            "history": model.tokens.templates.history_source,
+            "candidate": model.tokens.templates.candidate_source,
+        },
+        **({} if base is None else {"base": base}),
+        "training": dict(facts or {}),
+    }
+    write_atomically(folder / CONFIG, json.dumps(document, indent=2).encode() + b"\n")
+
+
+def _save_whole(model: ValueModel, folder: Path, half: bool) -> None:
+    """Write the language model as any Gemma is written."""
     from safetensors.torch import save_file
 
-    make_directory(folder)
     language_model = model.network.language_model
     weights = {
         name: (value.detach().half() if half else value.detach()).cpu().contiguous().clone()
@@ -96,19 +128,6 @@ def save_value_model(
         save_file(weights, partial, metadata={"format": "pt"})
     write_atomically(folder / "config.json", language_model.config.to_json_string(use_diff=False).encode())
     write_atomically(folder / TOKENIZER, model.tokens.tokenizer.to_str(pretty=True).encode())
-    document = {
-        "format": FORMAT,
-        "version": VERSION,
-        "logit": model.network.logit,
-        "offset": model.network.offset,
-        "scale": model.network.scale,
-        "templates": {
-            "history": model.tokens.templates.history_source,
-            "candidate": model.tokens.templates.candidate_source,
-        },
-        "training": dict(facts or {}),
-    }
-    write_atomically(folder / CONFIG, json.dumps(document, indent=2).encode() + b"\n")
 
 
 def _document(file: Path) -> dict[str, Any]:

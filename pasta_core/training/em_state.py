@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -18,8 +18,15 @@ class EmState(nn.Module, Generic[Model]):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
+        # a weight that two layers share has two names
+        named = model.named_parameters(remove_duplicate=False)
+        frozen = {name: one for name, one in named if not one.requires_grad}
+        self.constant = frozenset(f"{part}.{name}" for part in ("live", "target") for name in frozen)
+        """Names of what stays as it was loaded, which no checkpoint need hold."""
         self.live: Model = model
-        self.target: Model = copy.deepcopy(model).requires_grad_(False)
+        # what does not learn is the same in both
+        shared: dict[int, Any] = {id(one): one for one in frozen.values()}
+        self.target: Model = copy.deepcopy(model, shared).requires_grad_(False)
 
     @torch.no_grad()
     def update_target(self, step: int, every: int) -> None:

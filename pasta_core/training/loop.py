@@ -120,9 +120,16 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {f"{index}.{name}": value for index, slots in state.items() for name, value in slots.items()}
 
 
+def _constant(model: nn.Module) -> frozenset[str]:
+    """Names in a model's state that never change, where it tells of them (`em_state.EmState`)."""
+    return frozenset(getattr(model, "constant", ()))
+
+
 def _save(run: _Run, folder: Path, config: LoopConfig) -> None:
     make_directory(folder)
-    tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
+    constant = _constant(run.model)
+    trained = ((name, value) for name, value in run.model.state_dict().items() if name not in constant)
+    tensors = {f"model.{name}": value for name, value in trained}
     tensors |= {f"averaged.{name}": value for name, value in run.averaged.state_dict().items()}
     tensors |= {f"optimizer.{name}": value for name, value in _optimizer_tensors(run.optimizer).items()}
     contiguous = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
@@ -138,7 +145,9 @@ def _restore(run: _Run, folder: Path) -> None:
         group, name = key.split(".", 1)
         groups[group][name] = value
     try:
-        run.model.load_state_dict(groups["model"])
+        constant = _constant(run.model)
+        as_loaded = {name: value for name, value in run.model.state_dict().items() if name in constant}
+        run.model.load_state_dict({**groups["model"], **as_loaded})
         run.averaged.load_state_dict(groups["averaged"])
     except RuntimeError as error:
         raise PastaError(f"{folder / CHECKPOINT} is of another model", "choose another folder") from error

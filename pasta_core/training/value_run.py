@@ -72,7 +72,10 @@ def train_value_model(run: UserModelRun, model: ValueModel, data: ValueData, tas
         make_directory(folder)
         remember_data(folder, data.fingerprint())
     run.devices.wait()
-    network = model.network.to(run.devices.device).requires_grad_(True)
+    network = model.network.to(run.devices.device)
+    for name, parameter in network.named_parameters():
+        # of a model with an adapter, that alone learns
+        parameter.requires_grad_(model.adapter is None or "lora_" in name)
     _begin_at(network, examples, training.returns(config.discount), config)
     state = EmState(network)
     phase = ValueTraining(state, examples, config, task.objective, run.seed, run.devices)

@@ -9,10 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pasta_core.agent.value_model_lora import LoraSettings, require_peft, with_adapter
 from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import TrajectoryRecord
 from pasta_core.errors import Cancelled, InvalidInput, PastaError
 from pasta_core.paths import Paths, locate
+from pasta_core.seeds import derive_seed
 from pasta_core.text import clean, told
 from pasta_core.training.devices import devices_named
 from pasta_core.training.user_model_run import UserModelRun, same_threads
@@ -28,8 +30,11 @@ from pasta_tui.cli._value_model_figures import draw_training
 __all__ = ["Request", "run_training"]
 
 _MICRO = "micro"
+_LORA = "lora_"
+"""Begins the names of an adapter's settings."""
 
 Name = TypeVar("Name", bound=StrEnum)
+Settings = TypeVar("Settings", ValueModelConfig, LoraSettings)
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Request:
     objective: str
     seed: int
     changes: Sequence[str]
+    lora: bool
     resume: bool
     device: str | None
     as_json: bool
@@ -55,10 +61,12 @@ def run_training(request: Request) -> None:
     specs = [parse_source(text) for text in request.data]
     check_value_sources(specs)
     checked_seed(request.seed)
-    config = _changed(value_preset(request.preset), request.changes)
+    config, lora = _changed(value_preset(request.preset), request)
     task = ValueTask(
         config, _named(Objective, request.objective, "objective"), _named(Reward, request.reward, "reward")
     )
+    if lora is not None:
+        require_peft()
     paths = locate(os.environ)
     assets = paths.assets
     base = _base(request, assets)
@@ -73,6 +81,7 @@ def run_training(request: Request) -> None:
         "seed": request.seed,
         "config": asdict(config),
         "threads": same_threads(folder),
+        **({} if lora is None else {"lora": asdict(lora)}),
     }
     devices = devices_named(request.device, os.environ)
     output = Output(os.environ, request.as_json)
@@ -84,6 +93,8 @@ def run_training(request: Request) -> None:
         output.progress("reading trajectories")
     data = read_value_data(specs, task.reward, output.note, label)
     model = load_base(base, assets)
+    if lora is not None:
+        model = with_adapter(model, base, lora, derive_seed(request.seed, "lora"))
     if devices.main:
         output.message(f"{len(data):,} trajectories, {data.transitions:,} turns")
         folder.begin(plan)
@@ -141,24 +152,37 @@ def _named(names: type[Name], text: str, what: str) -> Name:
         ) from None
 
 
-def _changed(config: ValueModelConfig, changes: Sequence[str]) -> ValueModelConfig:
-    """The preset with what `--set KEY=VALUE` says."""
+def _changed(preset: ValueModelConfig, request: Request) -> tuple[ValueModelConfig, LoraSettings | None]:
+    """The preset and the adapter's settings, with what `--set KEY=VALUE` says."""
+    config, lora = preset, LoraSettings()
+    adapter = {f"{_LORA}{field.name}" for field in fields(LoraSettings)} if request.lora else set[str]()
+    known = [*(field.name for field in fields(config)), *sorted(adapter)]
+    for change in request.changes:
+        name, equals, text = change.partition("=")
+        if name.startswith(_LORA) and not request.lora:
+            raise InvalidInput(f"{name} is the setting of an adapter", "add --lora")
+        if not equals or name not in known:
+            raise InvalidInput(f"{change!r} is no setting", f"write KEY=VALUE with one of {', '.join(known)}")
+        if name in adapter:
+            lora = _with(lora, name.removeprefix(_LORA), text)
+        else:
+            config = _with(config, name, text)
+    return config, lora if request.lora else None
+
+
+def _with(settings: Settings, name: str, text: str) -> Settings:
+    """Settings with one of them changed to what was typed."""
     kinds: dict[str, Callable[[str], Any]] = {
         "int": int,
         "float": float,
         "str": str,
         "bool": lambda text: {"true": True, "false": False}[text.lower()],
     }
-    known = {field.name: kinds[str(field.type)] for field in fields(config)}
-    for change in changes:
-        name, equals, text = change.partition("=")
-        if not equals or name not in known:
-            raise InvalidInput(f"{change!r} is no setting", f"write KEY=VALUE with one of {', '.join(known)}")
-        try:
-            config = replace(config, **{name: known[name](text)})
-        except (ValueError, KeyError):
-            raise InvalidInput(f"{name} cannot be {text!r}", "see docs/value-model.md") from None
-    return config
+    kind = next(kinds[str(field.type)] for field in fields(settings) if field.name == name)
+    try:
+        return replace(settings, **{name: kind(text)})
+    except (ValueError, KeyError):
+        raise InvalidInput(f"{name} cannot be {text!r}", "see docs/value-model.md") from None
 
 
 def progress_line(line: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ Examples:
   pasta train-value-model --data trajectories:simulated --reward sparse --out value-model
   pasta train-value-model --data trajectories:simulated --data sessions:study@2 --users model:user-model ...
   pasta train-value-model --data trajectories:simulated --reward sparse --out value-model --resume
+  pasta train-value-model ... --base gemma-2b --preset paper --lora --set lora_rank=32
 """
 
 
@@ -121,6 +122,9 @@ def train_value_model(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the preset; may be given again."),
     ] = None,
+    lora: Annotated[
+        bool, typer.Option("--lora", help="Learn a small adapter and leave the Gemma as it is (needs peft).")
+    ] = False,
     resume: Resume = False,
     device: MaybeDevice = None,
     as_json: Json = False,
@@ -139,6 +143,7 @@ def train_value_model(
             objective=objective,
             seed=seed,
             changes=tuple(set_ or ()) + (() if steps is None else (f"steps={steps}",)),
+            lora=lora,
             resume=resume,
             device=device,
             as_json=as_json,

@@ -78,6 +78,7 @@ def _request(out: Path, **changes: Any) -> Request:
         "objective": "iql",
         "seed": 0,
         "changes": (),
+        "lora": False,
         "resume": False,
         "device": "cpu",
     }
@@ -111,6 +112,27 @@ def test_every_objective_and_reward_learns_something_else(
     assert all(low < value < high for value in values)
 
 
+def test_an_adapter_is_trained_beside_its_base(data: Path, tmp_path: Path) -> None:
+    changes = (
+        "steps=2",
+        "batch=9",
+        "report_every=2",
+        "held_out_most=2",
+        "lora_rank=2",
+        "lora_targets=q_proj",
+    )
+    source = (f"trajectories:{data / 'paid.parquet'}",)
+    run_training(_request(tmp_path / "out", data=source, base=data / "base", lora=True, changes=changes))
+    assert json.loads((tmp_path / "out" / "training.json").read_text())["lora"] == {
+        "rank": 2,
+        "alpha": 32.0,
+        "targets": "q_proj",
+    }
+    small = (tmp_path / "out" / "adapter_model.safetensors").stat().st_size
+    assert small < (data / "base" / "model.safetensors").stat().st_size / 10
+    assert score(load_value_model(tmp_path / "out"), ValueRequest("a train", (), ("a red train", "a boat")))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -126,6 +148,11 @@ def test_every_objective_and_reward_learns_something_else(
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=2",)}, "alpha is 2.0"),
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=x",)}, "alpha cannot be 'x'"),
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("beta=2",)}, "is no setting"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("lora_rank=2",)}, "lora_rank is the setting of"),
+        (
+            {"data": ("trajectories:DATA/paid.parquet",), "lora": True, "changes": ("lora_rank=0",)},
+            "lora_rank is 0",
+        ),
         ({"data": ("trajectories:DATA/paid.parquet",), "users": "planted"}, "names no user model"),
         ({"data": ("trajectories:DATA/paid.parquet",), "resume": True}, "there is no training"),
     ],
