@@ -15,7 +15,7 @@ from pasta_core.training.embedded_labels import EmbeddedLabels, Rows
 __all__ = ["LabelBatch", "LabelSampler", "Pairs", "Ratings", "batch_of"]
 
 MOST_LABELS = 32
-"""Labels of one rater in a step: they make a type all but certain, more would crowd out other raters."""
+"""Labels of one rater in a step, unless a preset says otherwise: more would crowd out other raters."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,29 @@ class LabelBatch:
     """Sum of what the step's preference labels count, on all devices."""
     rating_mass: float
     """The same of its ratings."""
+    image_rows: Rows
+    """(u,): which rows of the images' table those of `images` are."""
+    text_rows: Rows
+    """(v,)."""
 
 
 class LabelSampler:
     """Draws about `size` labels a step; the same step draws the same ones, on however many devices.
 
     Raters are drawn with replacement, in proportion to their labels but never less than once for up to
-    `MOST_LABELS`, and of each one a random stretch of at most so many: so every label is equally likely.
+    `most`, and of each one a random stretch of at most so many: so every label is equally likely.
     """
 
-    def __init__(self, labels: EmbeddedLabels, size: int, seed: int) -> None:
+    def __init__(self, labels: EmbeddedLabels, size: int, seed: int, most: int = MOST_LABELS) -> None:
         self._labels = labels
         self._size = size
         self._seed = seed
         self._lengths = np.diff(labels.starts)
-        frequency = np.maximum(1.0, self._lengths / MOST_LABELS)
+        self._most = most
+        frequency = np.maximum(1.0, self._lengths / most)
         self._frequency = frequency
         self._bounds = np.cumsum(frequency) / frequency.sum()
-        mean = float((frequency * np.minimum(self._lengths, MOST_LABELS)).sum() / frequency.sum())
+        mean = float((frequency * np.minimum(self._lengths, most)).sum() / frequency.sum())
         self._draws = int(np.ceil(size / mean)) + 1
 
     def draw(self, step: int) -> tuple[Rows, Rows, npt.NDArray[np.float32]]:
@@ -86,7 +91,7 @@ class LabelSampler:
         while taken.sum() < self._size:
             drawn = np.searchsorted(self._bounds, rng.random(self._draws), side="right")
             groups = np.concatenate([groups, np.minimum(drawn, len(self._lengths) - 1)])
-            taken = np.minimum(self._lengths[groups], MOST_LABELS)
+            taken = np.minimum(self._lengths[groups], self._most)
         last = int(np.searchsorted(np.cumsum(taken), self._size))
         groups, taken = groups[: last + 1], taken[: last + 1]
         taken[-1] -= taken.sum() - self._size
@@ -112,6 +117,8 @@ class LabelSampler:
             rater_weight=torch.from_numpy(weight[mine]).to(device),
             pair_mass=float(mass[paired].sum()),
             rating_mass=float(mass[~paired].sum()),
+            image_rows=part.image_rows,
+            text_rows=part.text_rows,
         )
 
 
@@ -151,4 +158,6 @@ def batch_of(labels: EmbeddedLabels, rows: Rows, taken: Rows, device: torch.devi
         rater_weight=torch.ones(len(taken), device=device),
         pair_mass=float(labels.mass[rows][paired].sum()),
         rating_mass=float(labels.mass[rows][~paired].sum()),
+        image_rows=images,
+        text_rows=texts,
     )

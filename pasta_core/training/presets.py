@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pasta_core.errors import InvalidInput
+from pasta_core.training.label_batches import MOST_LABELS
 from pasta_core.training.loop import LoopConfig
 
 __all__ = ["PRESETS", "SequentialConfig", "SingleTurnConfig", "UserModelPreset", "preset_named"]
@@ -73,6 +74,13 @@ class SingleTurnConfig(_Phase):
 
     kappa_1: float = 1.0
     """Weight of the ratings' loss against the preferences' (Table 1: 1)."""
+    most_labels: int = MOST_LABELS
+    """At most so many labels of a rater in a step, and so in the posterior; not the paper's."""
+    noise: float = 0.0
+    """Noise on CLIP outputs in the M-step, as a share of each coordinate's spread; not the paper's."""
+    target_average: float = 0.0
+    """Decay of the target network as a moving average of theta, which the phase then keeps; not the paper's.
+    0: the target network is copied, and theta is kept."""
     held_out: float = 0.05
     """Share of the raters on whom accuracy is measured meanwhile; not the paper's."""
     held_out_most: int = 500
@@ -90,6 +98,8 @@ class SequentialConfig(_Phase):
     clip_rate: float = 1.0
     """The CLIP encoders' learning rate as a factor of the others' (Table 2 has one rate for all, 1); 0 keeps
     them as they are (D.1 trains "the entire model")."""
+    users_rate: float = 1.0
+    """The same of all but CLIP and the choice temperature: the user encoders and the score's scale."""
     held_out: float = 0.05
     """Share of the raters on whose sessions choices are foreseen meanwhile; not the paper's."""
     held_out_most: int = 16
@@ -143,6 +153,9 @@ _MICRO = UserModelPreset(
         clip_norm=1.0,
         report_every=20,
         precision="float32",
+        most_labels=100,
+        noise=0.2,
+        target_average=0.98,
     ),
     SequentialConfig(
         steps=500,

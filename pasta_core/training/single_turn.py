@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ from pasta_core.training.embedded_labels import EmbeddedLabels
 from pasta_core.training.label_batches import LabelBatch, LabelSampler
 from pasta_core.training.losses import mixture_loss, preference_loss, relevance_loss
 from pasta_core.training.presets import SingleTurnConfig
+from pasta_core.training.smoothing import EmbeddingNoise, average_into
 from pasta_core.users.likelihood import log_preference, log_relevance
 from pasta_core.users.user_model import UserModel
 
@@ -83,17 +84,42 @@ class SingleTurn:
         self.state = state
         self._config = config
         self._devices = devices
-        sampler = LabelSampler(labels, config.batch, seed)
+        self._images = EmbeddingNoise(labels.images, config.noise, seed, "images")
+        self._texts = EmbeddingNoise(labels.texts, config.noise, seed, "texts")
+        sampler = LabelSampler(labels, config.batch, seed, config.most_labels)
         self._batches = Ahead(lambda step: sampler.batch(step, devices.device, devices.index, devices.count))
         self.entropy = torch.zeros(2)
         """Entropy in nats of the last step's posteriors, summed, and how many they were."""
 
     def __call__(self, step: int) -> Tensor:
         """Lines 4 to 7: the batch, the E-step, the prior, and the loss whose gradient is line 6's."""
-        self.state.update_target(step, self._config.target_every)
+        self._follow(step)
         batch = self._batches(step)
         gamma = self._expect(batch)
-        return self._loss(batch, gamma)
+        return self._loss(self._noisy(batch, step), gamma)
+
+    @property
+    def result(self) -> UserModel:
+        """What is kept of the training: theta, or its average where there is one, with the prior."""
+        if not self._config.target_average:
+            return self.state.live
+        self.state.target.prior.copy_(self.state.live.prior)
+        return self.state.target
+
+    def _follow(self, step: int) -> None:
+        if not self._config.target_average:
+            self.state.update_target(step, self._config.target_every)
+        elif step % self._config.target_every == 0:
+            average_into(self.state.target, self.state.live, step, self._config.target_average)
+
+    def _noisy(self, batch: LabelBatch, step: int) -> LabelBatch:
+        if not self._config.noise:
+            return batch
+        return replace(
+            batch,
+            images=self._images(batch.images, batch.image_rows, step),
+            texts=self._texts(batch.texts, batch.text_rows, step),
+        )
 
     @torch.no_grad()
     def _expect(self, batch: LabelBatch) -> Tensor:

@@ -157,7 +157,7 @@ def train_single_turn(
     phase = SingleTurn(state, training, config, run.seed, run.devices)
 
     def figures() -> dict[str, float]:
-        found = measure(state.live, held_out, run.devices.device) if run.devices.main else None
+        found = measure(phase.result, held_out, run.devices.device) if run.devices.main else None
         return {
             **type_figures(run, state.live.prior, phase.entropy),
             "held_out_accuracy": float("nan") if found is None else found.accuracy,
@@ -168,10 +168,10 @@ def train_single_turn(
         return None
     if run.devices.main:
         for place in (run.folder.path, folder):
-            save_user_model(state.live, place, _facts(run, config, labels))
+            save_user_model(phase.result, place, _facts(run, config, labels))
         (folder / CHECKPOINT).unlink()
     run.devices.wait()
-    return state.live
+    return phase.result
 
 
 def type_figures(run: UserModelRun, prior: torch.Tensor, entropy: torch.Tensor) -> dict[str, float]:

@@ -27,8 +27,12 @@ CPU = torch.device("cpu")
 SMALL = Mixture(types=2, raters=60, pairs=10, ratings=4, dimension=8, images=300, prompts=10)
 
 
+PLAIN = replace(PRESETS["micro"].single_turn, noise=0.0, target_average=0.0)
+"""Algorithm 1 to the letter."""
+
+
 def _config(**changes: object) -> SingleTurnConfig:
-    return replace(PRESETS["micro"].single_turn, **changes)  # type: ignore[arg-type]
+    return replace(PLAIN, **changes)  # type: ignore[arg-type]
 
 
 def _model(types: int, dimension: int = 8, seed: int = 0) -> UserModel:
@@ -191,10 +195,10 @@ def test_planted_types_are_found_again(tmp_path: Path) -> None:
     found = {}
     for types in (1, 2):
         state = EmState(_model(types, dimension=12))
-        config = _config(steps=120, batch=512, report_every=120, peak_rate=2e-3)
+        config = replace(PRESETS["micro"].single_turn, steps=120, batch=512, report_every=120, peak_rate=2e-3)
         phase = SingleTurn(state, training, config, seed=0)
         train("phase", state, phase, config.loop(1e9), tmp_path / str(types), lambda name, told: None)
-        found[types] = measure(state.live, unseen, CPU)
+        found[types] = measure(phase.result, unseen, CPU)
     assert found[2].accuracy > found[1].accuracy + 0.1
     agreement = (found[2].gamma.argmax(-1).numpy() == planted.types[240:]).mean()
     assert max(agreement, 1 - agreement) > 0.9
