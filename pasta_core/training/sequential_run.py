@@ -47,6 +47,8 @@ _LARGE = 50_000_000
 
 _CLIP_PREFIX = "live.network."
 
+_TEMPERATURE_PREFIX = "live.users.temperature."
+
 
 def train_sequential(
     run: UserModelRun, start: UserModel, clip: Path, sessions: SessionSet, config: SequentialConfig
@@ -86,7 +88,9 @@ def train_sequential(
         }
 
     def rate_of(name: str) -> float:
-        return config.clip_rate if name.startswith(_CLIP_PREFIX) else 1.0
+        if name.startswith(_TEMPERATURE_PREFIX):
+            return 1.0
+        return config.clip_rate if name.startswith(_CLIP_PREFIX) else config.users_rate
 
     loop = config.loop(run.checkpoint_seconds)
     if not train_phase(run, SEQUENTIAL, state, phase, loop, figures, rate_of):

@@ -132,34 +132,51 @@ def _labelled(
 def _write_shard(folder: Path, split: str, panel: Panel, shown: list[_Shown], ranking: int) -> None:
     per_prompt = Counter(comparison.prompt for comparison in shown)
     digest = hashlib.sha256(f"{split} {panel.pool.prompts}".encode()).hexdigest()[:16]
+    # Every rater of a picture has its own copy in the file; it is encoded once.
+    pictures = _Pictures(panel)
     path = folder / f"{split}-00000-of-00001-{digest}.parquet"
     with appearing(path) as file, pq.ParquetWriter(file, SCHEMA, compression="snappy") as writer:
         for start in range(0, len(shown), _ROWS_PER_GROUP):
             rows = [
-                _row(comparison, panel, ranking + start + offset, per_prompt[comparison.prompt])
+                _row(comparison, pictures, ranking + start + offset, per_prompt[comparison.prompt])
                 for offset, comparison in enumerate(shown[start : start + _ROWS_PER_GROUP])
             ]
             writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
-def _row(shown: _Shown, panel: Panel, ranking: int, examples: int) -> dict[str, Any]:
-    pixels = [panel.pool.pixels[shown.prompt, picture] for picture in shown.pictures]
-    uids = [f"{panel.pool.split}-{shown.prompt:05d}-{picture:02d}" for picture in shown.pictures]
+class _Pictures:
+    """A pool's pictures as PNG, kept once they were asked for."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.pool = panel.pool
+        self._encoded: dict[tuple[int, int], bytes] = {}
+
+    def __call__(self, prompt: int, picture: int) -> bytes:
+        place = (prompt, picture)
+        if place not in self._encoded:
+            self._encoded[place] = png(self.pool.pixels[place])
+        return self._encoded[place]
+
+
+def _row(shown: _Shown, pictures: _Pictures, ranking: int, examples: int) -> dict[str, Any]:
+    pool = pictures.pool
+    encoded = [pictures(shown.prompt, picture) for picture in shown.pictures]
+    uids = [f"{pool.split}-{shown.prompt:05d}-{picture:02d}" for picture in shown.pictures]
     label = shown.label
     best = "none" if label in (None, 0.5) else uids[int(label == 0)]
     return {
         "are_different": True,
         "best_image_uid": best,
         # How the web application's data base stored an apostrophe.
-        "caption": panel.pool.prompts[shown.prompt].replace("'", "[single_quote]"),
+        "caption": pool.prompts[shown.prompt].replace("'", "[single_quote]"),
         "created_at": _BEGIN + ranking * _PAUSE,
         "has_label": label is not None,
         "image_0_uid": uids[0],
         "image_0_url": f"https://example.invalid/{uids[0]}.png",
         "image_1_uid": uids[1],
         "image_1_url": f"https://example.invalid/{uids[1]}.png",
-        "jpg_0": png(pixels[0]),
-        "jpg_1": png(pixels[1]),
+        "jpg_0": encoded[0],
+        "jpg_1": encoded[1],
         "label_0": 0.0 if label is None else label,
         "label_1": 0.0 if label is None else 1 - label,
         "model_0": "micro",
