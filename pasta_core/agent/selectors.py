@@ -1,4 +1,4 @@
-"""The selectors of §3.1: the random one and the writer baseline, and those that ask a value model."""
+"""The selectors of §3.1 by name: the random one, the writer baseline, and those that ask a value model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pasta_core.agent.slates import best_slate, grouped, shuffled
+from pasta_core.agent.taste_learner import TasteLearner
+from pasta_core.agent.taste_selector import EXPLORATION, MOST_EXPLORATION, TasteSelector
 from pasta_core.domain import Candidate, CandidateForm, History, Selector, Slate
 from pasta_core.errors import InvalidInput, PastaError
 
@@ -19,7 +22,6 @@ __all__ = [
     "ValueSelector",
     "Valuer",
     "WriterSelector",
-    "best_slate",
     "make_selector",
 ]
 
@@ -55,7 +57,7 @@ class RandomSelector:
         `PastaError` where there are fewer categories (in the direct form: candidates) than columns.
         """
         rng = random.Random(seed)
-        groups = _groups(candidates, self._form, columns)
+        groups = grouped(candidates, self._form, columns)
         return Slate(tuple(rng.choice(group) for group in rng.sample(groups, columns)))
 
 
@@ -101,9 +103,9 @@ class ValueSelector:
     ) -> Slate:
         """Ask for the values and show the best slate; `PastaError` where it cannot be filled."""
         rng = random.Random(seed)
-        groups = _groups(candidates, self._form, columns)
+        groups = grouped(candidates, self._form, columns)
         values = await _values(self._valuer, history, candidates)
-        return _shown(best_slate(values, groups, columns, rng), values, rng)
+        return shuffled(best_slate(values, groups, columns, rng), values, rng)
 
 
 class SoftmaxSelector:
@@ -131,17 +133,17 @@ class SoftmaxSelector:
     ) -> Slate:
         """Ask for the values and draw; the best slate of values plus Gumbel noise has just that law."""
         rng = random.Random(seed)
-        groups = _groups(candidates, self._form, columns)
+        groups = grouped(candidates, self._form, columns)
         values = await _values(self._valuer, history, candidates)
         noisy = [value / self._temperature - math.log(rng.expovariate(1.0)) for value in values]
-        return _shown(best_slate(noisy, groups, columns, rng), values, rng)
+        return shuffled(best_slate(noisy, groups, columns, rng), values, rng)
 
 
 SELECTORS: Mapping[str, Callable[[CandidateForm], Selector]] = {
     RandomSelector.name: RandomSelector,
     WriterSelector.name: WriterSelector,
 }
-"""How each selector that needs no value model is made from the session's candidate form."""
+"""How each selector that asks nothing is made from the session's candidate form."""
 
 _VALUED: Mapping[str, Callable[[CandidateForm, Valuer], Selector]] = {
     ValueSelector.name: ValueSelector,
@@ -153,21 +155,26 @@ _VALUED: Mapping[str, Callable[[CandidateForm, Valuer], Selector]] = {
 class SelectorName:
     """What `--selector` says: a kind, and which value model it asks, if it asks one (empty: the profile's).
 
-    Written `random`, `writer`, `value`, `value:PATH`, `softmax`, `softmax:PATH`.
+    Written `random`, `writer`, `value`, `value:PATH`, `softmax`, `softmax:PATH`, `taste`,
+    `taste:EXPLORATION`.
     """
 
     kind: str
     model: str = ""
+    exploration: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> SelectorName:
         """Read a name; `InvalidInput` says which kinds there are."""
-        kind, colon, model = text.partition(":")
-        if kind in _VALUED and (model or not colon):
-            return cls(kind, model)
+        kind, colon, rest = text.partition(":")
+        if kind in _VALUED and (rest or not colon):
+            return cls(kind, rest)
         if kind in SELECTORS and not colon:
             return cls(kind)
-        known = ", ".join(sorted((*SELECTORS, *(f"{name}[:PATH]" for name in _VALUED))))
+        if kind == TasteSelector.name and (rest or not colon):
+            return cls(kind, exploration=_exploration(rest) if rest else None)
+        valued = (f"{name}[:PATH]" for name in _VALUED)
+        known = ", ".join(sorted((*SELECTORS, *valued, f"{TasteSelector.name}[:EXPLORATION]")))
         raise InvalidInput(f"there is no selector {text!r}", f"known selectors: {known}")
 
     @property
@@ -175,19 +182,34 @@ class SelectorName:
         """Whether it asks a value model."""
         return self.kind in _VALUED
 
+    @property
+    def learns(self) -> bool:
+        """Whether it asks a taste."""
+        return self.kind == TasteSelector.name
+
     def __str__(self) -> str:
+        if self.exploration is not None:
+            return f"{self.kind}:{self.exploration:g}"
         return f"{self.kind}:{self.model}" if self.model else self.kind
 
 
 def make_selector(
-    name: str, form: CandidateForm | None = None, valuer: Callable[[str], Valuer] | None = None
+    name: str,
+    form: CandidateForm | None = None,
+    valuer: Callable[[str], Valuer] | None = None,
+    learner: TasteLearner | None = None,
 ) -> Selector:
     """The selector of this name; `valuer` makes the service of a value model, given `SelectorName.model`.
 
-    `InvalidInput` for a name that is none, or that needs a `valuer` where there is none.
+    `InvalidInput` for a name that is none, or that needs a `valuer` or a `learner` where there is none.
     """
     form = form or CandidateForm()
     parsed = SelectorName.parse(name)
+    if parsed.learns:
+        if learner is None:
+            raise InvalidInput(f"selector {name!r} needs a CLIP that learns with it, and there is none here")
+        exploration = EXPLORATION if parsed.exploration is None else parsed.exploration
+        return TasteSelector(form, learner, exploration)
     if not parsed.valued:
         return SELECTORS[parsed.kind](form)
     if valuer is None:
@@ -198,20 +220,17 @@ def make_selector(
     return _VALUED[parsed.kind](form, valuer(parsed.model))
 
 
-def best_slate(
-    values: Sequence[float], groups: Sequence[Sequence[int]], columns: int, rng: random.Random
-) -> tuple[int, ...]:
-    """The `columns` indices of the highest sum of values with at most one index per group, best first.
-
-    The best of each group, then the top of those: exact, because the sum has one term per column (§3.2). Ties
-    fall by `rng`.
-    """
-    fates = [rng.random() for _ in values]
-
-    def rank(index: int) -> tuple[float, float]:
-        return values[index], fates[index]
-
-    return tuple(sorted((max(group, key=rank) for group in groups), key=rank, reverse=True)[:columns])
+def _exploration(text: str) -> float:
+    try:
+        exploration = float(text)
+    except ValueError:
+        exploration = math.nan
+    if not 0 <= exploration <= MOST_EXPLORATION:
+        raise InvalidInput(
+            f"taste:{text} names no exploration",
+            f"write taste, or taste:E with E from 0 to {MOST_EXPLORATION:g}",
+        )
+    return exploration
 
 
 async def _values(valuer: Valuer, history: History, candidates: Sequence[Candidate]) -> tuple[float, ...]:
@@ -222,25 +241,3 @@ async def _values(valuer: Valuer, history: History, candidates: Sequence[Candida
             "try another value model",
         )
     return values
-
-
-def _shown(slate: tuple[int, ...], values: Sequence[float], rng: random.Random) -> Slate:
-    order = rng.sample(slate, len(slate))
-    return Slate(tuple(order), tuple(values[index] for index in order))
-
-
-def _groups(candidates: Sequence[Candidate], form: CandidateForm, columns: int) -> list[list[int]]:
-    """The candidates of which at most one each may be shown."""
-    groups = list(_by_category(candidates).values())
-    if form.direct:
-        groups = [[index] for index in range(len(candidates))]
-    if len(groups) < columns:
-        raise PastaError(f"{columns} columns cannot be chosen from {len(groups)} categories")
-    return groups
-
-
-def _by_category(candidates: Sequence[Candidate]) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = {}
-    for index, candidate in enumerate(candidates):
-        groups.setdefault(candidate.category, []).append(index)
-    return groups

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pasta_core.agent.selectors import make_selector
+from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
 from pasta_core.domain import Candidate, Embedding, History, Painter, Selector, Writer
 from pasta_core.engines.fingerprints import user_model_digest
 from pasta_core.engines.prompts import MAX_WORDS
@@ -33,6 +34,8 @@ from pasta_core.simulation.previews import (
     PreviewValuer,
 )
 from pasta_core.simulation.users import Appraiser, Population
+from pasta_core.users.taste_space import TasteSpace
+from pasta_core.users.taste_space_files import load_space
 from pasta_core.worker.services import Worker
 
 if TYPE_CHECKING:
@@ -102,8 +105,20 @@ class LocalEngine:
                 return partial(self._greedy, await self._believed(spec.path))
             case "oracle":
                 return self._oracle
+        if spec.learns:
+            return await self._learning(spec)
         valuer = None if spec.path is None else await asyncio.to_thread(_ModelValuer.load, spec.path)
         return _same(make_selector(str(spec), form, None if valuer is None else lambda path: valuer))
+
+    async def _learning(self, spec: SelectorSpec) -> SelectorFor:
+        """A taste that begins anew with every trajectory, and learns from its choices alone."""
+        space = None if spec.path is None else await asyncio.to_thread(_space, spec.path, self.profile)
+
+        def begun(case: Case) -> Selector:
+            learner = TasteLearner(RememberedTexts(self.worker.embed_texts), space)
+            return make_selector(spec.name, self.crew.settings.form, learner=learner)
+
+        return begun
 
     async def _believed(self, path: Path | None) -> Appraiser:
         if path is not None:
@@ -221,6 +236,12 @@ class _ModelValuer:
         request = ValueRequest.from_history(history, candidates)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, score, self._model, request)
+
+
+def _space(file: Path, profile: Profile) -> TasteSpace:
+    from pasta_core.data.embeddings import encoder_fingerprint
+
+    return load_space(file, encoder_fingerprint(profile.clip.model))
 
 
 def _same(selector: Selector) -> SelectorFor:

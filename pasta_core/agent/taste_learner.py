@@ -1,0 +1,148 @@
+"""What a session's history and a kept taste say about prompts that nobody has painted yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from pasta_core.domain import Candidate, Embedding, History, Image, Turn
+from pasta_core.errors import PastaError
+from pasta_core.users.taste import Belief, Worth, believe
+from pasta_core.users.taste_fit import fit_space
+from pasta_core.users.taste_picks import Pick, normalised, ordered
+from pasta_core.users.taste_space import TasteSpace
+
+__all__ = ["NO_TASTE", "EmbedTexts", "KeptTaste", "Opinion", "RememberedTexts", "TasteLearner", "picks_of"]
+
+EmbedTexts = Callable[[Sequence[str]], Awaitable[Embedding]]
+"""CLIP's text embeddings before normalisation, (n, d)."""
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_OWN = ""
+"""The session of the picks of the very history that is looked at."""
+
+
+@dataclass(frozen=True)
+class KeptTaste:
+    """Picks of other sessions, and how much each counts."""
+
+    picks: tuple[Pick, ...] = ()
+    weights: tuple[float, ...] = ()
+
+
+NO_TASTE = KeptTaste()
+
+
+class RememberedTexts:
+    """Normalised text embeddings, each text asked for once."""
+
+    def __init__(self, embed: EmbedTexts) -> None:
+        self._embed = embed
+        self._known: dict[str, Embedding] = {}
+
+    async def many(self, texts: Sequence[str]) -> Embedding:
+        """Embeddings (n, d) of texts; rounded to what a taste's file keeps."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if missing:
+            rows = rounded(normalised(await self._embed(missing)))
+            self._known.update(zip(missing, rows, strict=True))
+        return np.stack([self._known[text] for text in texts])
+
+
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """What is believed at a turn, and what that makes of its candidates."""
+
+    space: TasteSpace
+    belief: Belief
+    means: npt.NDArray[np.float64]
+    """Expected features (n, D) of the candidates."""
+    worth: Worth
+    picks: int
+
+
+class TasteLearner:
+    """Judges candidates by all picks: those kept from other sessions, and those of the history itself.
+
+    Without a space of the profile's own it takes one that is learned from the slates of those picks.
+    """
+
+    def __init__(
+        self, texts: RememberedTexts, space: TasteSpace | None = None, kept: KeptTaste = NO_TASTE
+    ) -> None:
+        self._texts = texts
+        self._space = space
+        self._kept = kept
+
+    async def opinion(self, history: History, candidates: Sequence[Candidate]) -> Opinion:
+        """What the belief makes of these candidates; `PastaError` where images came without embeddings."""
+        own = await picks_of(history, self._texts, _OWN, lambda turn: _NEVER)
+        prompts = [history.initial_prompt, *(candidate.prompt for candidate in candidates)]
+        texts = await self._texts.many(prompts)
+        return await asyncio.to_thread(self._judged, own, texts)
+
+    def _judged(self, own: Sequence[Pick], texts: Embedding) -> Opinion:
+        # own picks come first: no session's id is shorter than theirs
+        picks = (*ordered(own), *self._kept.picks)
+        weights = np.concatenate([np.ones(len(own)), np.asarray(self._kept.weights, np.float64)])
+        space = self._space or fit_space("", picks)
+        if not space.image_basis.size:
+            space = _blank(space, texts.shape[1])
+        belief = believe(space, picks, weights)
+        foreseen = space.foreseen(texts[0], texts[1:])
+        return Opinion(space, belief, foreseen.means, belief.worth(foreseen), len(picks))
+
+
+async def picks_of(
+    history: History, texts: RememberedTexts, session: str, when: Callable[[int], datetime]
+) -> tuple[Pick, ...]:
+    """The picks of a history, each with its CLIP features; `when` says the time of a turn's choice."""
+    picks = []
+    for turn in history.turns:
+        if turn.choice is None or len(turn.columns) < 2:
+            continue
+        prompts = (history.initial_prompt, *(candidate.prompt for candidate in turn.shown))
+        asked = [f"{history.initial_prompt}, {turn.choice.critique}"] if turn.choice.critique else []
+        rows = await texts.many([*prompts, *asked])
+        picks.append(
+            Pick(
+                session=session,
+                turn=turn.number,
+                when=when(turn.number),
+                prompts=prompts,
+                images=_pictured(history, turn),
+                texts=rows[: len(prompts)],
+                chosen=(turn.choice.column,),
+                critique=turn.choice.critique,
+                critique_text=rows[-1] if asked else None,
+            )
+        )
+    return tuple(picks)
+
+
+def rounded(rows: Embedding) -> Embedding:
+    """Embeddings in the precision that a taste's file keeps, so that a kept pick is the pick itself."""
+    return rows.astype(np.float16).astype(np.float32)
+
+
+def _pictured(history: History, turn: Turn) -> Embedding:
+    """The mean of normalised image embeddings of the initial prompt and of each column, (L + 1, d)."""
+    return rounded(np.stack([_mean(images) for images in (history.initial_images, *turn.columns)]))
+
+
+def _mean(images: Sequence[Image]) -> Embedding:
+    found = [image.embedding for image in images if image.embedding is not None]
+    if not found or len(found) < len(images):
+        raise PastaError("the painter sent images without embeddings", "use a worker that embeds them")
+    return np.asarray(normalised(np.stack(found)).mean(0), np.float32)
+
+
+def _blank(space: TasteSpace, d: int) -> TasteSpace:
+    """A space of fidelity alone, for embeddings of length d."""
+    empty = np.zeros((d, 0))
+    return TasteSpace(**(vars(space) | {"image_basis": empty, "text_basis": empty}))
