@@ -53,15 +53,9 @@ class Archive:
         with Store(self.data) as store:
             return store.turns(session)
 
-    def star(self, session: str, starred: bool) -> None:
-        """Star a session, or take its star away."""
-        with Store(self.data) as store:
-            store.star(session, starred)
-
-    def delete(self, session: str) -> None:
-        """Delete a session for good, unless another process works on it."""
-        with Store(self.data) as store:
-            store.delete(session)
+    def store(self) -> Store:
+        """The store itself, for changes that may have to wait: it gives up when another thread closes it."""
+        return Store(self.data)
 
     def sheet(self, info: SessionInfo, folder: Path) -> Path:
         """Draw a whole session as a contact sheet in `folder`; returns its file."""

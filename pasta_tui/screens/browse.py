@@ -19,6 +19,7 @@ from textual.widgets.option_list import Option
 from pasta_core.errors import PastaError
 from pasta_core.sessions.records import PERSON, SessionInfo
 from pasta_core.sessions.search import SessionFilter, parse_since, parse_until
+from pasta_core.sessions.store import Store
 from pasta_core.text import clean, told
 from pasta_tui.archive import Archive
 from pasta_tui.screens.gallery import Gallery
@@ -270,7 +271,7 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
     def action_star(self) -> None:
         """Star the selected session, or take its star away."""
         if (info := self._selected) is not None:
-            self.do(self._change(self._archive.star, info.id, not info.starred))
+            self.do(self._change(lambda store: store.star(info.id, not info.starred)))
 
     def action_sheet(self) -> None:
         """Draw the selected session as one picture."""
@@ -311,13 +312,23 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.do(self._change(self._archive.delete, info.id))
+                self.do(self._change(lambda store: store.delete(info.id)))
 
         self.app.push_screen(question, answered)
 
-    async def _change(self, change: Callable[..., None], *arguments: object) -> None:
+    async def _change(self, change: Callable[[Store], None]) -> None:
+        def work(store: Store) -> None:
+            with store:
+                change(store)
+
         try:
-            await asyncio.to_thread(change, *arguments)
+            store = await asyncio.to_thread(self._archive.store)
+            try:
+                await asyncio.to_thread(work, store)
+            except asyncio.CancelledError:
+                # Whoever leaves meanwhile does not wait for another process that has locked it.
+                store.close()
+                raise
         except PastaError as error:
             self._complain(error)
         if self.is_attached:

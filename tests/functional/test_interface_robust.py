@@ -363,6 +363,26 @@ def test_quitting_does_not_wait_for_whoever_has_locked_the_store(data: Path) -> 
             assert time.monotonic() - begin < BUSY_SECONDS / 2
 
 
+def test_a_star_that_waits_for_a_locked_store_holds_up_nobody_who_leaves(data: Path) -> None:
+    with start("a cat", *SMALL) as session:
+        session.wait_to_see(CHOOSING)
+        session.press(b"\x11")
+        assert session.wait() == 0
+    with (
+        TerminalSession([*PASTA, "sessions", "browse"]) as session,
+        closing(sqlite3.connect(data / "sessions.sqlite3", isolation_level=None)) as other,
+    ):
+        session.wait_to_see("1 session")
+        session.settle(0.5, 2)
+        other.execute("BEGIN IMMEDIATE")
+        session.press(b"s")
+        session.settle(0.5, 1)
+        begin = time.monotonic()
+        session.press(b"\x11")
+        assert session.wait() == 0
+        assert time.monotonic() - begin < BUSY_SECONDS / 2
+
+
 def test_a_store_that_is_locked_from_the_start_holds_up_no_key(data: Path) -> None:
     config = configure(
         {"worker": f"{sys.executable} -m tests.support.quick_worker 0 0"},

@@ -328,7 +328,7 @@ def test_a_store_that_fails_in_the_middle_is_said_and_the_list_stays(
         raise StorageError("the disk is [gone]", "find it")
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
-        monkeypatch.setattr(Archive, "star", broken)
+        monkeypatch.setattr(Store, "star", broken)
         monkeypatch.setattr(Archive, "turns", broken)
         monkeypatch.setattr(Archive, "directory", broken)
         await pilot.press("s", "enter", "f")
@@ -348,7 +348,7 @@ def test_a_slow_disk_holds_up_no_key(
         assert done.wait(60)
 
     async def steps(host: Host, pilot: Pilot[None]) -> None:
-        monkeypatch.setattr(Archive, "star", slow)
+        monkeypatch.setattr(Store, "star", slow)
         try:
             await asyncio.wait_for(pilot.press("s", "down"), 20)
             assert host.screen.query_one("#sessions", OptionList).highlighted == 1
