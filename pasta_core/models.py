@@ -7,11 +7,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pasta_core.errors import ModelUnavailable
+from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.gguf_header import gguf_problem
-from pasta_core.settings import Profile
+from pasta_core.hub.cache import missing_files, present_files
+from pasta_core.paths import Paths
+from pasta_core.profiles import load_profile
+from pasta_core.safetensors_header import LORA, SDXL, VAE, kind_of, read_header, safetensors_problem
+from pasta_core.settings import ModelSource, Profile
+from pasta_core.typed_toml import nearest
 
-__all__ = ["ModelFile", "model_files", "require_models"]
+__all__ = ["ModelFile", "Part", "find_parts", "model_files", "parts", "require_models"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file or folder that a profile needs."""
+
+    role: str
+    """What it is for: writer, painter, vae, lora-1, ... (`parts`)."""
+    path: Path
+    source: ModelSource
 
 
 @dataclass(frozen=True)
@@ -25,44 +40,87 @@ class ModelFile:
     problem: str = ""
 
 
+def parts(profile: Profile) -> tuple[Part, ...]:
+    """Every file and folder that a profile names."""
+    named: list[tuple[str, Path | None]] = [
+        ("writer", profile.writer.model),
+        ("template", profile.writer.template),
+        ("mmproj", profile.writer.mmproj),
+        ("painter", profile.painter.model),
+        ("config", profile.painter.config),
+        ("scheduler", profile.painter.scheduler),
+        ("vae", profile.painter.vae),
+        *((f"lora-{number}", lora.path) for number, lora in enumerate(profile.painter.loras, start=1)),
+        ("clip", profile.clip.model),
+        ("captions", profile.captions),
+        ("user", profile.user_model),
+        ("value", profile.value_model),
+    ]
+    sources = profile.sources
+    return tuple(
+        Part(role, path, sources.get(role) or sources.get(f"{role}_model") or ModelSource())
+        for role, path in named
+        if path is not None
+    )
+
+
+def find_parts(name: str, paths: Paths) -> tuple[Part, ...]:
+    """The parts that PROFILE or PROFILE.PART means. Raises `InvalidInput`."""
+    profile, _, role = name.partition(".")
+    found = parts(load_profile(profile, paths))
+    if not role:
+        return found
+    roles = {part.role: part for part in found}
+    if role not in roles:
+        near = nearest(role, roles)
+        raise InvalidInput(
+            f"profile {profile} has no part {role!r}",
+            f'did you mean "{profile}.{near}"?' if near else f"its parts: {', '.join(roles)}",
+        )
+    return (roles[role],)
+
+
 def model_files(profile: Profile) -> tuple[ModelFile, ...]:
     """Look at every model of a profile, without loading one."""
-    models = [
-        _inspected("writer", profile.writer.model),
-        _inspected("template", profile.writer.template),
-        _inspected("painter", profile.painter.model),
-        _inspected("clip", profile.clip.model),
-    ]
-    if profile.captions is not None:
-        models.append(_inspected("captions", profile.captions))
-    if profile.user_model is not None:
-        models.append(_inspected("user", profile.user_model))
-    if profile.value_model is not None:
-        models.append(_inspected("value", profile.value_model))
-    return tuple(problem for model in models for problem in model)
+    return tuple(file for part in parts(profile) for file in inspect_part(part))
 
 
 def require_models(profile: Profile) -> None:
-    """Raise `ModelUnavailable` for the first model file that is missing or cut short."""
-    for model in model_files(profile):
-        if model.problem:
-            raise ModelUnavailable(
-                f"the {model.role} model of profile {profile.name} {model.problem}: {model.path}",
-                "put the file back or choose another --profile ('pasta doctor' lists them)",
-            )
+    """Raise `ModelUnavailable` for the first model file that is missing, cut short or of another kind."""
+    for part in parts(profile):
+        for model in inspect_part(part):
+            if model.problem:
+                fetched = part.source.hub is not None and not part.path.exists()
+                raise ModelUnavailable(
+                    f"the {model.role} model of profile {profile.name} {model.problem}: "
+                    f"{part.source.hub if fetched else model.path}",
+                    f"get it with 'pasta models pull {profile.name}'"
+                    if part.source.hub is not None
+                    else "put the file back or choose another --profile ('pasta doctor' lists them)",
+                )
 
 
-def _inspected(role: str, path: Path) -> Iterator[ModelFile]:
+def inspect_part(part: Part) -> Iterator[ModelFile]:
+    """Look at one part: one record for all of it, or one for each file that something is wrong with."""
+    role, path, hub = part.role, part.path, part.source.hub
     if not path.exists():
-        yield ModelFile(role, path, 0, "is missing")
+        yield ModelFile(role, path, 0, "is missing" if hub is None else "is not on this machine")
         return
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    if not path.is_dir():
+        files = [path]
+    elif hub is not None:
+        files = [path / name for name in present_files(hub, path)]
+    else:
+        files = sorted(file for file in path.rglob("*") if file.is_file())
     broken = [(file, problem) for file in files if (problem := _problem(file))]
     if not broken:
-        empty = "" if files else "is an empty folder"
-        yield ModelFile(role, path, sum(file.stat().st_size for file in files), empty)
+        lacking = missing_files(hub, path) if hub is not None and path.is_dir() else []
+        problem = f"lacks {lacking[0]}" if lacking else "" if files else "is an empty folder"
+        yield ModelFile(
+            role, path, sum(file.stat().st_size for file in files), problem or _kind_problem(part)
+        )
     for file, problem in broken:
-        yield ModelFile(role, file, file.stat().st_size, problem)
+        yield ModelFile(role, file, file.stat().st_size if file.exists() else 0, problem)
 
 
 def _problem(file: Path) -> str:
@@ -73,22 +131,40 @@ def _problem(file: Path) -> str:
         if file.suffix == ".gguf":
             return gguf_problem(file)
         if file.suffix == ".safetensors":
-            return _safetensors_problem(file)
+            return safetensors_problem(file)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return ""
 
 
-def _safetensors_problem(file: Path) -> str:
-    """Compare the length with what the header promises (8 bytes of header length, header, tensors)."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        header_size = int.from_bytes(stream.read(8), "little")
-        if header_size > size - 8:
-            return "is cut short"
-        try:
-            header = json.loads(stream.read(header_size))
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return "is not a safetensors file"
-    return "is cut short" if 8 + header_size + max(ends, default=0) > size else ""
+def _kind_problem(part: Part) -> str:
+    """What a whole file or folder is, where it is not what its part needs."""
+    path, role = part.path, part.role
+    needed = LORA if role.startswith("lora-") else {"painter": SDXL, "vae": VAE}.get(role)
+    if needed is None:
+        return ""
+    if path.is_dir():
+        return _pipeline_problem(path) if role == "painter" else ""
+    if path.suffix != ".safetensors":
+        return f"is a {path.suffix or 'nameless'} file, and only .safetensors is read"
+    found = kind_of(read_header(path))
+    return "" if found == needed else f"is {found}" if needed == SDXL else f"is {found}, and not {needed}"
+
+
+def _pipeline_problem(folder: Path) -> str:
+    """What is wrong with a folder of diffusers, as far as its index tells."""
+    index = folder / "model_index.json"
+    if not index.is_file():
+        return "has no model_index.json"
+    try:
+        table = json.loads(index.read_text(encoding="utf-8"))
+        kind = str(table.get("_class_name", ""))
+    except (ValueError, OSError, AttributeError):
+        return "has a damaged model_index.json"
+    if not kind.startswith("StableDiffusionXL"):
+        return f"is a folder of {kind or 'something else'}, not of SDXL"
+    for name, value in table.items():
+        loads = isinstance(value, list) and value[:1] != [None] and not name.startswith("_")
+        if loads and not (folder / name).is_dir():
+            return f"lacks {name}"
+    return ""

@@ -23,6 +23,8 @@ class Paths:
     """The user's `pasta.toml` and `profiles/`."""
     logs: Path
     """What workers print."""
+    models: tuple[Path, ...] = ()
+    """Caches of models that were fetched from a hub; new ones go to the first."""
 
 
 def find_assets(package: Path = _PACKAGE) -> Path:
@@ -32,7 +34,7 @@ def find_assets(package: Path = _PACKAGE) -> Path:
 
 
 def locate(env: Mapping[str, str]) -> Paths:
-    """Locate everything; `PASTA_{ASSETS,DATA,CONFIG,LOGS}_DIR` win over the places that are usual."""
+    """Locate everything; `PASTA_{ASSETS,DATA,CONFIG,LOGS,MODELS}_DIR` win over the places that are usual."""
     import platformdirs
 
     user = platformdirs.PlatformDirs("pasta", appauthor=False)
@@ -46,4 +48,13 @@ def locate(env: Mapping[str, str]) -> Paths:
         data=directory("DATA", user.user_data_path),
         config=directory("CONFIG", user.user_config_path),
         logs=directory("LOGS", user.user_log_path),
+        models=_models(env),
     )
+
+
+def _models(env: Mapping[str, str]) -> tuple[Path, ...]:
+    """The cache of one's own, where there is one, then that which Hugging Face's libraries share."""
+    own = env.get("PASTA_MODELS_DIR", "")
+    home = env.get("HF_HOME") or f"{env.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
+    shared = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
+    return tuple(Path(given).expanduser().absolute() for given in (own, shared) if given)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from pasta_core.domain import CandidateForm
 from pasta_core.errors import InvalidInput
+from pasta_core.model_sources import SourceReader
 from pasta_core.paths import Paths
 from pasta_core.settings import (
     ClipProfile,
@@ -33,8 +34,12 @@ SESSION_KEYS: Mapping[str, type] = {
 
 _Part = TypeVar("_Part", WriterProfile, PainterProfile, ClipProfile)
 
-SHIPPED = "assets:"
-"""How a path in a profile begins that names a shipped file."""
+_KEYS = (
+    *("extends", "description", "needs", "examples", "vocabulary", "captions", "user_model", "value_model"),
+    *("writer", "painter", "clip", "session"),
+)
+_ROLES = {("writer", "model"): "writer", ("painter", "model"): "painter", ("clip", "model"): "clip"}
+"""The names of parts whose keys are all called alike; the others are named by their keys."""
 
 
 def known_profiles(paths: Paths) -> dict[str, Path]:
@@ -46,41 +51,55 @@ def known_profiles(paths: Paths) -> dict[str, Path]:
 
 
 def load_profile(name: str, paths: Paths) -> Profile:
-    """Load a profile; its relative paths start at its own folder if they exist there, else at the assets.
+    """Load a profile; its relative paths start at its own folder, or with `assets:` at the shipped files.
 
     Raises `InvalidInput` for an unknown name, key or value. Model files are not opened here.
     """
+    return _load(name, paths, ())
+
+
+def _load(name: str, paths: Paths, above: tuple[str, ...]) -> Profile:
+    """Load a profile that those in `above` extend, the first of them that was asked for."""
+    file = _file_of(name, paths)
+    table = read_toml(file)
+    refuse_unknown_keys(table, _KEYS, str(file))
+    base = None
+    if "extends" in table:
+        parent = convert(table["extends"], str, f"{file}: extends")
+        if parent in (*above, name):
+            raise InvalidInput(f"{file}: extends goes round in a circle", "name another profile")
+        base = _load(parent, paths, (*above, name))
+    where = SourceReader(file, paths)
+    profile = Profile(
+        name=name,
+        description=convert(table.get("description", ""), str, f"{file}: description"),
+        writer=_part(WriterProfile, table, "writer", where, base.writer if base else None),
+        painter=_part(PainterProfile, table, "painter", where, base.painter if base else None),
+        clip=_part(ClipProfile, table, "clip", where, base.clip if base else None),
+        vocabulary=where.optional(table, "vocabulary", base.vocabulary if base else None),
+        captions=where.optional(table, "captions", base.captions if base else None),
+        user_model=where.optional(table, "user_model", base.user_model if base else None),
+        value_model=where.optional(table, "value_model", base.value_model if base else None),
+        examples=_examples(table["examples"], file) if "examples" in table else base.examples if base else (),
+        needs=convert(table.get("needs", base.needs if base else ""), str, f"{file}: needs"),
+        session=_session(table.get("session", {}), file, base.session if base else SessionSettings()),
+    )
+    inherited = dict(base.sources) if base else {}
+    for role in where.named:
+        inherited.pop(role, None)
+    if "painter" in table and "loras" in table["painter"]:
+        inherited = {role: source for role, source in inherited.items() if not role.startswith("lora-")}
+    return replace(profile, sources={**inherited, **where.sources})
+
+
+def _file_of(name: str, paths: Paths) -> Path:
     profiles = known_profiles(paths)
     if name not in profiles:
         near = nearest(name, profiles)
         known = ", ".join(sorted(profiles)) or "none"
         hint = f'did you mean "{near}"?' if near else f"known profiles: {known}"
         raise InvalidInput(f'there is no profile "{name}"', hint)
-    file = profiles[name]
-    table = read_toml(file)
-    refuse_unknown_keys(
-        table,
-        (
-            *("description", "needs", "examples", "vocabulary", "captions", "user_model", "value_model"),
-            *("writer", "painter", "clip", "session"),
-        ),
-        str(file),
-    )
-    where = _Resolver(file, paths.assets)
-    return Profile(
-        name=name,
-        description=convert(table.get("description", ""), str, f"{file}: description"),
-        writer=_part(WriterProfile, table, "writer", where),
-        painter=_part(PainterProfile, table, "painter", where),
-        clip=_part(ClipProfile, table, "clip", where),
-        vocabulary=where.optional(table, "vocabulary"),
-        captions=where.optional(table, "captions"),
-        user_model=where.optional(table, "user_model"),
-        value_model=where.optional(table, "value_model"),
-        examples=_examples(table.get("examples", []), file),
-        needs=convert(table.get("needs", ""), str, f"{file}: needs"),
-        session=_session(table.get("session", {}), file),
-    )
+    return profiles[name]
 
 
 def session_settings(base: SessionSettings, changes: Mapping[str, int]) -> SessionSettings:
@@ -97,37 +116,25 @@ def session_settings(base: SessionSettings, changes: Mapping[str, int]) -> Sessi
     return SessionSettings(form=form, **values)
 
 
-class _Resolver:
-    """Makes a profile's paths absolute: they start at its folder, or with `SHIPPED` at the assets."""
-
-    def __init__(self, file: Path, assets: Path) -> None:
-        self.file = file
-        self.assets = assets
-
-    def path(self, value: object, key: str) -> Path:
-        given: Path = convert(value, Path, f"{self.file}: {key}")
-        shipped = str(given).removeprefix(SHIPPED)
-        return self.assets / shipped if shipped != str(given) else self.file.parent / given
-
-    def optional(self, table: Mapping[str, Any], key: str) -> Path | None:
-        return self.path(table[key], key) if key in table else None
-
-
-def _part(kind: type[_Part], table: Mapping[str, Any], key: str, resolver: _Resolver) -> _Part:
-    where = f"{resolver.file}: [{key}]"
+def _part(
+    kind: type[_Part], table: Mapping[str, Any], key: str, reader: SourceReader, base: _Part | None
+) -> _Part:
+    where = f"{reader.file}: [{key}]"
     section = convert(table.get(key, {}), dict, where)
     types = get_type_hints(kind)
     refuse_unknown_keys(section, types, where)
     for field in fields(kind):
-        if field.default is MISSING and field.name not in section:
+        if base is None and field.default is MISSING and field.name not in section:
             raise InvalidInput(f'{where} lacks "{field.name}"', "add it")
-    values: dict[str, Any] = {
-        name: resolver.path(value, f"{key}.{name}")
-        if types[name] is Path
-        else convert(value, types[name], f"{where} {name}")
-        for name, value in section.items()
-    }
-    return kind(**values)
+    values: dict[str, Any] = {}
+    for name, value in section.items():
+        if types[name] in (Path, Path | None):
+            values[name] = reader.path(value, f"[{key}] {name}", _ROLES.get((key, name), name))
+        elif name == "loras":
+            values[name] = reader.loras(value, f"[{key}] {name}")
+        else:
+            values[name] = convert(value, types[name], f"{where} {name}")
+    return replace(base, **values) if base is not None else kind(**values)
 
 
 def _examples(value: object, file: Path) -> tuple[str, ...]:
@@ -135,8 +142,8 @@ def _examples(value: object, file: Path) -> tuple[str, ...]:
     return tuple(convert(example, str, f"{file}: examples") for example in given)
 
 
-def _session(section: object, file: Path) -> SessionSettings:
+def _session(section: object, file: Path, base: SessionSettings) -> SessionSettings:
     table = convert(section, dict, f"{file}: [session]")
     refuse_unknown_keys(table, SESSION_KEYS, f"{file}: [session]")
     changes = {key: convert(value, SESSION_KEYS[key], f"{file}: {key}") for key, value in table.items()}
-    return session_settings(SessionSettings(), changes)
+    return session_settings(base, changes)

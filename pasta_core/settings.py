@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from pasta_core.errors import InvalidInput
 
 __all__ = [
     "ClipProfile",
+    "HubSource",
+    "Lora",
+    "ModelSource",
     "PainterProfile",
     "Profile",
     "SessionSettings",
@@ -51,6 +55,41 @@ class SessionSettings:
 
 
 @dataclass(frozen=True)
+class HubSource:
+    """Files of a model repository on a hub."""
+
+    repo: str
+    """OWNER/NAME."""
+    revision: str = "main"
+    """A commit, which never changes, or a branch or tag, which may."""
+    files: tuple[str, ...] = ()
+    """Paths in the repository, or patterns of them; none means all."""
+    single: bool = False
+    """Whether the part is the one file and not the folder that it lies in."""
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision[:12]}"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a part of a profile comes from, as far as its path alone does not say it."""
+
+    licence: str = ""
+    hub: HubSource | None = None
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank additions to a painter's weights."""
+
+    path: Path
+    """A `.safetensors` file, named as kohya's trainers or diffusers name tensors."""
+    weight: float = 1.0
+    """How much of it is added."""
+
+
+@dataclass(frozen=True)
 class WriterProfile:
     """The language model that writes candidates (App. E.2)."""
 
@@ -67,6 +106,8 @@ class WriterProfile:
     temperature: float = 1.0
     slots: int = 8
     """Texts that a simulation writes side by side; a session writes one."""
+    mmproj: Path | None = None
+    """The GGUF file of the model's image encoder, for a writer that sees images."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +115,7 @@ class PainterProfile:
     """The SDXL pipeline that paints (§6.1)."""
 
     model: Path
-    """A folder that `StableDiffusionXLPipeline.from_pretrained` loads."""
+    """A folder that `StableDiffusionXLPipeline.from_pretrained` loads, or a `.safetensors` checkpoint."""
     size: int = 1024
     """Side of the square image in pixels."""
     steps: int = 30
@@ -84,6 +125,14 @@ class PainterProfile:
     pass_size: int = 4
     """Images per denoising pass; every pass is padded to it, so an image never depends on its company."""
     dtype: str = "float32"
+    vae: Path | None = None
+    """Another autoencoder than the model's own: a folder of diffusers or a `.safetensors` file."""
+    loras: tuple[Lora, ...] = ()
+    """Added to the weights in this order when they are loaded."""
+    scheduler: Path | None = None
+    """A scheduler's JSON configuration of diffusers, instead of the model's own."""
+    config: Path | None = None
+    """The configuration of a checkpoint file, a folder of diffusers without weights; None for SDXL 1.0's."""
 
 
 @dataclass(frozen=True)
@@ -117,3 +166,5 @@ class Profile:
     """How the writer is told what images show (`agent.captions`), for one that sees none itself."""
     session: SessionSettings = field(default_factory=SessionSettings)
     """The shape of a session where nothing else says it."""
+    sources: Mapping[str, ModelSource] = field(default_factory=dict)
+    """Licences and hub addresses of parts, by role (`pasta_core.models.PARTS`)."""

@@ -12,7 +12,9 @@ from pasta_tui.cli import (
     doctor,
     evaluate,
     microworld,
+    models,
     paint,
+    profiles,
     reproduce,
     session,
     sessions,
@@ -74,6 +76,8 @@ app.command("paint", epilog=paint.EPILOG, short_help="Paint a prompt as it is, w
     paint.paint
 )
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(profiles.app, name="profiles")
+app.add_typer(models.app, name="models")
 app.command("doctor", short_help="What is installed, what is missing, where it lies.")(doctor.doctor)
 app.command("worker", epilog=worker.EPILOG, short_help="Serve this machine's models to a session elsewhere.")(
     worker.worker

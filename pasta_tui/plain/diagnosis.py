@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pasta_core.configuration import Configuration, configure
+from pasta_core.errors import InvalidInput
 from pasta_core.models import ModelFile, model_files, require_models
+from pasta_core.paths import Paths
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.sessions.provenance import versions
+from pasta_core.text import told
 from pasta_tui.cli._output import Output
 from pasta_tui.terminal.capabilities import Terminal
 from pasta_tui.terminal.graphics import Graphics, find_graphics
@@ -28,10 +31,7 @@ def diagnose(profile: str | None, as_json: bool) -> None:
     """Report everything, then raise `ModelUnavailable` if the profile in use cannot be loaded."""
     out = Output(os.environ, as_json)
     config = configure({"profile": profile}, os.environ, Path.cwd())
-    profiles = {
-        name: [_model(model) for model in model_files(load_profile(name, config.paths))]
-        for name in sorted(known_profiles(config.paths))
-    }
+    profiles = {name: _models(name, config.paths) for name in sorted(known_profiles(config.paths))}
     graphics = find_graphics(config.graphics, os.environ, sys.stdin, sys.stdout)
     report: dict[str, Any] = {
         "versions": versions(),
@@ -51,6 +51,14 @@ def diagnose(profile: str | None, as_json: bool) -> None:
         # The shell would take them for what is typed.
         drop_answers(sys.stdin.fileno())
     require_models(config.profile)
+
+
+def _models(name: str, paths: Paths) -> list[dict[str, Any]]:
+    """A profile's models; one that cannot be read is reported like a model that cannot."""
+    try:
+        return [_model(model) for model in model_files(load_profile(name, paths))]
+    except InvalidInput as error:
+        return [_model(ModelFile("profile", known_profiles(paths)[name], 0, told(error)))]
 
 
 def _model(model: ModelFile) -> dict[str, Any]:

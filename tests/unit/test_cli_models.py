@@ -48,6 +48,7 @@ def profile(tmp_path: Path) -> Profile:
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "model.safetensors").write_bytes(safetensors())
         (tmp_path / folder / "config.json").write_text("{}")
+    (tmp_path / "painter" / "model_index.json").write_text('{"_class_name": "StableDiffusionXLPipeline"}')
     return Profile(
         "mine",
         "",

@@ -1,0 +1,175 @@
+"""Fetched weights on the command line: listed, verified and removed, without a network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pasta_core.errors import InvalidInput, ModelUnavailable
+from pasta_core.hub.cache import folder_of
+from pasta_core.hub.keeping import partial_bytes
+from pasta_core.hub.keeping import remove as remove_files
+from pasta_core.hub.keeping import verify as verify_files
+from pasta_core.models import Part, find_parts, inspect_part, parts
+from pasta_core.paths import Paths, locate
+from pasta_core.profiles import known_profiles, load_profile
+from pasta_core.settings import HubSource
+from pasta_tui.cli._output import Output
+from pasta_tui.plain.profiles import amount, source_text
+from pasta_tui.terminal.capabilities import can_answer
+
+__all__ = ["Weights", "all_weights", "list_all", "named_weights", "remove", "verify"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One source of a hub and the parts of profiles that are it."""
+
+    part: Part
+    hub: HubSource
+    names: tuple[str, ...]
+
+
+def all_weights(paths: Paths) -> list[Weights]:
+    """What every profile that can be read fetches, each source once."""
+    named = []
+    for profile in sorted(known_profiles(paths)):
+        try:
+            named += [(f"{profile}.{part.role}", part) for part in parts(load_profile(profile, paths))]
+        except InvalidInput:
+            # 'pasta profiles check' says what is wrong with it
+            continue
+    return _grouped(named)
+
+
+def named_weights(names: Sequence[str], paths: Paths) -> list[Weights]:
+    """What PROFILE and PROFILE.PART fetch, each source once. `InvalidInput` for what fetches nothing."""
+    named = []
+    for name in names:
+        found = [(f"{name.partition('.')[0]}.{part.role}", part) for part in find_parts(name, paths)]
+        if not any(part.source.hub for _, part in found):
+            raise InvalidInput(f"{name} is not fetched from a hub", "its profile names files by their paths")
+        named += found
+    return _grouped(named)
+
+
+def _grouped(named: Sequence[tuple[str, Part]]) -> list[Weights]:
+    groups: dict[HubSource, dict[str, Part]] = {}
+    for name, part in named:
+        if (hub := part.source.hub) is not None:
+            groups.setdefault(hub, {})[name] = part
+    return [Weights(next(iter(group.values())), hub, tuple(group)) for hub, group in groups.items()]
+
+
+def list_all(as_json: bool) -> None:
+    """Print what profiles fetch, and what of it is here."""
+    out = Output(os.environ, as_json)
+    paths = locate(os.environ)
+    rows = [_row(weights, paths) for weights in all_weights(paths)]
+    if as_json:
+        out.document(rows)
+    for row in rows:
+        begun = f", {amount(row['partial_bytes'])} have arrived" if row["partial_bytes"] else ""
+        state = f"{row['problem']}{begun}" if row["problem"] else amount(row["bytes"])
+        out.data(f"{state:24}{', '.join(row['parts'])}")
+        out.data(f"{'':24}{row['source']} ({row['licence'] or 'licence unknown'})")
+
+
+def _row(weights: Weights, paths: Paths) -> dict[str, Any]:
+    files = list(inspect_part(weights.part))
+    problems = [file.problem for file in files if file.problem]
+    return {
+        "source": source_text(weights.part),
+        "parts": weights.names,
+        "licence": weights.part.source.licence or None,
+        "path": str(weights.part.path),
+        "bytes": sum(file.size for file in files),
+        "partial_bytes": sum(partial_bytes(weights.hub, root) for root in paths.models),
+        "problem": problems[0] if problems else None,
+    }
+
+
+def verify(names: Sequence[str], as_json: bool) -> None:
+    """Check the bytes of what was fetched; raises `ModelUnavailable` after all have been reported."""
+    out = Output(os.environ, as_json)
+    paths = locate(os.environ)
+    chosen = named_weights(names, paths) if names else list(_present(all_weights(paths)))
+    if not chosen:
+        out.message("nothing was fetched yet")
+    report: list[dict[str, Any]] = []
+    for weights in chosen:
+        out.progress(f"reading {weights.hub}")
+        folder = folder_of(weights.hub, weights.part.path)
+        for checked in verify_files(weights.hub, folder):
+            report.append(
+                {
+                    "source": str(weights.hub),
+                    "file": checked.name,
+                    "bytes": checked.size,
+                    "problem": checked.problem or None,
+                }
+            )
+            out.data(f"{checked.problem or 'ok':22}{amount(checked.size):10}{weights.hub} {checked.name}")
+    if as_json:
+        out.document(report)
+    if wrong := [row for row in report if row["problem"]]:
+        raise ModelUnavailable(
+            f"{wrong[0]['file']} of {wrong[0]['source']} {wrong[0]['problem']}",
+            "'pasta models remove' it and pull it again",
+        )
+
+
+def _present(found: Sequence[Weights]) -> Iterator[Weights]:
+    return (weights for weights in found if weights.part.path.exists())
+
+
+def remove(names: Sequence[str], yes: bool, as_json: bool) -> None:
+    """Remove weights that no profile beside the named parts needs, after a question unless `yes`."""
+    out = Output(os.environ, as_json)
+    if not yes and not can_answer():
+        raise InvalidInput(
+            "removing asks first, and there is no terminal to ask in", "'--yes' removes without asking"
+        )
+    paths = locate(os.environ)
+    chosen = named_weights(names, paths)
+    needed = {weights.hub: weights.names for weights in all_weights(paths)}
+    doomed: list[Weights] = []
+    kept: list[Weights] = []
+    for weights in chosen:
+        others = [name for name in needed.get(weights.hub, []) if name not in weights.names]
+        (kept if others else doomed).append(weights)
+        if others:
+            out.note(f"{weights.hub} stays: {', '.join(others)} needs it too")
+    sizes = {weights.hub: _size(weights, paths) for weights in doomed}
+    if not yes and not _agreed(doomed, sizes, out):
+        out.message("nothing was removed")
+        doomed = []
+    rest = [hub for hub in needed if hub not in sizes]
+    freed = {
+        weights.hub: sum(remove_files(weights.hub, root, rest) for root in paths.models) for weights in doomed
+    }
+    if as_json:
+        out.document(
+            {
+                "removed": [{"source": str(hub), "bytes": size} for hub, size in freed.items()],
+                "kept": [str(weights.hub) for weights in kept],
+            }
+        )
+    for hub, size in freed.items():
+        out.data(f"{amount(size):10}{hub}")
+
+
+def _size(weights: Weights, paths: Paths) -> int:
+    here = sum(file.size for file in inspect_part(weights.part))
+    return here + sum(partial_bytes(weights.hub, root) for root in paths.models)
+
+
+def _agreed(doomed: Sequence[Weights], sizes: dict[HubSource, int], out: Output) -> bool:
+    if not doomed:
+        return False
+    out.show([f"{amount(sizes[weights.hub]):10}{weights.hub}" for weights in doomed])
+    out.ask(f"Remove {amount(sum(sizes.values()))} from the cache that other programs may share? [y/N] ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

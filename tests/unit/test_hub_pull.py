@@ -1,0 +1,217 @@
+"""Pulling from a hub: what arrives is whole and checked, what is stopped goes on, refusals are named."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pasta_core.errors import ExitCode, InvalidInput, ModelUnavailable
+from pasta_core.hub import pull as pulling
+from pasta_core.hub.cache import folder_of, local_path
+from pasta_core.hub.keeping import partial_bytes, remove, verify
+from pasta_core.hub.pull import PARTIAL, Pull, pull
+from pasta_core.hub.remote import Remote
+from pasta_core.settings import HubSource
+from tests.support.hub_server import COMMIT, Hub, serving
+
+LARGE = np.random.default_rng(0).bytes(300_000)
+SMALL = b'{"small": true}'
+REPO = "somebody/painter"
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    files = {"unet/model.safetensors": LARGE, "config.json": SMALL, "other.bin": b"x" * 500}
+    with serving(Hub({REPO: files, "somebody/empty": {}})) as hub:
+        yield hub
+
+
+def source(*files: str, revision: str = COMMIT, single: bool = False, repo: str = REPO) -> HubSource:
+    return HubSource(repo, revision, files or ("unet/*", "config.json"), single)
+
+
+def fetch(hub: Hub, root: Path, wanted: HubSource | None = None) -> tuple[Pull, list[tuple[int, int]]]:
+    seen: list[tuple[int, int]] = []
+    one = Pull(Remote.ask(wanted or source(), hub.endpoint), root)
+    pull([one], lambda done, total: seen.append((done, total)), sleep=lambda seconds: None)
+    return one, seen
+
+
+def test_what_is_wanted_arrives_and_nothing_else(hub: Hub, tmp_path: Path) -> None:
+    one, seen = fetch(hub, tmp_path)
+    folder = local_path(source(), [tmp_path])
+    assert folder == one.snapshot
+    assert (folder / "unet" / "model.safetensors").read_bytes() == LARGE
+    assert (folder / "config.json").read_bytes() == SMALL
+    assert not (folder / "other.bin").exists()
+    assert not list(tmp_path.rglob(f"*{PARTIAL}"))
+    assert seen[0] == (0, len(LARGE) + len(SMALL))
+    assert seen[-1] == (len(LARGE) + len(SMALL),) * 2
+    assert all(earlier[0] <= later[0] for earlier, later in pairwise(seen))
+
+
+def test_the_cache_is_that_of_hugging_faces_own_library(hub: Hub, tmp_path: Path) -> None:
+    from huggingface_hub import try_to_load_from_cache
+
+    fetch(hub, tmp_path, source(revision="main"))
+    found = try_to_load_from_cache(REPO, "config.json", cache_dir=tmp_path)
+    assert isinstance(found, str) and Path(found).read_bytes() == SMALL
+    blobs = {file.name for file in (tmp_path / "models--somebody--painter" / "blobs").iterdir()}
+    assert hashlib.sha256(LARGE).hexdigest() in blobs
+
+
+def test_a_second_pull_fetches_nothing(hub: Hub, tmp_path: Path) -> None:
+    fetch(hub, tmp_path)
+    hub.requests.clear()
+    fetch(hub, tmp_path)
+    assert [path for path, _ in hub.requests if "/resolve/" in path] == []
+
+
+def test_one_file_is_a_part_of_its_own(hub: Hub, tmp_path: Path) -> None:
+    one = source("unet/model.safetensors", single=True)
+    assert not local_path(one, [tmp_path]).exists()
+    fetch(hub, tmp_path, one)
+    path = local_path(one, [tmp_path])
+    assert path.read_bytes() == LARGE
+    assert folder_of(one, path) == path.parent.parent
+
+
+def test_the_cache_that_has_all_of_it_is_taken(hub: Hub, tmp_path: Path) -> None:
+    fetch(hub, tmp_path / "b", source(revision="main"))
+    (tmp_path / "a" / "models--somebody--painter" / "snapshots" / COMMIT).mkdir(parents=True)
+    both = [tmp_path / "a", tmp_path / "b"]
+    assert local_path(source("config.json", revision="main"), both).is_relative_to(tmp_path / "b")
+    assert local_path(source("config.json", revision="dev"), both).is_relative_to(tmp_path / "a")
+
+
+def test_a_connection_that_breaks_is_made_again_where_it_broke(hub: Hub, tmp_path: Path) -> None:
+    hub.break_after = [100_000, 1, 50_000]
+    one, seen = fetch(hub, tmp_path)
+    assert (one.snapshot / "unet" / "model.safetensors").read_bytes() == LARGE
+    ranges = [given for path, given in hub.requests if path.endswith("model.safetensors")]
+    assert ranges[0] is None and len(ranges) == 4
+    assert seen[-1] == (len(LARGE) + len(SMALL),) * 2
+
+
+def test_a_hub_without_ranges_begins_again(hub: Hub, tmp_path: Path) -> None:
+    hub.break_after, hub.ranges = [100_000], False
+    one, seen = fetch(hub, tmp_path)
+    assert (one.snapshot / "unet" / "model.safetensors").read_bytes() == LARGE
+    assert seen[-1] == (len(LARGE) + len(SMALL),) * 2
+
+
+def test_a_hub_that_goes_away_keeps_what_has_arrived(hub: Hub, tmp_path: Path) -> None:
+    hub.break_after = [65_536] + [0] * 20
+    with pytest.raises(ModelUnavailable) as raised:
+        fetch(hub, tmp_path)
+    assert raised.value.exit_code is ExitCode.MODEL
+    assert partial_bytes(source(), tmp_path) == 65_536
+    assert not local_path(source("unet/model.safetensors"), [tmp_path]).joinpath("unet").exists()
+    hub.break_after.clear()
+    hub.requests.clear()
+    _, seen = fetch(hub, tmp_path)
+    assert ("/somebody/painter/resolve/" + COMMIT + "/unet/model.safetensors", "bytes=65536-") in hub.requests
+    assert seen[0][0] >= 65_536
+    assert partial_bytes(source(), tmp_path) == 0
+
+
+def test_what_arrives_damaged_is_thrown_away(hub: Hub, tmp_path: Path) -> None:
+    hub.damage = True
+    with pytest.raises(ModelUnavailable, match="arrived damaged"):
+        fetch(hub, tmp_path)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+    hub.damage = False
+    fetch(hub, tmp_path)
+
+
+def test_half_a_file_of_other_bytes_is_noticed(hub: Hub, tmp_path: Path) -> None:
+    one = Pull(Remote.ask(source(), hub.endpoint), tmp_path)
+    large = next(file for file in one.remote.files if file.size == len(LARGE))
+    one.part(large).parent.mkdir(parents=True)
+    one.part(large).write_bytes(b"x" * 1000)
+    with pytest.raises(ModelUnavailable, match="arrived damaged"):
+        fetch(hub, tmp_path)
+    fetch(hub, tmp_path)
+
+
+def test_a_disk_without_room_is_said_before_anything_is_fetched(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "free_bytes", lambda root: 1000)
+    with pytest.raises(ModelUnavailable, match="GB free"):
+        fetch(hub, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_no_half_file(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> Iterator[bytes]:
+        yield LARGE[:1000]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pulling, "_chunks", full)
+    with pytest.raises(ModelUnavailable, match="is full") as raised:
+        fetch(hub, tmp_path)
+    assert raised.value.exit_code is ExitCode.MODEL
+    assert not list(tmp_path.rglob(f"*{PARTIAL}"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (source(repo="somebody/nobody"), "has no model somebody/nobody"),
+        (source(revision="v9"), "has no revision v9"),
+        (source("unet/nothing.safetensors"), "has no file unet/nothing"),
+        (source(repo="somebody/gated"), "accept its licence"),
+        (HubSource("somebody/empty", COMMIT), "has no file at all"),
+    ],
+)
+def test_what_a_hub_does_not_have_is_named(hub: Hub, wanted: HubSource, said: str) -> None:
+    hub.gated.add("somebody/gated")
+    with pytest.raises(ModelUnavailable, match=said) as raised:
+        Remote.ask(wanted, hub.endpoint)
+    assert raised.value.exit_code is ExitCode.MODEL
+    assert raised.value.hint
+
+
+def test_an_address_where_nobody_answers_is_named() -> None:
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+        Remote.ask(source(), "http://127.0.0.1:9")
+
+
+def test_an_impossible_id_is_named(hub: Hub) -> None:
+    with pytest.raises(InvalidInput, match="no id of a model"):
+        Remote.ask(source(repo="a/b/c"), hub.endpoint)
+
+
+def test_every_changed_byte_is_noticed_without_a_network(hub: Hub, tmp_path: Path) -> None:
+    one, _ = fetch(hub, tmp_path)
+    assert {check.name: check.problem for check in verify(source(), one.snapshot)} == {
+        "config.json": "",
+        "unet/model.safetensors": "",
+    }
+    weights = (one.snapshot / "unet" / "model.safetensors").resolve()
+    weights.write_bytes(LARGE[:-1] + b"\0")
+    (one.snapshot / "config.json").resolve().unlink()
+    problems = {check.name: check.problem for check in verify(source(), one.snapshot)}
+    assert problems == {"config.json": "is missing", "unet/model.safetensors": "is damaged"}
+
+
+def test_removing_takes_what_nobody_else_needs(hub: Hub, tmp_path: Path) -> None:
+    config = source("config.json", revision="main")
+    fetch(hub, tmp_path)
+    fetch(hub, tmp_path, config)
+    freed = remove(source(), tmp_path, [config])
+    assert freed == len(LARGE)
+    assert (local_path(config, [tmp_path]) / "config.json").read_bytes() == SMALL
+    assert remove(config, tmp_path) == len(SMALL)
+    assert list(tmp_path.iterdir()) == []
+    assert remove(config, tmp_path) == 0
