@@ -32,7 +32,7 @@ Examples:
 """
 
 
-@app.command("user-model", epilog=_EPILOG)
+@app.command("user-model", epilog=_EPILOG, short_help="How well a user model predicts what people prefer.")
 def user_model(
     model: Annotated[
         Path | None, typer.Argument(metavar="MODEL", help="A folder of 'pasta train-user-model'.")
@@ -104,7 +104,7 @@ def user_model(
     )
 
 
-@app.command("types")
+@app.command("types", short_help="Which user types simulated data tells apart.")
 def types(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="What 'pasta simulate --users model:PATH' wrote.")
@@ -117,7 +117,7 @@ def types(
     report_types(data, as_json)
 
 
-@app.command("agent", epilog=_AGENT_EPILOG)
+@app.command("agent", epilog=_AGENT_EPILOG, short_help="Compare selectors on the same simulated users.")
 def agent(
     selectors: Annotated[
         str,
