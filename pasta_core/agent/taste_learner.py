@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
-from pasta_core.domain import Candidate, Embedding, History, Image, Turn
+from pasta_core.domain import Candidate, Choice, Embedding, History
 from pasta_core.errors import PastaError
 from pasta_core.users.taste import Belief, Worth, believe
 from pasta_core.users.taste_fit import fit_space
 from pasta_core.users.taste_picks import Pick, normalised, ordered
+from pasta_core.users.taste_record import NO_TASTE, KeptTaste
 from pasta_core.users.taste_space import TasteSpace
 
-__all__ = ["NO_TASTE", "EmbedTexts", "KeptTaste", "Opinion", "RememberedTexts", "TasteLearner", "picks_of"]
+__all__ = ["EmbedTexts", "Opinion", "RememberedTexts", "TasteLearner", "pick_of", "picks_of"]
 
 EmbedTexts = Callable[[Sequence[str]], Awaitable[Embedding]]
 """CLIP's text embeddings before normalisation, (n, d)."""
@@ -25,17 +26,6 @@ EmbedTexts = Callable[[Sequence[str]], Awaitable[Embedding]]
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _OWN = ""
 """The session of the picks of the very history that is looked at."""
-
-
-@dataclass(frozen=True)
-class KeptTaste:
-    """Picks of other sessions, and how much each counts."""
-
-    picks: tuple[Pick, ...] = ()
-    weights: tuple[float, ...] = ()
-
-
-NO_TASTE = KeptTaste()
 
 
 class RememberedTexts:
@@ -102,27 +92,42 @@ async def picks_of(
     history: History, texts: RememberedTexts, session: str, when: Callable[[int], datetime]
 ) -> tuple[Pick, ...]:
     """The picks of a history, each with its CLIP features; `when` says the time of a turn's choice."""
+    start = [image.embedding for image in history.initial_images]
     picks = []
     for turn in history.turns:
-        if turn.choice is None or len(turn.columns) < 2:
-            continue
-        prompts = (history.initial_prompt, *(candidate.prompt for candidate in turn.shown))
-        asked = [f"{history.initial_prompt}, {turn.choice.critique}"] if turn.choice.critique else []
-        rows = await texts.many([*prompts, *asked])
-        picks.append(
-            Pick(
-                session=session,
-                turn=turn.number,
-                when=when(turn.number),
-                prompts=prompts,
-                images=_pictured(history, turn),
-                texts=rows[: len(prompts)],
-                chosen=(turn.choice.column,),
-                critique=turn.choice.critique,
-                critique_text=rows[-1] if asked else None,
-            )
-        )
+        columns = [[image.embedding for image in column] for column in turn.columns]
+        if turn.choice is not None and len(columns) > 1:
+            prompts = (history.initial_prompt, *(candidate.prompt for candidate in turn.shown))
+            made = (session, turn.number, when(turn.number))
+            picks.append(await pick_of(made, prompts, (start, *columns), turn.choice, texts))
     return tuple(picks)
+
+
+async def pick_of(
+    made: tuple[str, int, datetime],
+    prompts: tuple[str, ...],
+    images: Sequence[Sequence[Embedding | None]],
+    choice: Choice,
+    texts: RememberedTexts,
+) -> Pick:
+    """One pick: its session, turn and time, the initial prompt and the columns', and images of each.
+
+    `PastaError` where an image has none.
+    """
+    asked = [f"{prompts[0]}, {choice.critique}"] if choice.critique else []
+    rows = await texts.many([*prompts, *asked])
+    session, turn, when = made
+    return Pick(
+        session=session,
+        turn=turn,
+        when=when,
+        prompts=prompts,
+        images=rounded(np.stack([_mean(column) for column in images])),
+        texts=rows[: len(prompts)],
+        chosen=(choice.column,),
+        critique=choice.critique,
+        critique_text=rows[-1] if asked else None,
+    )
 
 
 def rounded(rows: Embedding) -> Embedding:
@@ -130,13 +135,9 @@ def rounded(rows: Embedding) -> Embedding:
     return rows.astype(np.float16).astype(np.float32)
 
 
-def _pictured(history: History, turn: Turn) -> Embedding:
-    """The mean of normalised image embeddings of the initial prompt and of each column, (L + 1, d)."""
-    return rounded(np.stack([_mean(images) for images in (history.initial_images, *turn.columns)]))
-
-
-def _mean(images: Sequence[Image]) -> Embedding:
-    found = [image.embedding for image in images if image.embedding is not None]
+def _mean(images: Sequence[Embedding | None]) -> Embedding:
+    """The mean (d,) of normalised embeddings."""
+    found = [embedding for embedding in images if embedding is not None]
     if not found or len(found) < len(images):
         raise PastaError("the painter sent images without embeddings", "use a worker that embeds them")
     return np.asarray(normalised(np.stack(found)).mean(0), np.float32)

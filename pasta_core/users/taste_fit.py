@@ -28,11 +28,11 @@ class SpacePlan:
     """r, directions of images."""
     text_rank: int = 16
     """s, directions of texts."""
-    ridge: float = 10.0
+    ridge: float = 100.0
     """How many columns the map's prior counts as: that texts move images along their own direction."""
-    image_deviation: float = 0.5
+    image_deviation: float = 0.25
     """Prior standard deviation of the taste along an image direction, in utility per deviation."""
-    text_deviation: float = 0.3
+    text_deviation: float = 0.1
     """The same along a text direction."""
     fidelity_deviation: float = 0.5
     """The same of fidelity."""

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from pasta_core.agent.selectors import SelectorName, make_selector
-from pasta_core.agent.taste_learner import KeptTaste, RememberedTexts, TasteLearner, picks_of
+from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner, picks_of
 from pasta_core.domain import Candidate, CandidateForm, Choice, Embedding, History, Image, Slate
 from pasta_core.engines.specs import SelectorSpec
 from pasta_core.errors import InvalidInput, PastaError
 from pasta_core.users.taste_fit import SpacePlan, fit_space
 from pasta_core.users.taste_picks import Pick, merged
+from pasta_core.users.taste_record import KeptTaste
 from pasta_core.users.taste_space import TasteSpace
 from tests.support.tastes import START, World, embed_texts
 
