@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pasta_core.errors import InvalidInput
+from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.evaluation.plots import require_matplotlib
-from pasta_core.files import make_directory, write_atomically
+from pasta_core.files import make_directory, storing, write_atomically
 from pasta_core.reproduction.chain import chain
 from pasta_core.reproduction.lab import Lab
 from pasta_core.reproduction.report import write_report
@@ -56,8 +58,23 @@ async def reproduce(lab: Lab, out: Path, tell: Callable[[Told], None]) -> Reprod
     what a step raises.
     """
     require_matplotlib()
-    try:
-        done = await run_steps(lab, chain(lab.scale, lab.paths.assets), out / STEPS, tell)
-    finally:
-        await lab.worker.close()
-    return Reproduction(write_report(out, lab.scale, lab.seed, lab.settings, done), done)
+    with _alone(out):
+        try:
+            done = await run_steps(lab, chain(lab.scale, lab.paths.assets), out / STEPS, tell)
+        finally:
+            await lab.worker.close()
+        return Reproduction(write_report(out, lab.scale, lab.seed, lab.settings, done), done)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Take the folder for this process; `StorageError` where another one works in it."""
+    path = out / ".lock"
+    with storing(path), path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(
+                f"another process is reproducing into {out}", "wait for it, or choose another --out"
+            ) from None
+        yield

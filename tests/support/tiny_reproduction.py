@@ -10,7 +10,6 @@ from pathlib import Path
 from pasta_core.agent.captions import CaptionSheet
 from pasta_core.configuration import configure
 from pasta_core.domain import CandidateForm
-from pasta_core.engines.local import worker_options
 from pasta_core.reproduction.lab import Lab, Pace, SharedWorker
 from pasta_core.reproduction.run import kept_threads, reproduce
 from pasta_core.reproduction.scale import RatingsOrder, Scale
@@ -24,13 +23,13 @@ TINY = Scale(
     types=(1, 2),
     chosen=2,
     ratings=(
-        RatingsOrder("pickapic", raters=6, test_raters=2, labels=6, images=20),
-        RatingsOrder("hpd", raters=2, test_raters=2, labels=6),
+        RatingsOrder("pickapic", raters=4, test_raters=2, labels=4, images=10),
+        RatingsOrder("hpd", raters=1, test_raters=1, labels=6),
     ),
     user_model_steps=4,
     simulated=4,
-    people=3,
-    value={"steps": 2, "batch": 4, "report_every": 2, "held_out_most": 1, "tokens": 2000},
+    people=2,
+    value={"steps": 2, "batch": 4, "report_every": 1, "held_out_most": 1, "tokens": 2000},
     training_seeds=1,
     beside=(),
     trajectories=2,
@@ -38,6 +37,7 @@ TINY = Scale(
     ideas=("hope",),
     types_shown=2,
     shard=2,
+    data_sources=("human", "mixed"),
     session=SessionSettings(turns=2, columns=2, images=1, form=CandidateForm(5, 5)),
 )
 
@@ -49,7 +49,8 @@ def tiny_lab(out: Path) -> Lab:
     captions = None if profile.captions is None else CaptionSheet.load(profile.captions)
 
     def worker() -> Worker:
-        command = local_command(profile.name, *worker_options(profile))
+        # small passes: so few images would leave large ones empty
+        command = local_command(profile.name, "--pass-size", "4")
         return Worker(command, out / "worker.log", print, captions=captions, profile=profile.name)
 
     def pace(what: str) -> Pace:

@@ -1,0 +1,223 @@
+"""A reproduction's steps, sizes and words; the chain itself runs in `functional/test_reproduce.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord, TurnRecord
+from pasta_core.domain import Candidate, Choice, Image, Slate
+from pasta_core.errors import InvalidInput, StorageError
+from pasta_core.microworld.eyes import Eyes
+from pasta_core.microworld.raters import PlantedRater, RaterSheet
+from pasta_core.paths import find_assets
+from pasta_core.reproduction import paper, report
+from pasta_core.reproduction.chain import chain
+from pasta_core.reproduction.lab import Lab
+from pasta_core.reproduction.run import _alone, kept_threads
+from pasta_core.reproduction.scale import FULL, QUICK, Scale
+from pasta_core.reproduction.sessions import _as_of_a_person
+from pasta_core.reproduction.steps import Finding, Inputs, Step, Told, run_steps
+from tests.support.tiny_reproduction import tiny_lab
+
+
+class Tale:
+    """Three steps, the second and third of which add to what they need, and a note of which were done."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.told: list[tuple[str, bool | None]] = []
+        self.fails = ""
+
+    def tell(self, told: Told) -> None:
+        self.told.append((told.step.name, None if told.done is None else told.done.before))
+
+    def step(self, name: str, plus: int, *needs: str) -> Step:
+        async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
+            if self.fails == name:
+                raise InvalidInput("it does not work", "try again")
+            self.did.append(name)
+            (folder / "made").write_text(name)
+            return Finding({"sum": plus + sum(done.result["sum"] for done in inputs.values())}, ("made",))
+
+        return Step(name, name, {"plus": plus}, needs, work)
+
+    def run(self, lab: Lab, out: Path, middle: int = 2) -> Mapping[str, Any]:
+        self.did, self.told = [], []
+        steps = (self.step("first", 1), self.step("middle", middle), self.step("last", 3, "first", "middle"))
+        done = asyncio.run(run_steps(lab, steps, out, self.tell))
+        return {name: one.result["sum"] for name, one in done.items()}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return tiny_lab(tmp_path / "lab")
+
+
+def test_a_finished_step_is_done_once_and_only_what_rests_on_a_change_again(lab: Lab, tmp_path: Path) -> None:
+    tale = Tale()
+    assert tale.run(lab, tmp_path) == {"first": 1, "middle": 2, "last": 6}
+    assert tale.did == ["first", "middle", "last"]
+    assert tale.told[:2] == [("first", None), ("first", False)]
+    assert tale.run(lab, tmp_path)["last"] == 6
+    assert tale.did == [] and tale.told == [("first", True), ("middle", True), ("last", True)]
+    assert tale.run(lab, tmp_path, middle=5)["last"] == 9
+    assert tale.did == ["middle", "last"]
+    assert tale.run(lab, tmp_path)["last"] == 6 and tale.did == [], "both are kept"
+    tale.run(replace(lab, seed=8), tmp_path)
+    assert tale.did == ["first", "middle", "last"], "everything rests on the seed"
+
+
+def test_a_step_that_failed_or_was_damaged_is_done_again(lab: Lab, tmp_path: Path) -> None:
+    tale = Tale()
+    tale.fails = "last"
+    with pytest.raises(InvalidInput):
+        tale.run(lab, tmp_path)
+    tale.fails = ""
+    assert tale.run(lab, tmp_path)["last"] == 6 and tale.did == ["last"]
+    (folder,) = tmp_path.glob("middle-*")
+    (folder / "made").unlink()
+    tale.run(lab, tmp_path)
+    assert tale.did == ["middle"], "what came of it is the same, so the last step stands"
+    (folder / "result.json").write_text("{")
+    tale.run(lab, tmp_path)
+    assert tale.did == ["middle"]
+
+
+def test_threads_are_those_it_was_begun_with(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = kept_threads(out)
+    (out / "reproduction.json").write_text('{"threads": 7}')
+    assert first >= 1 and kept_threads(out) == 7
+    (out / "reproduction.json").write_text("{}")
+    with pytest.raises(InvalidInput, match="is damaged"):
+        kept_threads(out)
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
+    with _alone(tmp_path), pytest.raises(StorageError, match="another process"), _alone(tmp_path):
+        pass
+    with _alone(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("scale", [FULL, QUICK])
+def test_the_chain_needs_only_what_came_before_and_trains_all_six_models(scale: Scale) -> None:
+    steps = chain(scale, find_assets())
+    names = [step.name for step in steps]
+    assert len(set(names)) == len(names)
+    for place, step in enumerate(steps):
+        assert set(step.needs) <= set(names[:place]), step.name
+    models = {
+        f"value-{source}-{reward}"
+        for source in ("human", "simulated", "mixed")
+        for reward in ("sparse", "dense")
+    }
+    assert models <= set(names)
+    assert len({arm.step for arm in scale.arms}) == len(scale.arms)
+    for reward in ("sparse", "dense"):
+        told = [arm.name for arm in scale.arms if arm.reward == reward]
+        assert len(set(told)) == len(told)
+
+
+def test_sizes_out_of_range_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="3 types are not trained"):
+        replace(QUICK, chosen=3)
+    with pytest.raises(InvalidInput, match="trajectories is 1"):
+        replace(QUICK, trajectories=1)
+
+
+def test_shares_of_the_best_gain_do_not_depend_on_the_scale() -> None:
+    means = {"random": 2.0, "human": 5.0, "mixed": 8.0}
+    assert paper.share_of_best_gain(means) == {"human": 0.5, "mixed": 1.0}
+    wider = {name: 3 * value + 7 for name, value in means.items()}
+    assert paper.share_of_best_gain(wider) == pytest.approx({"human": 0.5, "mixed": 1.0})
+    assert paper.share_of_best_gain({"random": 2.0, "human": 1.0}) == {}
+    printed = {name: value for name, (value, _) in paper.TABLE_F1["sparse"].items()}
+    assert paper.share_of_best_gain(printed)["human"] == pytest.approx(1.32 / 1.88)
+
+
+def _row(selector: str, mean: float, difference: tuple[float, float, float] | None) -> dict[str, Any]:
+    against = {}
+    if difference is not None:
+        value, low, high = difference
+        against = {"random": {"difference": value, "ci95": [low, high]}}
+    return {
+        "selector": selector,
+        "mean": mean,
+        "ci95": [mean - 1, mean + 1],
+        "gap_closed": None,
+        "against": against,
+    }
+
+
+def test_only_a_large_enough_evaluation_judges() -> None:
+    rows = [
+        _row("random", 5.0, None),
+        _row("human", 6.0, (1.0, 0.2, 1.8)),
+        _row("mixed", 5.5, (0.5, -0.1, 1.1)),
+    ]
+    found = {"sparse": rows}
+    small = "\n".join(report._table(found, replace(FULL, trajectories=299)))
+    large = "\n".join(report._table(found, FULL))
+    assert "| human | 6.00 [5.00, 7.00] | +1.00 [+0.20, +1.80] | 100 % | - | 8.7 ± 0.11 | 70 % |" in small
+    assert "excludes 0" not in small
+    assert "excludes 0: human." in large and "Not so: mixed." in large
+
+
+def test_nothing_that_nobody_could_know_of_a_person_is_kept() -> None:
+    assets = find_assets()
+    sheet, eyes = RaterSheet.load(assets), Eyes.load(assets / "micro" / "eyes")
+    rater = PlantedRater(sheet, sheet.seen[0], 5, eyes)
+    rng = np.random.default_rng(0)
+
+    def image() -> ImageRecord:
+        pixels = rng.integers(0, 256, (64, 64, 3), np.uint8)
+        buffer = io.BytesIO()
+        Pillow.fromarray(pixels).save(buffer, "PNG")
+        painted = Image(1, pixels)
+        return ImageRecord(1, painted.sha256, np.ones(4, np.float32), buffer.getvalue())
+
+    turns = tuple(
+        TurnRecord(
+            number,
+            (Candidate("a red train", "colour"), Candidate("a boat", "subject")),
+            Slate((0, 1)),
+            ((image(), image()), (image(), image())),
+            Choice(1),
+            utilities=(1.0, 2.0),
+            reward=4.0,
+            type_utilities=((1.0, 2.0),),
+        )
+        for number in (1, 2)
+    )
+    record = TrajectoryRecord(
+        id="00000003",
+        source="simulate",
+        complete=True,
+        user=f"planted:{rater.archetype.name}:5",
+        profile="micro",
+        selector="random",
+        seed=9,
+        initial_prompt="a train",
+        turns=turns,
+        user_type=0,
+        initial_images=(image(),),
+    )
+    told = _as_of_a_person(record, rater)
+    assert (told.user, told.user_type) == ("person 00000003", None)
+    for turn in told.turns:
+        assert turn.utilities is turn.type_utilities is turn.reward is turn.posterior is None
+        assert turn.rating is not None and len(turn.rating.column_scores) == 2
+        assert all(one.png is None and one.embedding is not None for column in turn.columns for one in column)
+    assert told.initial_images[0].png is None
+    assert told.turns[0].rating.comparison is None and told.turns[1].rating.comparison is not None  # type: ignore[union-attr]
+    assert _as_of_a_person(record, rater) == told, "the same person answers the same"
