@@ -1,7 +1,7 @@
 """The worker: `python -m pasta_core.worker --profile NAME` speaks frames on stdin and stdout.
 
-It greets before it has imported torch, starts the writer process first, and then loads what painting needs
-while the first candidates are written. It ends when stdin does.
+It greets before it has imported torch, starts the writer process first, and loads what painting needs while
+the writer loads. It ends when stdin does.
 """
 
 from __future__ import annotations
