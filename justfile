@@ -42,7 +42,8 @@ bench *args:
 
 # the planted ratings that `pasta microworld build --part user-model --work FOLDER` learns from
 user-model-data folder:
-    {{uv}} pasta microworld ratings --format pickapic --raters 8000 --test-raters 160 --images 14000 --out {{folder}}/ratings/pickapic --work {{folder}}/ratings/work
+    {{uv}} pasta microworld ratings --format pickapic --raters 8000 --labels 100 --test-raters 8 --images 14000 --out {{folder}}/ratings/pickapic --work {{folder}}/ratings/work
+    {{uv}} pasta microworld ratings --format pickapic --raters 8000 --test-raters 160 --images 14000 --out {{folder}}/ratings/pickapic-25 --work {{folder}}/ratings/work
     {{uv}} pasta microworld ratings --format pasta --raters 120 --test-raters 48 --out {{folder}}/ratings/pasta --work {{folder}}/ratings/work
 
 # the wheel and the source distribution

@@ -87,7 +87,7 @@ def _second_phase(trained: TrainedUserModel) -> str:
 def _measured(folder: Path, trained: TrainedUserModel, assets: Path) -> Mapping[str, Metric]:
     """Every metric of the test splits."""
     labels = LabelSets()
-    for spec in (trained.ratings, trained.sessions):
+    for spec in (trained.test_ratings, trained.sessions):
         source = open_source(spec, assets)
         images, texts = ImageRows(trained.store, source), TextRows(trained.store)
         labels.test.add(source.kind, source.records("test"), images, texts)

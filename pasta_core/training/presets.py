@@ -160,7 +160,7 @@ _MICRO = UserModelPreset(
     SequentialConfig(
         steps=500,
         batch=8,
-        peak_rate=1e-4,
+        peak_rate=1e-2,
         restart_every=0,
         target_every=16,
         alpha_prior=0.99,
@@ -168,7 +168,8 @@ _MICRO = UserModelPreset(
         clip_norm=0.5,
         report_every=25,
         precision="float32",
-        clip_rate=0.03,
+        clip_rate=0.0003,
+        users_rate=0.003,
     ),
 )
 

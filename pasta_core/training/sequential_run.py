@@ -108,7 +108,8 @@ def _state(encoder: ClipEncoder, start: UserModel, config: SequentialConfig) -> 
     network = encoder.network.requires_grad_(config.clip_rate > 0)
     if config.clip_rate > 0 and sum(one.numel() for one in network.parameters()) > _LARGE:
         network.set_grad_checkpointing(True)
-    users = start.requires_grad_(True)
+    users = start.requires_grad_(config.users_rate > 0)
+    users.temperature.requires_grad_(True)
     # sessions hold no ratings: what maps scores to them stays as it is
     users.log_slope.requires_grad_(False)
     users.intercept.requires_grad_(False)

@@ -64,10 +64,10 @@ def drawn_sessions(count: int = 6) -> SessionSet:
 
 def config(**changes: object) -> SequentialConfig:
     base = replace(PRESETS["micro"].sequential, steps=4, batch=3, report_every=2, target_every=3)
-    return replace(base, held_out=0.2, clip_rate=0.1, **changes)  # type: ignore[arg-type]
+    return replace(base, **{"held_out": 0.2, "clip_rate": 0.1, **changes})  # type: ignore[arg-type]
 
 
-def fine_tune(folder: Path, stop: Callable[[], bool] = lambda: False) -> UserModel | None:
+def fine_tune(folder: Path, stop: Callable[[], bool] = lambda: False, **changes: object) -> UserModel | None:
     """Fine-tune on what every call draws alike."""
 
     def tell(line: Mapping[str, Any]) -> None:
@@ -76,7 +76,7 @@ def fine_tune(folder: Path, stop: Callable[[], bool] = lambda: False) -> UserMod
     torch.manual_seed(0)
     users = UserModel(UserModelConfig(96, 2, columns=2))
     run = UserModelRun(TrainingFolder(folder), 1, tell, stop=stop, checkpoint_seconds=0.0)
-    return train_sequential(run, users, CLIP, drawn_sessions(), config())
+    return train_sequential(run, users, CLIP, drawn_sessions(), config(**changes))
 
 
 if __name__ == "__main__":

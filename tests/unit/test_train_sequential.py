@@ -270,6 +270,16 @@ def test_fine_tuning_changes_clip_and_names_it(whole: Path) -> None:
     assert ClipEncoder.load(whole / "clip").embed_texts(["a red train"]).shape == (1, 96)
 
 
+def test_where_nothing_else_may_learn_the_choice_temperature_does(tmp_path: Path) -> None:
+    after = fine_tune(tmp_path, clip_rate=0.0, users_rate=0.0)
+    assert after is not None
+    torch.manual_seed(0)
+    before = UserModel(UserModelConfig(96, 2, columns=2)).state_dict()
+    moved = {name for name, value in after.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {"prior", *(f"temperature.{name}" for name, _ in after.temperature.named_parameters())}
+    assert not (tmp_path / "clip").exists()
+
+
 def test_without_sessions_there_is_one_complaint(tmp_path: Path) -> None:
     run = UserModelRun(TrainingFolder(tmp_path), 1, lambda line: None)
     with pytest.raises(InvalidInput, match="no session"):
