@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
-from pasta_core.domain import CandidateForm
 from pasta_core.errors import InvalidInput
 from pasta_core.settings import SessionSettings
 from pasta_core.training.value_presets import Objective, Reward, ValueModelConfig, value_preset
@@ -87,7 +86,8 @@ class Scale:
     """Trajectories that are kept at a time: what a kill can cost, about."""
     session: SessionSettings | None = None
     """The shape of every session; None is the profile's own."""
-    data_sources: tuple[str, ...] = field(default=SOURCES)
+    data_sources: tuple[str, ...] = SOURCES
+    """What value models learn from; the last one paints Fig. 6."""
 
     def __post_init__(self) -> None:
         if self.chosen not in self.types:
@@ -116,10 +116,13 @@ class Scale:
 
     def settings(self) -> dict[str, Any]:
         """All of it as JSON types."""
-        return asdict(self) | {
+        parts = {
+            "ratings": [asdict(order) for order in self.ratings],
             "value": dict(self.value),
-            "beside": [list(map(str, one)) for one in self.beside],
+            "beside": [[source, str(objective)] for source, objective in self.beside],
+            "session": None if self.session is None else asdict(self.session),
         }
+        return {one.name: parts.get(one.name, getattr(self, one.name)) for one in fields(self)}
 
 
 FULL = Scale(
@@ -162,6 +165,6 @@ QUICK = Scale(
     oracle=False,
     ideas=("happiness",),
     types_shown=3,
-    session=SessionSettings(turns=3, images=2, form=CandidateForm(5, 5)),
+    session=SessionSettings(turns=3, images=1),
 )
 """Minutes of two cores: every step once, on shorter sessions, and too little of anything for a claim."""

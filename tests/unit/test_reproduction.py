@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scale", [FULL, QUICK])
 def test_the_chain_needs_only_what_came_before_and_trains_all_six_models(scale: Scale) -> None:
+    assert json.loads(json.dumps(scale.settings()))["types"] == list(scale.types)
     steps = chain(scale, find_assets())
     names = [step.name for step in steps]
     assert len(set(names)) == len(names)
@@ -141,6 +143,9 @@ def test_shares_of_the_best_gain_do_not_depend_on_the_scale() -> None:
     wider = {name: 3 * value + 7 for name, value in means.items()}
     assert paper.share_of_best_gain(wider) == pytest.approx({"human": 0.5, "mixed": 1.0})
     assert paper.share_of_best_gain({"random": 2.0, "human": 1.0}) == {}
+    assert paper.share_of_best_gain(means | {"oracle": 14.0})["oracle"] == 2.0, (
+        "it is not among those compared"
+    )
     printed = {name: value for name, (value, _) in paper.TABLE_F1["sparse"].items()}
     assert paper.share_of_best_gain(printed)["human"] == pytest.approx(1.32 / 1.88)
 
