@@ -34,6 +34,8 @@ SESSION_KEYS: Mapping[str, type] = {
 
 _Part = TypeVar("_Part", WriterProfile, PainterProfile, ClipProfile)
 
+SDXL_CONFIG = "painters/sdxl"
+"""The assets that describe a painter in one file, unless the profile names another folder."""
 _KEYS = (
     *("extends", "description", "needs", "examples", "vocabulary", "captions", "user_model", "value_model"),
     *("writer", "painter", "clip", "session"),
@@ -84,6 +86,9 @@ def _load(name: str, paths: Paths, above: tuple[str, ...]) -> Profile:
         needs=convert(table.get("needs", base.needs if base else ""), str, f"{file}: needs"),
         session=_session(table.get("session", {}), file, base.session if base else SessionSettings()),
     )
+    if profile.painter.model.suffix == ".safetensors" and profile.painter.config is None:
+        sdxl = replace(profile.painter, config=paths.assets / SDXL_CONFIG)
+        profile = replace(profile, painter=sdxl)
     inherited = dict(base.sources) if base else {}
     for role in where.named:
         inherited.pop(role, None)

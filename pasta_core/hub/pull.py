@@ -96,12 +96,11 @@ def pull(pulls: Sequence[Pull], progress: Progress, sleep: Callable[[float], Non
     """
     total = sum(one.size for one in pulls)
     needed = total - sum(one.arrived() for one in pulls)
-    for one in pulls[:1]:
-        if needed and (free := free_bytes(one.root)) < needed + RESERVE:
-            raise ModelUnavailable(
-                f"{needed / 1e9:.1f} GB are missing and the disk of {one.root} has {free / 1e9:.1f} GB free",
-                "free some space, or choose another disk with --to",
-            )
+    if needed and (free := free_bytes(pulls[0].root)) < needed + RESERVE:
+        raise ModelUnavailable(
+            f"{needed / 1e9:.1f} GB are missing and the disk of {pulls[0].root} has {free / 1e9:.1f} GB free",
+            "free some space, or choose another disk with --to",
+        )
     meter = _Meter(sum(one.arrived() for one in pulls), total, progress)
     for one in pulls:
         for file in one.missing():
@@ -185,6 +184,12 @@ def _stream(
         try:
             with refusals(one.remote.source):
                 for chunk in _chunks(one, file, have, stream, meter):
+                    if stream.tell() + len(chunk) > file.size:
+                        stream.truncate(0)
+                        raise ModelUnavailable(
+                            f"{file.name} of {one.remote.source} is larger than its hub says",
+                            "try again later",
+                        )
                     stream.write(chunk)
                     meter.advance(len(chunk))
                     failures = 0

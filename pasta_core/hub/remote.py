@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.hub.cache import wanted
 from pasta_core.settings import HubSource
 
-__all__ = ["RemoteFile", "Remote", "refusals"]
+__all__ = ["Remote", "RemoteFile", "refusals"]
+
+_HEX = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,13 @@ class Remote:
             for sibling in info.siblings or ()
             if wanted(source, sibling.rfilename)
         )
+        # They become paths here.
+        for text in (info.sha or "", *(file.checksum for file in files)):
+            if not _HEX.fullmatch(text):
+                raise ModelUnavailable(f"the hub's answer about {source} makes no sense", "try again later")
+        paths = [PurePosixPath(file.name) for file in files]
+        if any(path.is_absolute() or ".." in path.parts for path in paths):
+            raise ModelUnavailable(f"{source} names files outside itself", "do not use it")
         names = {file.name for file in files}
         lost = [pattern for pattern in source.files if not any(_matches(pattern, name) for name in names)]
         if lost or not files or info.sha is None:

@@ -182,6 +182,17 @@ def test_what_a_hub_does_not_have_is_named(hub: Hub, wanted: HubSource, said: st
     assert raised.value.hint
 
 
+def test_a_hub_cannot_write_elsewhere_or_for_ever(hub: Hub, tmp_path: Path) -> None:
+    hub.files[REPO]["../outside.json"] = SMALL
+    with pytest.raises(ModelUnavailable, match="outside itself"):
+        Remote.ask(HubSource(REPO, COMMIT), hub.endpoint)
+    one = Pull(Remote.ask(source(), hub.endpoint), tmp_path)
+    hub.files[REPO]["unet/model.safetensors"] = LARGE + LARGE
+    with pytest.raises(ModelUnavailable, match="larger than its hub says"):
+        pull([one], lambda done, total: None)
+    assert partial_bytes(source(), tmp_path) == 0
+
+
 def test_an_address_where_nobody_answers_is_named() -> None:
     with pytest.raises(ModelUnavailable, match="cannot be reached"):
         Remote.ask(source(), "http://127.0.0.1:9")

@@ -40,6 +40,8 @@ def test_the_shipped_profiles_name_pinned_and_licensed_sources(paths: Paths) -> 
         assert set(hubs) == {"writer", "painter", "vae", "clip"}
         for source in hubs.values():
             assert source.hub is not None and len(source.hub.revision) == 40 and source.licence
+        config = load_profile(name, paths).painter.config
+        assert config is not None and (config / "unet" / "config.json").is_file()
     assert load_profile("turbo", paths).painter.scheduler is not None
     assert load_profile("micro", paths).sources == {}
 
@@ -70,7 +72,7 @@ model = { hub = "e/f", files = ["*.json", "*.safetensors"] }
     assert profile.sources["vae"].licence == "Apache-2.0"
     assert profile.sources["lora-3"].hub is not None
     assert [part.role for part in parts(profile)] == [
-        *("writer", "template", "painter", "vae", "lora-1", "lora-2", "lora-3", "clip")
+        *("writer", "template", "painter", "config", "vae", "lora-1", "lora-2", "lora-3", "clip")
     ]
     assert [part.role for part in find_parts("mine.lora-2", paths)] == ["lora-2"]
     with pytest.raises(InvalidInput, match="has no part 'lorra-2'") as raised:
