@@ -14,6 +14,10 @@ oracle has 0.831, known types 0.808 and ARI 0.81, one type 0.68.
   types with them. Weight decay 1e-4, 1, 3 ends at 0.698, 0.724, 0.742 after 200 steps; 600 steps at decay 2
   fall from 0.742 to 0.690 (and the 960 raters from 0.808 to 0.786). Known types reach 0.755.
 - *Types to spare* do no harm: 8 for 4 have 0.802. No type died.
+
+And on planted raters of the microworld, 8 types, 784,000 labels of 14,000 pictures, by the loss (nats) on new
+raters and pictures and the ARI with their archetypes (docs/user-model.md): with 25 labels a rater 0.411 and
+0.08 after 400 steps, with 100 of a quarter of the raters, all in the posterior, 0.402 and 0.14.
 """
 
 from __future__ import annotations
