@@ -42,7 +42,12 @@ def profile_digest(profile: Profile) -> str:
     They are absent where the models are on another machine, which is then trusted to have the same.
     """
     parts = (profile.writer.model, profile.writer.template, profile.painter.model, profile.clip.model)
-    present = [part for part in (*parts, profile.captions) if part is not None and part.exists()]
+    painter = profile.painter
+    more = (painter.vae, painter.scheduler, painter.config, *(lora.path for lora in painter.loras))
+    named = (*parts, profile.captions, *more)
+    present = [part for part in named if part is not None and part.exists()]
     numbers = repr((profile.writer.nucleus, profile.writer.temperature, profile.painter.steps))
     numbers += repr((profile.painter.size, profile.painter.guidance, profile.painter.dtype))
+    if painter.loras:
+        numbers += repr(tuple(lora.weight for lora in painter.loras))
     return hashlib.sha256((content_digest(*present) + numbers).encode()).hexdigest()
