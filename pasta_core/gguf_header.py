@@ -1,4 +1,4 @@
-"""How long a GGUF file must be, read from its header alone (GGUF specification, version 2 and 3)."""
+"""How long a GGUF file must be and what it is, read from its header alone (versions 2 and 3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["gguf_problem"]
+__all__ = ["gguf_architecture", "gguf_problem"]
 
 _SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
@@ -39,6 +39,13 @@ def gguf_problem(path: Path) -> str:
             return "is not a GGUF file this version can read"
 
 
+def gguf_architecture(path: Path) -> str:
+    """What a whole file says it is: "llama", "qwen3vl", ...; "clip" for an image encoder (mmproj)."""
+    with path.open("rb") as stream:
+        stream.seek(len(b"GGUF"))
+        return _Header(stream, path.stat().st_size).architecture
+
+
 class _Header:
     """Reads a header behind its magic and finds where the last tensor ends."""
 
@@ -49,11 +56,14 @@ class _Header:
             raise ValueError("unknown version")
         tensors, entries = self._integer(8), self._integer(8)
         alignment = 32
+        self.architecture = ""
         for _ in range(entries):
             key = self._read(self._integer(8))
             kind = self._integer(4)
             if key == b"general.alignment" and kind == _UINT32:
                 alignment = self._integer(4)
+            elif key == b"general.architecture" and kind == _STRING:
+                self.architecture = self._read(self._integer(8)).decode("utf-8", "replace")
             else:
                 self._skip_value(kind)
         ends = [self._tensor_end() for _ in range(tensors)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
-from pasta_core.gguf_header import gguf_problem
+from pasta_core.gguf_header import gguf_architecture, gguf_problem
 from pasta_core.hub.cache import missing_files, present_files
 from pasta_core.paths import Paths
 from pasta_core.profiles import load_profile
@@ -140,6 +140,10 @@ def _problem(file: Path) -> str:
 def _kind_problem(part: Part) -> str:
     """What a whole file or folder is, where it is not what its part needs."""
     path, role = part.path, part.role
+    if path.suffix == ".gguf" and role in ("writer", "mmproj"):
+        encoder = gguf_architecture(path) == "clip"
+        if encoder != (role == "mmproj"):
+            return "is an image encoder, not a language model" if encoder else "is no image encoder"
     needed = LORA if role.startswith("lora-") else {"painter": SDXL, "vae": VAE}.get(role)
     if needed is None:
         return ""

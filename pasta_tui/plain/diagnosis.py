@@ -129,7 +129,7 @@ def _print(report: Mapping[str, Any], out: Output) -> None:
         out.data(f"profile {name}{' (in use)' if name == report['profile'] else ''}")
         for model in models:
             state = model["problem"] or _amount(model["bytes"])
-            out.data(f"  {model['role']:12}{state:18}{model['path']}")
+            out.data(f"  {model['role']:12}{state:24}{model['path']}")
     out.data("")
     terminal = report["terminal"]
     colours = {0: "no colours", 256: "256 colours"}.get(terminal["colours"], "true colour")

@@ -21,10 +21,10 @@ def text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
 
 
-def gguf() -> bytes:
+def gguf(architecture: str = "llama") -> bytes:
     """One f16 tensor of 4x8 values, behind a string, two arrays and an alignment."""
     entries = [
-        text("general.architecture") + struct.pack("<I", 8) + text("llama"),
+        text("general.architecture") + struct.pack("<I", 8) + text(architecture),
         text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("cat"),
         text("tokenizer.ggml.scores") + struct.pack("<IIQff", 9, 6, 2, 0.5, 1.5),
         text("general.alignment") + struct.pack("<II", 4, 64),
@@ -83,6 +83,16 @@ def test_a_file_of_another_kind_is_noticed(name: str, profile: Profile, tmp_path
     (tmp_path / name).write_bytes(b"<!DOCTYPE html>" * 100)
     with pytest.raises(ModelUnavailable, match=name):
         require_models(profile)
+
+
+def test_a_language_model_and_an_image_encoder_are_told_apart(profile: Profile, tmp_path: Path) -> None:
+    (tmp_path / "mmproj.gguf").write_bytes(gguf("clip"))
+    writer, encoder = tmp_path / "writer.gguf", tmp_path / "mmproj.gguf"
+    require_models(replace(profile, writer=replace(profile.writer, mmproj=encoder)))
+    with pytest.raises(ModelUnavailable, match="writer model of profile mine is an image encoder"):
+        require_models(replace(profile, writer=replace(profile.writer, model=encoder)))
+    with pytest.raises(ModelUnavailable, match="mmproj model of profile mine is no image encoder"):
+        require_models(replace(profile, writer=replace(profile.writer, mmproj=writer)))
 
 
 def test_a_missing_model_is_noticed(profile: Profile, tmp_path: Path) -> None:
