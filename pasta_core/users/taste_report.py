@@ -1,0 +1,201 @@
+"""What a taste comes to, in words and pictures: what it likes, how sure it is, what it foresaw."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from pasta_core.users.taste import Belief, believe
+from pasta_core.users.taste_fit import fit_space
+from pasta_core.users.taste_picks import Pick, ordered
+from pasta_core.users.taste_record import TasteRecord
+from pasta_core.users.taste_space import TasteSpace
+
+__all__ = ["ENOUGH", "Column", "Forecast", "Fragment", "TasteReport", "report_taste"]
+
+Array = npt.NDArray[np.float64]
+
+ENOUGH = 10
+"""Picks from which a taste is more than a first impression: two sessions."""
+
+_RECENT = 20
+_LONGEST = 3
+"""Words of the longest fragment."""
+_FEWEST = 3
+"""Columns, in two slates at least, that must hold a fragment before anything is said of it."""
+_SMALL = re.compile(r"an?|and|as|at|by|for|from|into?|its?|of|on|or|the|to|under|very|with")
+"""Words that no fragment begins or ends with."""
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A few words of prompts, and by how much columns with them are thought better than their slates.
+
+    `utility` is in nats of Eq. 4's choice, `columns` is how many held them.
+    """
+
+    words: str
+    utility: float
+    columns: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """A painted column and its utility relative to its slate's mean, in nats; `column` counts from 0."""
+
+    session: str
+    turn: int
+    column: int
+    prompt: str
+    utility: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """How well the last picks were foreseen by those before them.
+
+    `log_likelihood` is the mean log chance of what was chosen, in nats, `accuracy` how often the likeliest
+    column was; `chance_...` what guessing comes to.
+    """
+
+    picks: int
+    log_likelihood: float
+    chance_log_likelihood: float
+    accuracy: float
+    chance_accuracy: float
+
+
+@dataclass(frozen=True)
+class TasteReport:
+    """A taste in words; `certainty` is the share of the prior's doubt that the picks have removed, 0 to 1."""
+
+    picks: int
+    sessions: int
+    first: datetime | None
+    last: datetime | None
+    weight: float
+    certainty: float
+    types: tuple[float, ...]
+    liked: tuple[Fragment, ...]
+    disliked: tuple[Fragment, ...]
+    best: tuple[Column, ...]
+    worst: tuple[Column, ...]
+    forecast: Forecast | None
+
+    @property
+    def enough(self) -> bool:
+        """Whether it rests on more than a first impression."""
+        return self.picks >= ENOUGH
+
+
+def report_taste(
+    record: TasteRecord, now: datetime, space: TasteSpace | None = None, most: int = 5
+) -> TasteReport:
+    """Report on a taste as it stands now, with at most so many fragments and columns of each sort."""
+    picks = ordered(record.picks)
+    space = space or fit_space(record.clip, picks)
+    kept = record.kept(now)
+    belief = believe(space, kept.picks, np.asarray(kept.weights, np.float64))
+    columns = sorted(_columns(space, belief, picks), key=lambda it: (it.utility, it.session, it.turn))
+    fragments = sorted(_fragments(columns), key=lambda it: (it.utility, it.words))
+    times = [pick.when for pick in picks]
+    return TasteReport(
+        picks=len(picks),
+        sessions=len(record.sessions),
+        first=min(times, default=None),
+        last=max(times, default=None),
+        weight=float(sum(kept.weights)),
+        certainty=_certainty(space, belief),
+        types=tuple(float(share) for share in belief.types) if space.types > 1 else (),
+        liked=tuple(it for it in reversed(fragments) if it.utility > 0)[:most],
+        disliked=tuple(it for it in fragments if it.utility < 0)[:most],
+        best=tuple(it for it in reversed(columns) if it.utility > 0)[:most],
+        worst=tuple(it for it in columns if it.utility < 0)[:most],
+        forecast=_forecast(space, picks),
+    )
+
+
+def _columns(space: TasteSpace, belief: Belief, picks: Sequence[Pick]) -> list[Column]:
+    found = []
+    for pick in picks:
+        utilities = belief.utilities(space.features(pick))
+        utilities = utilities - utilities.mean()
+        found += [
+            Column(*pick.key, place, pick.prompts[place + 1], float(utility))
+            for place, utility in enumerate(utilities)
+        ]
+    return found
+
+
+def _fragments(columns: Sequence[Column]) -> list[Fragment]:
+    """Fragments that several columns hold; one that only stands within a longer one adds nothing."""
+    held: dict[str, list[Column]] = defaultdict(list)
+    for column in columns:
+        for words in set(_parts(column.prompt)):
+            held[words].append(column)
+    common = {
+        words: found
+        for words, found in held.items()
+        if len(found) >= _FEWEST and len({(it.session, it.turn) for it in found}) > 1
+    }
+    return [
+        # a few columns prove little: the mean leans to 0
+        Fragment(words, sum(it.utility for it in found) / (len(found) + 1), len(found))
+        for words, found in common.items()
+        if not _within(words, found, common)
+    ]
+
+
+def _within(words: str, found: Sequence[Column], common: Mapping[str, Sequence[Column]]) -> bool:
+    return any(
+        words != longer and f" {words} " in f" {longer} " and len(held) == len(found)
+        for longer, held in common.items()
+    )
+
+
+def _parts(prompt: str) -> list[str]:
+    """Runs of up to three words that neither begin nor end with a small one."""
+    parts = []
+    for clause in re.split(r"[,.;:!?()]+", prompt.lower()):
+        words = re.findall(r"[\w'-]+", clause)
+        for start in range(len(words)):
+            for end in range(start + 1, min(start + _LONGEST, len(words)) + 1):
+                if not _SMALL.fullmatch(words[start]) and not _SMALL.fullmatch(words[end - 1]):
+                    parts.append(" ".join(words[start:end]))
+    return parts
+
+
+def _certainty(space: TasteSpace, belief: Belief) -> float:
+    before = believe(space, ()).covariance
+    return float(np.clip(1 - np.trace(belief.covariance) / np.trace(before), 0, 1))
+
+
+def _forecast(space: TasteSpace, picks: Sequence[Pick]) -> Forecast | None:
+    """Each of the last picks foreseen by all that are older; ties and "none of these" are no columns."""
+    by_time = sorted(picks, key=lambda pick: (pick.when, pick.key))
+    asked = [pick for pick in by_time if len(pick.chosen) == 1][-_RECENT:]
+    logs, hits = [], []
+    for pick in asked:
+        older = ordered(it for it in by_time if it.when < pick.when)
+        utilities = believe(space, older).utilities(space.features(pick))
+        chances = np.exp(utilities - utilities.max())
+        chances /= chances.sum()
+        logs.append(math.log(max(float(chances[pick.chosen[0]]), 1e-300)))
+        best = np.flatnonzero(np.isclose(chances, chances.max(), rtol=1e-9))
+        hits.append((pick.chosen[0] in best) / len(best))
+    if not asked:
+        return None
+    return Forecast(
+        picks=len(asked),
+        log_likelihood=float(np.mean(logs)),
+        chance_log_likelihood=float(np.mean([-math.log(pick.columns) for pick in asked])),
+        accuracy=float(np.mean(hits)),
+        chance_accuracy=float(np.mean([1 / pick.columns for pick in asked])),
+    )
