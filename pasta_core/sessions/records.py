@@ -31,7 +31,8 @@ class NewSession:
     """What a session is made of, all that a resume needs to go on exactly as it began.
 
     `user` is `PERSON` or the specification of a rater, `blind` hides prompts and categories from the user.
-    In a `study` (App. B) the evaluation phase follows the last turn.
+    In a `study` (App. B) the evaluation phase follows the last turn. `taste` is the name of the taste that
+    learns from the session and that the selector may go by, None for none.
     """
 
     prompt: str
@@ -43,6 +44,7 @@ class NewSession:
     settings: SessionSettings = field(default_factory=SessionSettings)
     versions: Mapping[str, str] = field(default_factory=dict)
     study: bool = False
+    taste: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,4 +94,5 @@ class StoredTurn:
     slate: Slate | None = None
     images: Mapping[Place, StoredImage] = field(default_factory=dict)
     choice: Choice | None = None
+    chosen_at: datetime | None = None
     rating: TurnRating | None = None

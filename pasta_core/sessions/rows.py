@@ -93,6 +93,7 @@ def read_session(row: sqlite3.Row) -> SessionInfo:
             settings=settings_from_json(row["settings"]),
             versions=json.loads(row["versions"]),
             study=row["rater"] is not None,
+            taste=row["taste"],
         ),
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
@@ -124,6 +125,7 @@ def read_turns(connection: sqlite3.Connection, session: str, root: Path) -> Iter
             slate=_slate(connection, turn),
             images=_images(connection, turn, root),
             choice=_choice(connection, turn),
+            chosen_at=_chosen_at(connection, turn),
             rating=_rating(connection, turn),
         )
 
@@ -158,6 +160,11 @@ def _images(connection: sqlite3.Connection, turn: int, root: Path) -> dict[Place
 def _choice(connection: sqlite3.Connection, turn: int) -> Choice | None:
     row = connection.execute("SELECT column, critique FROM choices WHERE turn_id = ?", (turn,)).fetchone()
     return None if row is None else Choice(row["column"], row["critique"])
+
+
+def _chosen_at(connection: sqlite3.Connection, turn: int) -> datetime | None:
+    row = connection.execute("SELECT created_at FROM choices WHERE turn_id = ?", (turn,)).fetchone()
+    return None if row is None else datetime.fromisoformat(row["created_at"])
 
 
 def rater_name(connection: sqlite3.Connection, new: NewSession, draw: Callable[[int], int]) -> str | None:

@@ -142,7 +142,12 @@ def _add_studies(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _create, 2: _add_deletions, 3: _add_studies}
+def _add_tastes(connection: sqlite3.Connection) -> None:
+    """The taste that learns from a session; those from before belong to none."""
+    connection.execute("ALTER TABLE sessions ADD COLUMN taste TEXT")
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _create, 2: _add_deletions, 3: _add_studies, 4: _add_tastes}
 """What takes a store to each version from the one before it; version 0 is an empty file."""
 
 VERSION = max(MIGRATIONS)

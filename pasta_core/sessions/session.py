@@ -17,6 +17,7 @@ from pasta_core.sessions.recorder import StoreRecorder
 from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus
 from pasta_core.sessions.store import Store
 from pasta_core.sessions.study import Study
+from pasta_core.sessions.taste import KeepingRecorder, TasteOfSession
 from pasta_core.simulation.rollout import Plan, Services, rollout
 from pasta_core.study.questions import initial_words
 from pasta_core.text import clean_prompt
@@ -83,10 +84,13 @@ class Session:
         """The evaluation phase, if the session has one."""
         return Study(self._store, self.info) if self.info.made_of.study else None
 
-    async def run(self, services: Services, emit: Callable[[Event], None]) -> History:
+    async def run(
+        self, services: Services, emit: Callable[[Event], None], taste: TasteOfSession | None = None
+    ) -> History:
         """Run the rollout from where it stands to its end; events arrive in order, each already durable.
 
-        May be cancelled, and run again, at any moment. Raises what `rollout` raises.
+        With a `taste`, that learns from every choice. May be cancelled, and run again, at any moment. Raises
+        what `rollout` raises.
         """
         made_of = self.info.made_of
         emit(
@@ -97,7 +101,12 @@ class Session:
         for note in self._notes:
             emit(Note(note))
         plan = Plan(self.id, made_of.prompt, made_of.seed, made_of.settings)
-        return await rollout(plan, services, StoreRecorder(self._store, self.id, emit), emit)
+        return await rollout(plan, services, self._recorder(emit, taste), emit)
+
+    def _recorder(self, emit: Callable[[Event], None], taste: TasteOfSession | None) -> StoreRecorder:
+        if taste is None or self.info.made_of.taste is None:
+            return StoreRecorder(self._store, self.id, emit)
+        return KeepingRecorder(self._store, self.id, emit, taste)
 
     def abandon(self) -> None:
         """Mark the session as given up; it can still be resumed."""

@@ -91,13 +91,13 @@ class Store:
             with self._transaction() as sql:
                 inserted = sql.execute(
                     "INSERT OR IGNORE INTO sessions (id, created_at, updated_at, status, prompt, seed,"
-                    " profile, selector, user, blind, settings, versions, rater)"
-                    " SELECT ?1, ?, ?, 'active', ?, ?, ?, ?, ?, ?, ?, ?, ?"
+                    " profile, selector, user, blind, settings, versions, rater, taste)"
+                    " SELECT ?1, ?, ?, 'active', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
                     " WHERE ?1 NOT IN (SELECT session_id FROM deletions)",
                     (
                         *(session, now, now, new.prompt, new.seed, new.profile, new.selector, new.user),
                         *(new.blind, settings_to_json(new.settings), json.dumps(dict(new.versions))),
-                        rater_name(sql, new, self._draw),
+                        *(rater_name(sql, new, self._draw), new.taste),
                     ),
                 )
             if inserted.rowcount == 1:
@@ -142,6 +142,11 @@ class Store:
         """Star a session, or take its star away; this is no work on it."""
         with self._transaction() as sql:
             sql.execute("UPDATE sessions SET starred = ? WHERE id = ?", (starred, session))
+
+    def leave_taste(self, session: str) -> None:
+        """Let no taste learn from a session any more; this is no work on it."""
+        with self._transaction() as sql:
+            sql.execute("UPDATE sessions SET taste = NULL WHERE id = ?", (session,))
 
     def delete(self, session: str) -> None:
         """Delete a session and its image files for good; `StorageError` if another process works on it.

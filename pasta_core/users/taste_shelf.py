@@ -51,11 +51,11 @@ class TasteShelf:
         return name if _NAME.fullmatch(name) else DEFAULT
 
     def names(self) -> tuple[str, ...]:
-        """Every taste there is, the one in use included, in alphabetical order."""
+        """Every taste there is, in alphabetical order; the default one is always there."""
         with storing(self.folder):
             files = list(self.folder.glob(f"*{_SUFFIX}")) if self.folder.is_dir() else []
         found = {file.name.removesuffix(_SUFFIX) for file in files}
-        return tuple(sorted({name for name in found if _NAME.fullmatch(name)} | {self.in_use}))
+        return tuple(sorted({name for name in found if _NAME.fullmatch(name)} | {DEFAULT, self.in_use}))
 
     def path(self, name: str) -> Path:
         """The file of a taste."""

@@ -19,6 +19,7 @@ from pasta_tui.cli import (
     session,
     sessions,
     simulate,
+    taste,
     train,
     worker,
 )
@@ -76,6 +77,7 @@ app.command("paint", epilog=paint.EPILOG, short_help="Paint a prompt as it is, w
     paint.paint
 )
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(taste.app, name="taste")
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(models.app, name="models")
 app.command("doctor", short_help="What is installed, what is missing, where it lies.")(doctor.doctor)

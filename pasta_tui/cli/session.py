@@ -34,7 +34,7 @@ def session(
     selector: Annotated[
         str | None,
         typer.Option(
-            "--selector", metavar="NAME", help="Who picks what is shown: random, writer, value[:PATH]."
+            "--selector", metavar="NAME", help="Who picks what is shown: random, writer, taste, value[:PATH]."
         ),
     ] = None,
     turns: Annotated[
@@ -55,6 +55,9 @@ def session(
     study: Annotated[
         bool,
         typer.Option("--study", help="A rater study: instructions, then questions about every turn."),
+    ] = False,
+    no_taste: Annotated[
+        bool, typer.Option("--no-taste", help="Neither go by what was learned of you nor add to it.")
     ] = False,
     worker: MaybeWorker = None,
     graphics: Annotated[
@@ -81,7 +84,7 @@ def session(
         "worker": worker,
         "graphics": graphics,
     }
-    request = Request(prompt, resume, flags, seed, blind, rater, as_json, out, study)
+    request = Request(prompt, resume, flags, seed, blind, rater, as_json, out, study, no_taste)
     if wants_screen(request, plain, os.environ):
         from pasta_tui.fullscreen import play_full
 

@@ -8,7 +8,8 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pasta_core.agent.selectors import Valuer, make_selector
+from pasta_core.agent.selectors import SelectorName, Valuer, make_selector
+from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
 from pasta_core.configuration import Configuration
 from pasta_core.domain import History, Painter, User, Writer
 from pasta_core.profiles import load_profile
@@ -16,8 +17,10 @@ from pasta_core.sessions.records import PERSON, NewSession, SessionStatus
 from pasta_core.sessions.session import Services, Session, begin_session, resume_session
 from pasta_core.sessions.store import Store
 from pasta_core.sessions.study import Study, StudyUser
+from pasta_core.sessions.taste import TasteOfSession
 from pasta_core.settings import Profile
 from pasta_core.simulation.rollout import Emit
+from pasta_core.users.taste_shelf import TasteShelf
 from pasta_core.vocabulary import load_vocabulary, unknown_words
 from pasta_core.worker.launch import Launched
 from pasta_core.worker.services import Worker
@@ -54,6 +57,7 @@ class Opened:
 
     session: Session
     models: Models
+    taste: TasteOfSession | None = None
 
     @property
     def by_person(self) -> bool:
@@ -71,18 +75,26 @@ class Opened:
         May be cancelled, and run again. Raises what `rollout` raises.
         """
         made_of = self.session.info.made_of
+        learner = await self._learner()
         services = Services(
             writer=self.models.writer,
-            selector=make_selector(made_of.selector, made_of.settings.form, self.models.valuer),
+            selector=make_selector(made_of.selector, made_of.settings.form, self.models.valuer, learner),
             painter=self.models.painter,
             user=person() if self.by_person else self._rater(),
         )
-        return await self.session.run(services, emit)
+        return await self.session.run(services, emit, self.taste)
 
     async def assess(self, study: Study, history: History, emit: Emit) -> None:
         """Let the rater answer what is open in the evaluation phase; raises what the models raise."""
         made_of = self.session.info.made_of
         await study.assess(history, self.models.study_rater(made_of.user, made_of.seed), emit)
+
+    async def _learner(self) -> TasteLearner | None:
+        """Who judges by taste, if that is what selects."""
+        info = self.session.info
+        if self.taste is None or not SelectorName.parse(info.made_of.selector).learns:
+            return None
+        return await self.taste.learner(info)
 
     def _rater(self) -> User:
         made_of = self.session.info.made_of
@@ -104,11 +116,13 @@ async def begun(
     try:
         with ExitStack() as stack:
             store = stack.enter_context(await asyncio.to_thread(Store, config.paths.data))
+            taste = _taste(config, config.profile, worker)
+            await asyncio.to_thread(_refuse_unreadable, taste, new)
             await worker.start()
             # a store that another process has locked is waited for
             session = stack.enter_context(await asyncio.to_thread(begin_session, store, new))
             _name_unknown_words(session, config.profile, note)
-            yield Opened(session, worker)
+            yield Opened(session, worker, taste)
     finally:
         await worker.close()
 
@@ -125,10 +139,20 @@ async def resumed(request: Request, config: Configuration, note: Note) -> AsyncI
         starting = asyncio.create_task(_started(worker, found.status is not SessionStatus.FINISHED))
         try:
             session = stack.enter_context(await asyncio.to_thread(resume_session, store, found.id))
-            yield Opened(session, worker)
+            yield Opened(session, worker, _taste(config, profile, worker))
         finally:
             starting.cancel()
             await worker.close()
+
+
+def _taste(config: Configuration, profile: Profile, worker: Worker) -> TasteOfSession:
+    return TasteOfSession(TasteShelf(config.paths.data), profile, RememberedTexts(worker.embed_texts))
+
+
+def _refuse_unreadable(taste: TasteOfSession, new: NewSession) -> None:
+    """Refuse a session that would go by a taste of another CLIP, or by a damaged one."""
+    if SelectorName.parse(new.selector).learns:
+        taste.check(new)
 
 
 async def _started(worker: Worker, needed: bool) -> None:

@@ -13,8 +13,10 @@ from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
 from pasta_core.sessions.records import PERSON, NewSession, SessionInfo
+from pasta_core.sessions.taste import settled_taste
 from pasta_core.study.questions import initial_words
 from pasta_core.text import clean_prompt
+from pasta_core.users.taste_shelf import TasteShelf
 from pasta_tui.cli._seeds import checked_seed
 from pasta_tui.terminal.capabilities import can_answer
 
@@ -41,6 +43,7 @@ class Request:
     as_json: bool = False
     out: Path | None = None
     study: bool = False
+    no_taste: bool = False
 
     @property
     def user(self) -> str:
@@ -96,6 +99,7 @@ def new_session(request: Request, config: Configuration, prompt: str) -> NewSess
         blind=request.blind or request.study,
         settings=config.session,
         study=request.study,
+        taste=settled_taste(TasteShelf(config.paths.data), not request.no_taste, request.user),
     )
 
 
@@ -143,6 +147,11 @@ def refuse_contradictions(request: Request, info: SessionInfo) -> None:
     if request.prompt is not None and request.prompt.split() != made_of.prompt.split():
         raise InvalidInput(
             f"session {info.id} has its own prompt", "leave the prompt out, or begin a new session"
+        )
+    if request.no_taste and made_of.taste is not None:
+        raise InvalidInput(
+            f"session {info.id} was begun with the taste {made_of.taste}",
+            f"leave --no-taste out; 'pasta taste forget --session {info.id}' takes it out",
         )
     if request.study and not made_of.study:
         raise InvalidInput(f"session {info.id} was not begun as a study", "leave --study out")

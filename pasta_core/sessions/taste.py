@@ -1,0 +1,148 @@
+"""The taste of a session: what it goes by, and how its picks are kept as they are made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner, pick_of
+from pasta_core.data.embeddings import encoder_fingerprint
+from pasta_core.domain import Choice, Embedding
+from pasta_core.errors import PastaError
+from pasta_core.events import Event, Note
+from pasta_core.sessions.recorder import StoreRecorder
+from pasta_core.sessions.records import PERSON, NewSession, SessionInfo, StoredTurn
+from pasta_core.sessions.store import Store
+from pasta_core.settings import Profile
+from pasta_core.users.taste_picks import Pick
+from pasta_core.users.taste_record import NO_TASTE, KeptTaste
+from pasta_core.users.taste_shelf import TasteShelf
+from pasta_core.users.taste_space import TasteSpace
+from pasta_core.users.taste_space_files import load_space, space_beside
+
+__all__ = ["KeepingRecorder", "TasteOfSession", "clip_of", "settled_taste", "space_of"]
+
+
+def clip_of(profile: Profile) -> str:
+    """What tells a profile's CLIP from others: its fingerprint, or if it is elsewhere the profile's name."""
+    folder = profile.clip.model
+    return encoder_fingerprint(folder) if folder.is_dir() else f"profile {profile.name}"
+
+
+def space_of(profile: Profile, clip: str) -> TasteSpace | None:
+    """The space that lies beside a profile's CLIP, if one does; raises `ModelUnavailable`."""
+    file = space_beside(profile.clip.model)
+    return None if file is None else load_space(file, clip)
+
+
+def settled_taste(shelf: TasteShelf, wanted: bool, user: str) -> str | None:
+    """The name of the taste that a new session belongs to: the one in use, and none for a rater's session."""
+    return shelf.in_use if wanted and user == PERSON else None
+
+
+@dataclass(frozen=True, eq=False)
+class TasteOfSession:
+    """One session's taste, with what it takes to learn: the shelf, the profile, and text embeddings."""
+
+    shelf: TasteShelf
+    profile: Profile
+    texts: RememberedTexts
+
+    @cached_property
+    def clip(self) -> str:
+        """What tells the profile's CLIP from others; slow the first time."""
+        return clip_of(self.profile)
+
+    async def learner(self, info: SessionInfo) -> TasteLearner:
+        """Who judges candidates in this session: by its own picks, and those that were kept before it began.
+
+        Raises `InvalidInput` where the taste is of another CLIP or its file is none.
+        """
+
+        def load() -> TasteLearner:
+            return TasteLearner(self.texts, space_of(self.profile, self.clip), self._kept(info))
+
+        return await asyncio.to_thread(load)
+
+    def check(self, new: NewSession) -> None:
+        """Refuse (`InvalidInput`) a new session whose taste is of another CLIP, or no taste. Slow."""
+        if new.taste is not None:
+            self.shelf.read(new.taste).check(self.clip)
+
+    async def keep(self, store: Store, session: str) -> None:
+        """Bring the taste up to date with the picks on a session's path. Raises `PastaError`."""
+        info = await asyncio.to_thread(store.get, session)
+        name = info.made_of.taste
+        if name is None:
+            return
+        turns = await asyncio.to_thread(store.turns, session)
+        chosen = [turn for turn in turns if turn.choice is not None and _columns(turn) > 1]
+        known = await asyncio.to_thread(self.shelf.read, name)
+        have = [(pick.key, pick.chosen) for pick in known.picks if pick.session == session]
+        if have == [((session, turn.number), (turn.choice.column,)) for turn in chosen if turn.choice]:
+            return
+        clip = await asyncio.to_thread(lambda: self.clip)
+        known.check(clip)
+        picks = [await self._pick(info, turns[0], turn) for turn in chosen]
+        await asyncio.to_thread(
+            self.shelf.update, name, lambda record: record.with_session(session, picks, clip)
+        )
+
+    def _kept(self, info: SessionInfo) -> KeptTaste:
+        if info.made_of.taste is None:
+            return NO_TASTE
+        record = self.shelf.read(info.made_of.taste)
+        record.check(self.clip)
+        return record.kept(info.created_at, info.id)
+
+    async def _pick(self, info: SessionInfo, start: StoredTurn, turn: StoredTurn) -> Pick:
+        assert turn.slate is not None and turn.choice is not None and turn.chosen_at is not None
+        shown = [turn.candidates[index].prompt for index in turn.slate.indices]
+        columns = [_column(turn, column) for column in range(len(shown))]
+        return await pick_of(
+            (info.id, turn.number, turn.chosen_at),
+            (info.made_of.prompt, *shown),
+            (_column(start, 0), *columns),
+            turn.choice,
+            self.texts,
+        )
+
+
+def _columns(turn: StoredTurn) -> int:
+    return 0 if turn.slate is None else len(turn.slate.indices)
+
+
+def _column(turn: StoredTurn, column: int) -> Sequence[Embedding | None]:
+    return [image.embedding for (place, _), image in sorted(turn.images.items()) if place == column]
+
+
+class KeepingRecorder(StoreRecorder):
+    """Records one session, and keeps its picks in its taste as soon as they are durable.
+
+    A pick that cannot be kept is told of, and does not stop the session; the next one brings it along.
+    """
+
+    def __init__(
+        self, store: Store, session: str, emit: Callable[[Event], None], taste: TasteOfSession
+    ) -> None:
+        super().__init__(store, session, emit)
+        self._taste = taste
+        self._told: set[str] = set()
+
+    async def save_choice(self, turn: int, choice: Choice) -> None:
+        await super().save_choice(turn, choice)
+        await self._keep()
+
+    async def finish(self) -> None:
+        await self._keep()
+        await super().finish()
+
+    async def _keep(self) -> None:
+        try:
+            await self._taste.keep(self._store, self._session)
+        except PastaError as error:
+            if error.message not in self._told:
+                self._told.add(error.message)
+                self._emit(Note(f"the pick was not kept for your taste: {error.message}"))

@@ -1,0 +1,180 @@
+"""Picks of sessions, kept as they are made: once each, whatever stops or repeats a session."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pasta_core.agent.taste_learner import RememberedTexts, picks_of
+from pasta_core.domain import Candidate, Embedding
+from pasta_core.errors import InvalidInput, WorkerError
+from pasta_core.events import Event, Note
+from pasta_core.paths import locate
+from pasta_core.profiles import load_profile
+from pasta_core.sessions.records import NewSession
+from pasta_core.sessions.session import begin_session, resume_session
+from pasta_core.sessions.store import Store
+from pasta_core.sessions.taste import TasteOfSession, clip_of, settled_taste
+from pasta_core.settings import Profile, SessionSettings
+from pasta_core.users.taste_files import taste_bytes
+from pasta_core.users.taste_picks import Pick
+from pasta_core.users.taste_shelf import DEFAULT, TasteShelf
+from tests.support.rollouts import paint_one, small_services
+
+SETTINGS = SessionSettings(turns=3, columns=3, images=2)
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+async def embed(texts: Sequence[str]) -> Embedding:
+    return np.stack([paint_one(text, 0).embedding for text in texts])  # type: ignore[misc]
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Profile:
+    """The micro profile with its CLIP on another machine."""
+    micro = load_profile("micro", locate({}))
+    return replace(micro, clip=replace(micro.clip, model=tmp_path / "elsewhere"))
+
+
+class House:
+    """A data directory and its clock."""
+
+    def __init__(self, folder: Path, profile: Profile) -> None:
+        self.folder = folder
+        self.profile = profile
+        self.shelf = TasteShelf(folder)
+        self.now = NOW
+
+    def store(self) -> Store:
+        def clock() -> datetime:
+            self.now += timedelta(seconds=1)
+            return self.now
+
+        return Store(self.folder, clock, random.Random(int(self.now.timestamp())).randrange)
+
+    def taste(self, embed: Callable[..., object] = embed) -> TasteOfSession:
+        return TasteOfSession(self.shelf, self.profile, RememberedTexts(embed))  # type: ignore[arg-type]
+
+    def play(
+        self, prompt: str, taste: str | None = DEFAULT, embed: Callable[..., object] = embed
+    ) -> tuple[str, list[Event]]:
+        told: list[Event] = []
+        new = NewSession(prompt, 1, "micro", "drawn", settings=SETTINGS, taste=taste)
+        with self.store() as store, begin_session(store, new) as session:
+            asyncio.run(session.run(small_services(), told.append, self.taste(embed)))
+            return session.id, told
+
+    def picks(self) -> tuple[Pick, ...]:
+        return self.shelf.read(DEFAULT).picks
+
+
+@pytest.fixture
+def house(tmp_path: Path, profile: Profile) -> House:
+    return House(tmp_path / "data", profile)
+
+
+def test_every_choice_is_kept_as_it_was_made(house: House) -> None:
+    new = NewSession("a red train", 1, "micro", "drawn", settings=SETTINGS, taste=DEFAULT)
+    with house.store() as store, begin_session(store, new) as session:
+        history = asyncio.run(session.run(small_services(), lambda _: None, house.taste()))
+        times = {turn.number: turn.chosen_at for turn in store.turns(session.id)}
+        made = picks_of(history, RememberedTexts(embed), session.id, lambda turn: times[turn] or NOW)
+        expected = asyncio.run(made)
+    assert house.shelf.read(DEFAULT).clip == "profile micro"
+    assert len(house.picks()) == 3
+    for kept, pick in zip(house.picks(), expected, strict=True):
+        assert (kept.key, kept.when, kept.prompts) == (pick.key, pick.when, pick.prompts)
+        assert (kept.chosen, kept.critique) == (pick.chosen, pick.critique)
+        assert np.array_equal(kept.images, pick.images) and np.array_equal(kept.texts, pick.texts)
+    assert house.picks()[0].critique == "brighter still" and house.picks()[0].critique_text is not None
+
+
+def test_showing_a_session_again_adds_nothing_and_asks_nothing(house: House) -> None:
+    session, _ = house.play("a red train")
+    before = taste_bytes(house.shelf.read(DEFAULT))
+
+    async def nobody(texts: Sequence[str]) -> Embedding:
+        raise AssertionError(texts)
+
+    with house.store() as store, resume_session(store, session) as again:
+        asyncio.run(again.run(small_services(), lambda _: None, house.taste(nobody)))
+    assert taste_bytes(house.shelf.read(DEFAULT)) == before
+
+
+def test_a_session_of_no_taste_leaves_nothing(house: House) -> None:
+    house.play("a red train", taste=None)
+    assert not house.shelf.folder.exists()
+
+
+def test_a_pick_that_cannot_be_kept_stops_nothing_and_comes_with_the_next(house: House) -> None:
+    calls = 0
+
+    async def shaky(texts: Sequence[str]) -> Embedding:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise WorkerError("the worker died")
+        return await embed(texts)
+
+    _, told = house.play("a red train", embed=shaky)
+    assert [event.text for event in told if isinstance(event, Note)] == [
+        "the pick was not kept for your taste: the worker died"
+    ]
+    assert [pick.turn for pick in house.picks()] == [1, 2, 3]
+
+
+def test_a_session_that_was_forgotten_is_not_learned_again(house: House) -> None:
+    session, _ = house.play("a red train")
+    other, _ = house.play("a blue boat")
+    with house.store() as store:
+        store.leave_taste(session)
+        house.shelf.update(DEFAULT, lambda record: record.without(session))
+        with resume_session(store, session) as again:
+            asyncio.run(again.run(small_services(), lambda _: None, house.taste()))
+    assert {pick.session for pick in house.picks()} == {other}
+
+
+def test_a_session_goes_by_what_was_picked_before_it_however_late_it_is_resumed(house: House) -> None:
+    first, _ = house.play("a red train")
+    second, _ = house.play("a blue boat")
+    third, _ = house.play("a cat")
+    candidates = tuple(Candidate(f"option {n}", "") for n in range(3))
+    known = {}
+    with house.store() as store:
+        for session in (first, second, third):
+            learner = asyncio.run(house.taste().learner(store.get(session)))
+            with resume_session(store, session) as again:
+                history = asyncio.run(again.run(small_services(), lambda _: None, house.taste()))
+            start = replace(history, turns=())
+            known[session] = asyncio.run(learner.opinion(start, candidates)).picks
+    assert known == {first: 0, second: 3, third: 6}
+
+
+def test_a_taste_of_another_clip_is_left_alone(house: House) -> None:
+    house.play("a red train")
+    before = taste_bytes(house.shelf.read(DEFAULT))
+    house.profile = replace(house.profile, name="other")
+    session, told = house.play("a blue boat")
+    notes = [event.text for event in told if isinstance(event, Note)]
+    assert len(notes) == 1 and "another CLIP" in notes[0], "said once"
+    assert taste_bytes(house.shelf.read(DEFAULT)) == before
+    with house.store() as store, pytest.raises(InvalidInput, match="another CLIP"):
+        asyncio.run(house.taste().learner(store.get(session)))
+
+
+def test_only_a_person_s_session_belongs_to_a_taste(house: House) -> None:
+    assert settled_taste(house.shelf, True, "person") == DEFAULT
+    assert settled_taste(house.shelf, False, "person") is None
+    assert settled_taste(house.shelf, True, "planted:0") is None
+
+
+def test_a_clip_is_told_by_its_bytes_or_else_by_its_profile(profile: Profile) -> None:
+    assert clip_of(profile) == "profile micro"
+    assert len(clip_of(load_profile("micro", locate({})))) == 64
