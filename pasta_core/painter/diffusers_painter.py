@@ -18,7 +18,9 @@ from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from pasta_core.domain import Pixels, Progress
-from pasta_core.errors import Cancelled, ModelUnavailable
+from pasta_core.errors import Cancelled
+from pasta_core.painter.faults import refuse_faulty
+from pasta_core.painter.loading import load_pipeline
 from pasta_core.settings import PainterProfile
 
 __all__ = ["DiffusersPainter", "Painted"]
@@ -26,7 +28,6 @@ __all__ = ["DiffusersPainter", "Painted"]
 Painted: TypeAlias = tuple[int, int, Pixels]
 """A finished image: its column, its index in the column, and its RGB pixels of shape (size, size, 3)."""
 
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 REMEMBERED = 256
 """How many encoded prompts are kept."""
 SLICED_DECODE = 512
@@ -103,38 +104,9 @@ class DiffusersPainter:
 
     @classmethod
     def load(cls, profile: PainterProfile, device: str = "cpu", lanes: int = 1) -> DiffusersPainter:
-        """Load the profile's folder; `ModelUnavailable` names it where it is missing, damaged or foreign."""
-        folder = profile.model
-        if not (folder / "model_index.json").is_file():
-            raise ModelUnavailable(
-                f"there is no painter in {folder}: model_index.json is missing",
-                "point the profile's [painter] model at a folder of an SDXL pipeline",
-            )
-        if profile.dtype not in DTYPES:
-            raise ModelUnavailable(
-                f"the painter's dtype is {profile.dtype!r}", f"choose one of {', '.join(DTYPES)}"
-            )
-        for tokenizer in ("tokenizer", "tokenizer_2"):
-            # Without its files a tokenizer loads all the same, with an empty vocabulary.
-            if not any((folder / tokenizer / name).is_file() for name in ("tokenizer.json", "vocab.json")):
-                raise ModelUnavailable(
-                    f"the painter in {folder} lacks the vocabulary of {tokenizer}", "fetch or build it again"
-                )
+        """Load the profile's painter; `ModelUnavailable` names it where it is missing, damaged or foreign."""
         _quiet()
-        try:
-            pipe = StableDiffusionXLPipeline.from_pretrained(
-                folder,
-                dtype=DTYPES[profile.dtype],
-                local_files_only=True,
-                use_safetensors=True,
-                add_watermarker=False,
-            )
-            pipe.to(device)
-        except Exception as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise ModelUnavailable(
-                f"the painter in {folder} does not load: {lines[0][:200]}", "fetch or build it again"
-            ) from error
+        pipe = load_pipeline(profile, device)
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
         if pipe.vae.dtype == torch.float16 and getattr(pipe.vae.config, "force_upcast", False):
@@ -278,6 +250,7 @@ class DiffusersPainter:
             spread, centre = (_per_channel(values, latents) for values in (std, mean))
             latents = latents * spread + centre
         images = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
+        refuse_faulty(images)
         values = (images.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
         pixels: np.ndarray[Any, np.dtype[np.uint8]] = values.permute(0, 2, 3, 1).cpu().contiguous().numpy()
         return list(pixels)

@@ -1,0 +1,107 @@
+"""A profile's painter as one pipeline: a folder or a checkpoint, another autoencoder or scheduler, LoRAs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import StableDiffusionXLPipeline
+
+from pasta_core.errors import ModelUnavailable, PastaError
+from pasta_core.settings import PainterProfile
+
+__all__ = ["DTYPES", "load_pipeline"]
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+WEIGHTS = "unet/diffusion_pytorch_model"
+
+
+def load_pipeline(profile: PainterProfile, device: str) -> StableDiffusionXLPipeline:
+    """Load it, without a network; `ModelUnavailable` names what is missing, damaged or foreign."""
+    if profile.dtype not in DTYPES:
+        raise ModelUnavailable(
+            f"the painter's dtype is {profile.dtype!r}", f"choose one of {', '.join(DTYPES)}"
+        )
+    try:
+        pipe = _pipeline(profile, DTYPES[profile.dtype])
+        # On the device before LoRAs are added: a processor would take minutes for it.
+        pipe.to(device)
+    except PastaError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelUnavailable(
+            f"the painter in {profile.model} does not load: {lines[0][:200]}", "fetch or build it again"
+        ) from error
+    if profile.loras:
+        from pasta_core.painter.lora import add_lora
+
+        for lora in profile.loras:
+            add_lora(pipe, lora)
+    return pipe
+
+
+def _pipeline(profile: PainterProfile, dtype: torch.dtype) -> StableDiffusionXLPipeline:
+    model = profile.model
+    single = model.suffix == ".safetensors"
+    if not single:
+        _check_folder(model)
+    parts = _parts(profile, dtype)
+    if single:
+        from pasta_core.painter.checkpoints import load_checkpoint
+
+        return load_checkpoint(model, _config(profile), dtype, parts)
+    pipe: StableDiffusionXLPipeline = StableDiffusionXLPipeline.from_pretrained(
+        model,
+        dtype=dtype,
+        variant=_variant(model),
+        local_files_only=True,
+        use_safetensors=True,
+        add_watermarker=False,
+        **parts,
+    )
+    return pipe
+
+
+def _parts(profile: PainterProfile, dtype: torch.dtype) -> dict[str, Any]:
+    """What the profile names instead of the model's own."""
+    parts: dict[str, Any] = {}
+    if profile.scheduler is not None or profile.vae is not None:
+        from pasta_core.painter.checkpoints import load_autoencoder, load_scheduler
+
+        if profile.scheduler is not None:
+            parts["scheduler"] = load_scheduler(profile.scheduler)
+        if profile.vae is not None:
+            folder = profile.model if profile.model.is_dir() else _config(profile)
+            parts["vae"] = load_autoencoder(profile.vae, folder, dtype)
+    return parts
+
+
+def _config(profile: PainterProfile) -> Path:
+    if profile.config is None:
+        raise ModelUnavailable(
+            f"nothing says what shapes the checkpoint {profile.model} has",
+            "name a folder as [painter] config in the profile",
+        )
+    return profile.config
+
+
+def _check_folder(folder: Path) -> None:
+    if not (folder / "model_index.json").is_file():
+        raise ModelUnavailable(
+            f"there is no painter in {folder}: model_index.json is missing",
+            "point the profile's [painter] model at a folder of an SDXL pipeline or a checkpoint",
+        )
+    for tokenizer in ("tokenizer", "tokenizer_2"):
+        # Without its files a tokenizer loads all the same, with an empty vocabulary.
+        if not any((folder / tokenizer / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+            raise ModelUnavailable(
+                f"the painter in {folder} lacks the vocabulary of {tokenizer}", "fetch or build it again"
+            )
+
+
+def _variant(folder: Path) -> str | None:
+    """The variant fp16 where the folder has its weights only under that name."""
+    plain = any(folder.glob(f"{WEIGHTS}.safetensors")) or any(folder.glob(f"{WEIGHTS}-*.safetensors"))
+    return None if plain or not any(folder.glob(f"{WEIGHTS}.fp16*.safetensors")) else "fp16"
