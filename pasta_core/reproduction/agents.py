@@ -17,7 +17,7 @@ from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.evaluation.agent import Yardstick, evaluate_agents
 from pasta_core.evaluation.agent_run import Arena, same_to
 from pasta_core.reproduction.lab import Lab
-from pasta_core.reproduction.ratings import user_model_folder
+from pasta_core.reproduction.ratings import USERS, user_model_folder
 from pasta_core.reproduction.scale import ValueArm
 from pasta_core.reproduction.sessions import SHARDS
 from pasta_core.reproduction.steps import Finding, Inputs, Step
@@ -33,18 +33,17 @@ __all__ = ["ideas_step", "people_evaluation_step", "sheet_name", "table_step"]
 ORACLE, RANDOM, WRITER = "oracle", "random", "writer"
 
 
-def table_step(arms: Sequence[ValueArm], trajectories: int, types: int, oracle: bool) -> Step:
+def table_step(arms: Sequence[ValueArm], trajectories: int, oracle: bool) -> Step:
     """Every value model under the learned user model, by the reward that it was trained on (F.1)."""
-    model, rewards = f"user-model-{types}", tuple(Reward)
     plain = (RANDOM, *((ORACLE,) if oracle else ()))
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
-        users = UsersSpec(user_model_folder(inputs[model]))
+        users = UsersSpec(user_model_folder(inputs[USERS]))
         arena = _arena(lab, users, trajectories, folder, "table")
         values = {arm.step: _valued(inputs, arm) for arm in arms}
         records = await _played(lab, arena, {name: SelectorSpec(name) for name in plain} | values)
         found = {}
-        for reward in rewards:
+        for reward in Reward:
             ours = {arm.name: records[arm.step] for arm in arms if arm.reward is reward}
             compared = {name: records[name] for name in plain} | ours
             yardstick = Yardstick(reward is Reward.SPARSE, same_to(users), lab.seed_of("intervals"))
@@ -52,7 +51,7 @@ def table_step(arms: Sequence[ValueArm], trajectories: int, types: int, oracle: 
         return Finding(found, (SHARDS,))
 
     settings = {"trajectories": trajectories, "oracle": oracle}
-    needs = (model, *(arm.step for arm in arms))
+    needs = (USERS, *(arm.step for arm in arms))
     return Step("table", "measure agents under the user model", settings, needs, work)
 
 
@@ -95,12 +94,11 @@ async def _played(
     return {name: arena.read(folder) for name, folder in folders.items()}
 
 
-def ideas_step(arm: ValueArm, ideas: Sequence[str], types: int, shown: int) -> Step:
+def ideas_step(arm: ValueArm, ideas: Sequence[str], shown: int) -> Step:
     """Abstract prompts (§6.4): the most frequent types, all from the same prompt and first images."""
-    model = f"user-model-{types}"
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
-        async with lab.engine(UsersSpec(user_model_folder(inputs[model]))) as engine:
+        async with lab.engine(UsersSpec(user_model_folder(inputs[USERS]))) as engine:
             found = {idea: await _rollouts(lab, engine, _valued(inputs, arm), idea, shown) for idea in ideas}
         for idea, records in found.items():
             write_sheet(folder / sheet_name(idea), _sheet(records), title=records[0].initial_prompt)
@@ -108,7 +106,7 @@ def ideas_step(arm: ValueArm, ideas: Sequence[str], types: int, shown: int) -> S
         return Finding({"agent": arm.name, "ideas": told}, tuple(map(sheet_name, ideas)))
 
     settings = {"ideas": list(ideas), "shown": shown}
-    return Step("ideas", "abstract prompts, paired types", settings, (model, arm.step), work)
+    return Step("ideas", "abstract prompts, paired types", settings, (USERS, arm.step), work)
 
 
 def sheet_name(idea: str) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from pasta_core.reproduction.agents import ideas_step, people_evaluation_step, table_step
-from pasta_core.reproduction.ratings import embeddings_step, ratings_step, sweep_step, user_model_step
+from pasta_core.reproduction.ratings import (
+    embeddings_step,
+    ratings_step,
+    sweep_step,
+    user_model_step,
+    users_step,
+)
 from pasta_core.reproduction.scale import Scale, ValueArm
 from pasta_core.reproduction.sessions import labels_step, people_step, simulation_step
 from pasta_core.reproduction.steps import Step
@@ -17,19 +23,20 @@ __all__ = ["chain"]
 
 def chain(scale: Scale, assets: Path) -> tuple[Step, ...]:
     """The steps; `InvalidInput` where what they start from is not in `assets`."""
-    orders, arms, types = scale.ratings, scale.arms, scale.chosen
+    orders, arms, chosen = scale.ratings, scale.arms, scale.chosen
     # Fig. 6's agent learnt from all the data that there is
     painter = ValueArm(scale.data_sources[-1], Reward.SPARSE)
     return (
         *(ratings_step(order) for order in orders),
         embeddings_step(orders),
         *(user_model_step(count, scale.user_model_steps, orders) for count in scale.types),
-        sweep_step(scale.types, types, orders),
-        simulation_step(scale.simulated, types),
-        people_step(scale.people),
-        labels_step(types),
+        sweep_step(scale.types, chosen, orders),
+        people_step(scale.people, scale.tuning_sessions),
+        users_step(chosen, scale.tuning_steps),
+        simulation_step(scale.simulated),
+        labels_step(),
         *(value_step(arm, scale.value_config, assets) for arm in arms),
-        table_step(arms, scale.trajectories, types, scale.oracle),
+        table_step(arms, scale.trajectories, scale.oracle),
         people_evaluation_step(arms, scale.trajectories, scale.oracle),
-        ideas_step(painter, scale.ideas, types, scale.types_shown),
+        ideas_step(painter, scale.ideas, scale.types_shown),
     )

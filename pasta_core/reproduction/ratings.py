@@ -23,17 +23,35 @@ from pasta_core.evaluation.user_model import Evaluation, LabelSets, evaluate_use
 from pasta_core.microworld.ratings.build import build_ratings
 from pasta_core.microworld.ratings.order import Order
 from pasta_core.microworld.ratings.study import StudyModels
+from pasta_core.microworld.recipes.user_model_recipe import UserModelRecipe
 from pasta_core.reproduction.lab import Lab, Stop, stopped
 from pasta_core.reproduction.scale import RatingsOrder
 from pasta_core.reproduction.steps import Done, Finding, Inputs, Step
 from pasta_core.training.label_sources import read_labels
-from pasta_core.training.presets import PRESETS, SingleTurnConfig
+from pasta_core.training.presets import SequentialConfig, SingleTurnConfig
+from pasta_core.training.sequential_run import train_sequential
+from pasta_core.training.session_labels import session_set
 from pasta_core.training.user_model_run import TrainingFolder, train_single_turn
 from pasta_core.users.clip import ClipEncoder
+from pasta_core.users.model_files import load_user_model
 from pasta_core.users.user_model import UserModelConfig
 
-__all__ = ["MODEL", "embeddings_step", "ratings_step", "sweep_step", "user_model_folder", "user_model_step"]
+__all__ = [
+    "PEOPLE",
+    "USERS",
+    "users_step",
+    "MODEL",
+    "embeddings_step",
+    "ratings_step",
+    "sweep_step",
+    "user_model_folder",
+    "user_model_step",
+]
 
+USERS = "users"
+"""The step that ends with the user model of everything after the sweep."""
+PEOPLE = "trajectories"
+"""Where the step `people` keeps its sessions."""
 MODEL = "model"
 """Where a step that trains keeps its model."""
 _DATA = "data"
@@ -100,7 +118,7 @@ def _store(lab: Lab, inputs: Inputs) -> EmbeddingStore:
 
 def user_model_step(types: int, steps: int, orders: tuple[RatingsOrder, ...]) -> Step:
     """Learn `types` user types by Algorithm 1 (D.1), as the shipped model was."""
-    config = replace(PRESETS["micro"].single_turn, steps=steps)
+    config = replace(UserModelRecipe().single_turn, steps=steps)
     needs = ("embeddings", *(f"ratings-{order.format}" for order in orders))
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
@@ -127,6 +145,32 @@ def _learn(
 def user_model_folder(done: Done) -> Path:
     """The folder of the user model that a step has learnt."""
     return done.folder / MODEL
+
+
+def users_step(types: int, steps: int) -> Step:
+    """Teach the chosen user model choices by people's sessions (D.3), as the shipped model was."""
+    config, start = replace(UserModelRecipe().sequential, steps=steps), f"user-model-{types}"
+
+    async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
+        begun = user_model_folder(inputs[start])
+        sessions = inputs["people"].folder / PEOPLE
+        found = await lab.in_thread(lambda stop: _tune(lab, config, begun, sessions, folder / MODEL, stop))
+        return Finding(found, (f"{MODEL}/user_model.json", f"{MODEL}/user_model.safetensors"))
+
+    return Step(USERS, "learn choices from people's sessions", asdict(config), (start, "people"), work)
+
+
+def _tune(
+    lab: Lab, config: SequentialConfig, begun: Path, sessions: Path, folder: Path, stop: Stop
+) -> Mapping[str, Any]:
+    # all of them are of training raters, so none is set apart
+    source = open_source(SourceSpec(Kind.SESSIONS, sessions), lab.paths.assets)
+    labelled = session_set(source.records(None, Tally()))
+    run = lab.training(TrainingFolder(folder), lab.seed_of("choices"), stop)
+    clip = lab.profile.clip.model
+    if train_sequential(run, load_user_model(begun), clip, labelled, config) is None:
+        raise stopped()
+    return {"sessions": len(labelled), "steps": config.steps}
 
 
 def sweep_step(types: tuple[int, ...], shown: int, orders: tuple[RatingsOrder, ...]) -> Step:

@@ -42,7 +42,7 @@ def write_report(
     write_atomically(out / NUMBERS, json.dumps(numbers, indent=1).encode() + b"\n")
     lines = [
         *_opening(scale, seed, settings, found),
-        *_sweep(found["sweep"], scale),
+        *_sweep(found["sweep"], found["users"], scale),
         *_data(found),
         *_table(found["table"], scale),
         *_people(found["people-evaluation"]["results"], scale),
@@ -86,7 +86,7 @@ def _opening(
     yield ""
 
 
-def _sweep(found: Mapping[str, Mapping[str, Any]], scale: Scale) -> Iterator[str]:
+def _sweep(found: Mapping[str, Mapping[str, Any]], users: Mapping[str, Any], scale: Scale) -> Iterator[str]:
     yield "## User types (Fig. 3)"
     yield ""
     yield "| K | Pick-a-Pic accuracy | n | HPS Spearman | n | gap to the oracle closed | types, adj. Rand |"
@@ -113,8 +113,10 @@ def _sweep(found: Mapping[str, Mapping[str, Any]], scale: Scale) -> Iterator[str
     yield ""
     yield f"![Fig. 3]({FIGURES}/fig-3-user-types.png)"
     yield ""
-    yield "The paper fine-tunes these models on people's sessions. Here they are left as they are:"
-    yield "docs/user-model.md says what that step was measured to change."
+    yield (
+        f"As in the paper the model of {scale.chosen} types then learns from people's sessions (D.3), here "
+        f"{users['sessions']:,} of them and its choice temperature alone (docs/user-model.md says why)."
+    )
     yield ""
     yield "## What types like (Fig. 4)"
     yield ""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pasta_core.errors import InvalidInput
+from pasta_core.microworld.recipes.user_model_recipe import UserModelRecipe
 from pasta_core.settings import SessionSettings
 from pasta_core.training.value_presets import Objective, Reward, ValueModelConfig, value_preset
 
@@ -65,6 +66,9 @@ class Scale:
     """The number that everything after the sweep uses (§6.2 chooses 8)."""
     ratings: tuple[RatingsOrder, ...]
     user_model_steps: int
+    tuning_sessions: int
+    """People's sessions that teach the chosen user model choices (D.3); their pictures are kept."""
+    tuning_steps: int
     simulated: int
     """Trajectories under the learned user model (§4.2)."""
     people: int
@@ -130,11 +134,13 @@ FULL = Scale(
     types=(1, 2, 4, 8, 16, 32),
     chosen=8,
     ratings=(
-        RatingsOrder("pickapic", raters=8000, test_raters=160, labels=25, images=14_000),
+        RatingsOrder("pickapic", raters=8000, test_raters=160, labels=100, images=14_000),
         RatingsOrder("hpd", raters=400, test_raters=40, labels=24),
         RatingsOrder("sac", raters=200, test_raters=40, labels=25),
     ),
-    user_model_steps=800,
+    user_model_steps=UserModelRecipe().steps,
+    tuning_sessions=120,
+    tuning_steps=UserModelRecipe().finetune_steps,
     simulated=5000,
     people=1000,
     value=MappingProxyType({}),
@@ -156,6 +162,8 @@ QUICK = Scale(
         RatingsOrder("hpd", raters=24, test_raters=8, labels=12),
     ),
     user_model_steps=30,
+    tuning_sessions=16,
+    tuning_steps=4,
     simulated=32,
     people=16,
     value=MappingProxyType({"steps": 10, "batch": 12, "warm_up": 2, "target_every": 4, "report_every": 10}),

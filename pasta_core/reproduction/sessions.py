@@ -20,7 +20,7 @@ from pasta_core.microworld.eyes import Eyes
 from pasta_core.microworld.raters import PlantedRater, RaterSheet
 from pasta_core.microworld.ratings.answers import Verdicts, rate_columns
 from pasta_core.reproduction.lab import Lab, Stop, stopped
-from pasta_core.reproduction.ratings import user_model_folder
+from pasta_core.reproduction.ratings import PEOPLE, USERS, user_model_folder
 from pasta_core.reproduction.steps import Finding, Inputs, Step
 from pasta_core.sessions.provenance import versions
 from pasta_core.simulation.identifiability import type_report
@@ -30,17 +30,16 @@ from pasta_core.training.value_rewards import rewards_by
 
 __all__ = ["LABELLED", "SHARDS", "labels_step", "people_step", "simulation_step"]
 
-SHARDS = "trajectories"
+SHARDS = PEOPLE
 """Where a step that simulates keeps its shards."""
 LABELLED = "labelled.parquet"
 
 
-def simulation_step(trajectories: int, types: int) -> Step:
+def simulation_step(trajectories: int) -> Step:
     """Simulate users of the learned model under random slates (C.1); ask what tells them apart (C.2)."""
-    model = f"user-model-{types}"
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
-        users = UsersSpec(user_model_folder(inputs[model]))
+        users = UsersSpec(user_model_folder(inputs[USERS]))
         await _simulate(lab, users, trajectories, folder / SHARDS, Details(lab.profile.name, versions()))
         report = type_report(read_trajectories(folder / SHARDS))
         return Finding(
@@ -53,13 +52,14 @@ def simulation_step(trajectories: int, types: int) -> Step:
             (f"{SHARDS}/manifest.json",),
         )
 
-    return Step("simulated", "simulate users of the model", {"trajectories": trajectories}, (model,), work)
+    return Step("simulated", "simulate users of the model", {"trajectories": trajectories}, (USERS,), work)
 
 
-def people_step(sessions: int) -> Step:
+def people_step(sessions: int, pictures: int) -> Step:
     """Planted raters play the humans of §4.1: they choose, then answer the evaluation phase (B.2).
 
-    What nobody could know of a person is taken away: tastes, utilities, rewards.
+    What nobody could know of a person is taken away: tastes, utilities, rewards. So many first sessions keep
+    their pictures.
     """
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
@@ -67,13 +67,16 @@ def people_step(sessions: int) -> Step:
         sheet, eyes = RaterSheet.load(lab.paths.assets), Eyes.load(lab.paths.assets / "micro" / "eyes")
 
         def finish(record: TrajectoryRecord) -> TrajectoryRecord:
-            return _as_of_a_person(record, _rater(record.user, sheet, eyes))
+            rater = _rater(record.user, sheet, eyes)
+            return _as_of_a_person(record, rater, pictures=int(record.id) < pictures)
 
         users = UsersSpec(None, "train")
         await _simulate(lab, users, sessions, folder / SHARDS, details, finish)
         return Finding({"sessions": sessions, "raters_sha256": sheet.sha256}, (f"{SHARDS}/manifest.json",))
 
-    return Step("people", "let planted raters play the humans", {"sessions": sessions}, (), work)
+    return Step(
+        "people", "let planted raters play the humans", {"sessions": sessions, "pictures": pictures}, (), work
+    )
 
 
 async def _simulate(
@@ -101,7 +104,7 @@ def _rater(spec: str, sheet: RaterSheet, eyes: Eyes) -> PlantedRater:
     return PlantedRater(sheet, sheet.named(name), int(individual), eyes)
 
 
-def _as_of_a_person(record: TrajectoryRecord, rater: PlantedRater) -> TrajectoryRecord:
+def _as_of_a_person(record: TrajectoryRecord, rater: PlantedRater, pictures: bool) -> TrajectoryRecord:
     """A trajectory of a planted rater with the answers of the evaluation phase, and without the truth."""
     verdicts = Verdicts(rater, record.seed)
     before: float | None = None
@@ -109,20 +112,20 @@ def _as_of_a_person(record: TrajectoryRecord, rater: PlantedRater) -> Trajectory
     for turn in record.turns:
         columns = [[_pixels(image) for image in column] for column in turn.columns]
         rating, before = rate_columns(verdicts, rater, record.initial_prompt, columns, before)
-        turns.append(_told(turn, rating))
+        turns.append(_told(turn, rating, pictures))
     return replace(
         record,
         user=f"person {record.id}",
         user_type=None,
-        initial_images=tuple(replace(image, png=None) for image in record.initial_images),
+        initial_images=tuple(_kept(image, pictures) for image in record.initial_images),
         turns=tuple(turns),
     )
 
 
-def _told(turn: TurnRecord, rating: TurnRating) -> TurnRecord:
+def _told(turn: TurnRecord, rating: TurnRating, pictures: bool) -> TurnRecord:
     return replace(
         turn,
-        columns=tuple(tuple(replace(image, png=None) for image in column) for column in turn.columns),
+        columns=tuple(tuple(_kept(image, pictures) for image in column) for column in turn.columns),
         utilities=None,
         type_utilities=None,
         posterior=None,
@@ -131,23 +134,26 @@ def _told(turn: TurnRecord, rating: TurnRating) -> TurnRecord:
     )
 
 
+def _kept(image: ImageRecord, picture: bool) -> ImageRecord:
+    return image if picture else replace(image, png=None)
+
+
 def _pixels(image: ImageRecord) -> Pixels:
     assert image.png is not None
     return decode_image(image.png, image.sha256)
 
 
-def labels_step(types: int) -> Step:
+def labels_step() -> Step:
     """Give people's sessions rewards by the user model's most likely type (App. B.4)."""
-    model = f"user-model-{types}"
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
         source = inputs["people"].folder / SHARDS
-        users = user_model_folder(inputs[model])
+        users = user_model_folder(inputs[USERS])
         return Finding(
             await lab.in_thread(lambda stop: _label(lab, users, source, folder / LABELLED, stop)), (LABELLED,)
         )
 
-    return Step("labels", "give people's sessions rewards", {}, (model, "people"), work)
+    return Step("labels", "give people's sessions rewards", {}, (USERS, "people"), work)
 
 
 def _label(lab: Lab, users: Path, source: Path, target: Path, stop: Stop) -> dict[str, int]:

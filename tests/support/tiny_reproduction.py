@@ -27,6 +27,8 @@ TINY = Scale(
         RatingsOrder("hpd", raters=1, test_raters=1, labels=6),
     ),
     user_model_steps=4,
+    tuning_sessions=2,
+    tuning_steps=2,
     simulated=4,
     people=2,
     value={"steps": 2, "batch": 4, "report_every": 1, "held_out_most": 1, "tokens": 2000},
