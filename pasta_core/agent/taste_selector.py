@@ -13,7 +13,7 @@ from pasta_core.domain import Candidate, CandidateForm, History, Slate
 
 __all__ = ["EXPLORATION", "MOST_EXPLORATION", "TasteSelector"]
 
-EXPLORATION = 0.5
+EXPLORATION = 0.25
 """How far drawn tastes lie from the expected one, by default (docs/taste.md says how it was found)."""
 MOST_EXPLORATION = 10.0
 

@@ -124,7 +124,7 @@ def agent(
         typer.Option(
             "--selectors",
             metavar="NAME,NAME,...",
-            help="random, writer, value[:PATH], softmax[:PATH], greedy-belief[:PATH], oracle.",
+            help="random, writer, taste[:E], value[:PATH], softmax[:PATH], greedy-belief[:PATH], oracle.",
         ),
     ] = "random,writer,value",
     users: Annotated[

@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     invoke_without_command=True,
     callback=help_if_bare,
-    help="Look at, keep and forget what was learned from your picks.",
+    help="Look at, share and forget what your picks have taught.",
 )
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a taste.")]
@@ -38,7 +38,7 @@ Examples:
 
 @app.command("show")
 def show(name: _MaybeName = None, profile: MaybeProfile = None, as_json: Json = False) -> None:
-    """Say what a taste likes, how sure it is, and how well it foresaw your last picks."""
+    """Say what a taste likes, and how well it foresaw your picks."""
     from pasta_tui.plain.taste_show import show_taste
 
     show_taste(name, profile, as_json)
@@ -111,7 +111,7 @@ def merge(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Add the picks of tastes to one; they themselves stay as they are."""
+    """Add the picks of tastes to one, and leave them as they are."""
     from pasta_tui.plain.taste import merge as merge_tastes
 
     merge_tastes(names, into, as_json)
@@ -150,7 +150,7 @@ def strength(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say or set how much the picks of past sessions count in new ones."""
+    """Say or set how much past sessions count in new ones."""
     from pasta_tui.plain.taste import set_strength
 
     set_strength(value, half_life, as_json)

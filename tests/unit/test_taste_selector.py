@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pasta_core.agent.selectors import SelectorName, make_selector
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner, picks_of
+from pasta_core.data.trajectories import TrajectoryRecord
 from pasta_core.domain import Candidate, CandidateForm, Choice, Embedding, History, Image, Slate
+from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.specs import SelectorSpec
 from pasta_core.errors import InvalidInput, PastaError
+from pasta_core.paths import locate
+from pasta_core.profiles import load_profile
+from pasta_core.settings import SessionSettings
+from pasta_core.simulation.engine import cases, simulate
 from pasta_core.users.taste_fit import SpacePlan, fit_space
 from pasta_core.users.taste_picks import Pick, merged
 from pasta_core.users.taste_record import KeptTaste
 from pasta_core.users.taste_space import TasteSpace
+from tests.support.rollouts import paint_one
+from tests.support.simulated import small_crew
 from tests.support.tastes import START, World, embed_texts
 
 WORLD = World.drawn(1)
@@ -155,3 +164,29 @@ def test_it_is_named_with_its_exploration() -> None:
         for parse in (SelectorName.parse, SelectorSpec.parse):
             with pytest.raises(InvalidInput):
                 parse(text)
+
+
+class Texts:
+    """The services of an engine, as far as a taste needs them."""
+
+    async def embed_texts(self, texts: Sequence[str]) -> Embedding:
+        return np.stack([paint_one(text, 0).embedding for text in texts])  # type: ignore[misc]
+
+
+def test_simulated_users_begin_anew_however_many_run_at_once() -> None:
+    async def records(at_once: int, numbers: range) -> list[TrajectoryRecord]:
+        crew = small_crew(at_once, SessionSettings(turns=3, columns=3, images=2))
+        profile = load_profile("micro", locate({}))
+        engine = LocalEngine(crew, crew.painter, Path(), Texts(), profile)  # type: ignore[arg-type]
+        select = await engine._learning(SelectorSpec("taste:1"))
+        wanted = cases(crew.population, lambda seed: f"idea {seed % 7}", 5, numbers)
+        return [record async for record in simulate(wanted, select, crew)]
+
+    together = asyncio.run(records(4, range(4)))
+    alone = asyncio.run(records(1, range(3, 4)))
+    assert together[3] == alone[0]
+    assert {record.selector for record in together} == {"taste"}
+    values = [turn.slate.values for record in together for turn in record.turns]
+    assert all(len(value or ()) == 3 for value in values)
+    assert not any(any(record.turns[0].slate.values or ()) for record in together)
+    assert all(any(record.turns[2].slate.values or ()) for record in together)
