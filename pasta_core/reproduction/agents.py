@@ -20,7 +20,7 @@ from pasta_core.reproduction.lab import Lab
 from pasta_core.reproduction.ratings import USERS, user_model_folder
 from pasta_core.reproduction.scale import ValueArm
 from pasta_core.reproduction.sessions import SHARDS
-from pasta_core.reproduction.steps import Finding, Inputs, Step
+from pasta_core.reproduction.steps import Finding, Inputs, Settings, Step
 from pasta_core.reproduction.values import value_model_folder
 from pasta_core.sessions.sheet import SheetTurn, write_sheet
 from pasta_core.simulation.engine import Case, simulate
@@ -33,7 +33,7 @@ __all__ = ["ideas_step", "people_evaluation_step", "sheet_name", "table_step"]
 ORACLE, RANDOM, WRITER = "oracle", "random", "writer"
 
 
-def table_step(arms: Sequence[ValueArm], trajectories: int, oracle: bool) -> Step:
+def table_step(arms: Sequence[ValueArm], trajectories: int, oracle: bool, shape: Settings) -> Step:
     """Every value model under the learned user model, by the reward that it was trained on (F.1)."""
     plain = (RANDOM, *((ORACLE,) if oracle else ()))
 
@@ -50,12 +50,14 @@ def table_step(arms: Sequence[ValueArm], trajectories: int, oracle: bool) -> Ste
             found[str(reward)] = [result.as_json() for result in evaluate_agents(compared, yardstick)]
         return Finding(found, (SHARDS,))
 
-    settings = {"trajectories": trajectories, "oracle": oracle}
+    settings = {"trajectories": trajectories, "oracle": oracle, "session": shape}
     needs = (USERS, *(arm.step for arm in arms))
     return Step("table", "measure agents under the user model", settings, needs, work)
 
 
-def people_evaluation_step(arms: Sequence[ValueArm], trajectories: int, oracle: bool) -> Step:
+def people_evaluation_step(
+    arms: Sequence[ValueArm], trajectories: int, oracle: bool, shape: Settings
+) -> Step:
     """The writer alone, random slates and the sparse value models before new planted raters (Fig. 5)."""
     ours = tuple(arm for arm in arms if arm.reward is Reward.SPARSE)
     plain = (WRITER, RANDOM, *((ORACLE,) if oracle else ()))
@@ -68,7 +70,7 @@ def people_evaluation_step(arms: Sequence[ValueArm], trajectories: int, oracle: 
         results = evaluate_agents(records, Yardstick(True, same_to(users), lab.seed_of("intervals")))
         return Finding({"results": [result.as_json() for result in results]}, (SHARDS,))
 
-    settings = {"trajectories": trajectories, "oracle": oracle}
+    settings = {"trajectories": trajectories, "oracle": oracle, "session": shape}
     needs = tuple(arm.step for arm in ours)
     return Step("people-evaluation", "measure agents before new planted raters", settings, needs, work)
 
@@ -94,7 +96,7 @@ async def _played(
     return {name: arena.read(folder) for name, folder in folders.items()}
 
 
-def ideas_step(arm: ValueArm, ideas: Sequence[str], shown: int) -> Step:
+def ideas_step(arm: ValueArm, ideas: Sequence[str], shown: int, shape: Settings) -> Step:
     """Abstract prompts (§6.4): the most frequent types, all from the same prompt and first images."""
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
@@ -105,7 +107,7 @@ def ideas_step(arm: ValueArm, ideas: Sequence[str], shown: int) -> Step:
         told = {idea: _told(records) for idea, records in found.items()}
         return Finding({"agent": arm.name, "ideas": told}, tuple(map(sheet_name, ideas)))
 
-    settings = {"ideas": list(ideas), "shown": shown}
+    settings = {"ideas": list(ideas), "shown": shown, "session": shape}
     return Step("ideas", "abstract prompts, paired types", settings, (USERS, arm.step), work)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from pasta_core.reproduction.agents import ideas_step, people_evaluation_step, table_step
@@ -16,13 +17,15 @@ from pasta_core.reproduction.scale import Scale, ValueArm
 from pasta_core.reproduction.sessions import labels_step, people_step, simulation_step
 from pasta_core.reproduction.steps import Step
 from pasta_core.reproduction.values import value_step
+from pasta_core.settings import SessionSettings
 from pasta_core.training.value_presets import Reward
 
 __all__ = ["chain"]
 
 
-def chain(scale: Scale, assets: Path) -> tuple[Step, ...]:
-    """The steps; `InvalidInput` where what they start from is not in `assets`."""
+def chain(scale: Scale, session: SessionSettings, assets: Path) -> tuple[Step, ...]:
+    """The steps, for sessions of one shape; `InvalidInput` where `assets` lacks what they start from."""
+    shape = asdict(session)
     orders, arms, chosen = scale.ratings, scale.arms, scale.chosen
     # Fig. 6's agent learnt from all the data that there is
     painter = ValueArm(scale.data_sources[-1], Reward.SPARSE)
@@ -31,12 +34,12 @@ def chain(scale: Scale, assets: Path) -> tuple[Step, ...]:
         embeddings_step(orders),
         *(user_model_step(count, scale.user_model_steps, orders) for count in scale.types),
         sweep_step(scale.types, chosen, orders),
-        people_step(scale.people, scale.tuning_sessions),
+        people_step(scale.people, scale.tuning_sessions, shape),
         users_step(chosen, scale.tuning_steps),
-        simulation_step(scale.simulated),
+        simulation_step(scale.simulated, shape),
         labels_step(),
         *(value_step(arm, scale.value_config, assets) for arm in arms),
-        table_step(arms, scale.trajectories, scale.oracle),
-        people_evaluation_step(arms, scale.trajectories, scale.oracle),
-        ideas_step(painter, scale.ideas, scale.types_shown),
+        table_step(arms, scale.trajectories, scale.oracle, shape),
+        people_evaluation_step(arms, scale.trajectories, scale.oracle, shape),
+        ideas_step(painter, scale.ideas, scale.types_shown, shape),
     )

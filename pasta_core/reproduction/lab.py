@@ -8,11 +8,11 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pasta_core.engines.fingerprints import content_digest, profile_digest
-from pasta_core.engines.local import AT_ONCE, CALL, LocalEngine, assembled
+from pasta_core.engines.local import CALL, LocalEngine, assembled
 from pasta_core.engines.specs import UsersSpec
 from pasta_core.errors import Cancelled
 from pasta_core.microworld.raters import RaterSheet
@@ -31,6 +31,9 @@ Pace = Callable[[int, int], None]
 """Gets (done, total)."""
 Stop = Callable[[], bool]
 """Says whether somebody asked to stop."""
+
+_AT_ONCE = 16
+"""Trajectories side by side: more than a simulation's, as short sessions leave painting's passes emptier."""
 
 T = TypeVar("T")
 
@@ -91,7 +94,6 @@ class Lab:
             "models": profile_digest(self.profile),
             "eyes": content_digest(self.paths.assets / "micro" / "eyes"),
             "raters": RaterSheet.load(self.paths.assets).sha256,
-            "session": asdict(self.settings),
         }
 
     def seed_of(self, *purpose: str | int) -> int:
@@ -103,7 +105,7 @@ class Lab:
         """A simulation engine on the shared worker."""
         worker = await self.worker.running()
         async with assembled(
-            worker, self.profile, self.paths.assets, self.settings, users, AT_ONCE, CALL, IN_FLIGHT
+            worker, self.profile, self.paths.assets, self.settings, users, _AT_ONCE, CALL, IN_FLIGHT
         ) as engine:
             yield engine
 

@@ -60,7 +60,7 @@ async def reproduce(lab: Lab, out: Path, tell: Callable[[Told], None]) -> Reprod
     require_matplotlib()
     with _alone(out):
         try:
-            done = await run_steps(lab, chain(lab.scale, lab.paths.assets), out / STEPS, tell)
+            done = await run_steps(lab, chain(lab.scale, lab.settings, lab.paths.assets), out / STEPS, tell)
         finally:
             await lab.worker.close()
         return Reproduction(write_report(out, lab.scale, lab.seed, lab.settings, done), done)

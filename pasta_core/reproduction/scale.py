@@ -173,6 +173,6 @@ QUICK = Scale(
     oracle=False,
     ideas=("happiness",),
     types_shown=3,
-    session=SessionSettings(turns=3, images=1),
+    session=SessionSettings(turns=2, images=1),
 )
 """Minutes of two cores: every step once, on shorter sessions, and too little of anything for a claim."""

@@ -21,7 +21,7 @@ from pasta_core.microworld.raters import PlantedRater, RaterSheet
 from pasta_core.microworld.ratings.answers import Verdicts, rate_columns
 from pasta_core.reproduction.lab import Lab, Stop, stopped
 from pasta_core.reproduction.ratings import PEOPLE, USERS, user_model_folder
-from pasta_core.reproduction.steps import Finding, Inputs, Step
+from pasta_core.reproduction.steps import Finding, Inputs, Settings, Step
 from pasta_core.sessions.provenance import versions
 from pasta_core.simulation.identifiability import type_report
 from pasta_core.simulation.records import Details
@@ -35,7 +35,7 @@ SHARDS = PEOPLE
 LABELLED = "labelled.parquet"
 
 
-def simulation_step(trajectories: int) -> Step:
+def simulation_step(trajectories: int, shape: Settings) -> Step:
     """Simulate users of the learned model under random slates (C.1); ask what tells them apart (C.2)."""
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
@@ -52,10 +52,16 @@ def simulation_step(trajectories: int) -> Step:
             (f"{SHARDS}/manifest.json",),
         )
 
-    return Step("simulated", "simulate users of the model", {"trajectories": trajectories}, (USERS,), work)
+    return Step(
+        "simulated",
+        "simulate users of the model",
+        {"trajectories": trajectories, "session": shape},
+        (USERS,),
+        work,
+    )
 
 
-def people_step(sessions: int, pictures: int) -> Step:
+def people_step(sessions: int, pictures: int, shape: Settings) -> Step:
     """Planted raters play the humans of §4.1: they choose, then answer the evaluation phase (B.2).
 
     What nobody could know of a person is taken away: tastes, utilities, rewards. So many first sessions keep
@@ -75,7 +81,11 @@ def people_step(sessions: int, pictures: int) -> Step:
         return Finding({"sessions": sessions, "raters_sha256": sheet.sha256}, (f"{SHARDS}/manifest.json",))
 
     return Step(
-        "people", "let planted raters play the humans", {"sessions": sessions, "pictures": pictures}, (), work
+        "people",
+        "let planted raters play the humans",
+        {"sessions": sessions, "pictures": pictures, "session": shape},
+        (),
+        work,
     )
 
 

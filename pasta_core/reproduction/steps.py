@@ -12,7 +12,7 @@ from typing import Any
 from pasta_core.files import make_directory, write_atomically
 from pasta_core.reproduction.lab import Lab, digest
 
-__all__ = ["Done", "Finding", "Inputs", "Step", "Told", "run_steps"]
+__all__ = ["Done", "Finding", "Inputs", "Settings", "Step", "Told", "run_steps"]
 
 RESULT = "result.json"
 FORMAT = 1
@@ -38,6 +38,9 @@ class Done:
     before: bool
 
 
+Settings = Mapping[str, Any]
+"""What a step goes by, as JSON types."""
+
 Inputs = Mapping[str, Done]
 """The finished steps that a step needs, by name."""
 
@@ -51,7 +54,7 @@ class Step:
 
     name: str
     title: str
-    settings: Mapping[str, Any]
+    settings: Settings
     needs: tuple[str, ...]
     work: Work
 

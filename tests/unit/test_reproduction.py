@@ -27,6 +27,7 @@ from pasta_core.reproduction.run import _alone, kept_threads
 from pasta_core.reproduction.scale import FULL, QUICK, Scale
 from pasta_core.reproduction.sessions import _as_of_a_person
 from pasta_core.reproduction.steps import Finding, Inputs, Step, Told, run_steps
+from pasta_core.settings import SessionSettings
 from tests.support.tiny_reproduction import tiny_lab
 
 
@@ -113,7 +114,7 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scale", [FULL, QUICK])
 def test_the_chain_needs_only_what_came_before_and_trains_all_six_models(scale: Scale) -> None:
     assert json.loads(json.dumps(scale.settings()))["types"] == list(scale.types)
-    steps = chain(scale, find_assets())
+    steps = chain(scale, scale.session or SessionSettings(), find_assets())
     names = [step.name for step in steps]
     assert len(set(names)) == len(names)
     for place, step in enumerate(steps):
