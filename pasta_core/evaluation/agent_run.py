@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pasta_core.data.trajectories import TrajectoryRecord, read_trajectories
@@ -16,6 +16,7 @@ from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.sessions.provenance import versions
 from pasta_core.settings import Profile, SessionSettings
+from pasta_core.simulation.drafts import SharedFirstDrafts
 from pasta_core.simulation.records import Details
 from pasta_core.simulation.shards import MANIFEST, PER_SHARD, ShardFolder
 
@@ -78,7 +79,9 @@ class Arena:
             with folder.opened(resume=True) as numbers:
                 missing[name] = self._wanted(numbers)
         if any(missing.values()):
-            async with engine() as running:
+            async with engine() as started:
+                crew = replace(started.crew, writer=SharedFirstDrafts(started.crew.writer))
+                running = replace(started, crew=crew)
                 for name, folder in folders.items():
                     if not missing[name]:
                         continue
