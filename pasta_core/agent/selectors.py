@@ -187,6 +187,12 @@ class SelectorName:
         """Whether it asks a taste."""
         return self.kind == TasteSelector.name
 
+    def settled(self) -> SelectorName:
+        """The same with the default exploration where none is said, so that it means the same for ever."""
+        if self.learns and self.exploration is None:
+            return SelectorName(self.kind, exploration=EXPLORATION)
+        return self
+
     def __str__(self) -> str:
         if self.exploration is not None:
             return f"{self.kind}:{self.exploration:g}"
@@ -204,12 +210,11 @@ def make_selector(
     `InvalidInput` for a name that is none, or that needs a `valuer` or a `learner` where there is none.
     """
     form = form or CandidateForm()
-    parsed = SelectorName.parse(name)
-    if parsed.learns:
+    parsed = SelectorName.parse(name).settled()
+    if parsed.exploration is not None:
         if learner is None:
             raise InvalidInput(f"selector {name!r} needs a CLIP that learns with it, and there is none here")
-        exploration = EXPLORATION if parsed.exploration is None else parsed.exploration
-        return TasteSelector(form, learner, exploration)
+        return TasteSelector(form, learner, parsed.exploration)
     if not parsed.valued:
         return SELECTORS[parsed.kind](form)
     if valuer is None:

@@ -77,10 +77,11 @@ class SelectorSpec:
     def resolved(self, profile: Profile) -> SelectorSpec:
         """The same with the profile's own value model where none is named; `InvalidInput` if it has none.
 
-        A taste begins with the space of the profile's CLIP, where there is one.
+        A taste begins with the space of the profile's CLIP, where there is one, at a stated exploration.
         """
         if self.learns:
-            return SelectorSpec(self.name, space_beside(profile.clip.model))
+            name = str(SelectorName.parse(self.name).settled())
+            return SelectorSpec(name, space_beside(profile.clip.model))
         if self.path is not None or self.name not in _VALUED:
             return self
         if profile.value_model is None:

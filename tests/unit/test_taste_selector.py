@@ -25,6 +25,7 @@ from pasta_core.users.taste_fit import SpacePlan, fit_space
 from pasta_core.users.taste_picks import Pick, merged
 from pasta_core.users.taste_record import KeptTaste
 from pasta_core.users.taste_space import TasteSpace
+from pasta_core.users.taste_space_files import SPACE_FILE
 from tests.support.rollouts import paint_one
 from tests.support.simulated import small_crew
 from tests.support.tastes import START, World, embed_texts
@@ -157,7 +158,11 @@ def test_it_is_named_with_its_exploration() -> None:
     assert str(SelectorName.parse("taste:0.50")) == "taste:0.5"
     assert SelectorName.parse("taste:0").learns and not SelectorName.parse("random").learns
     assert str(SelectorSpec.parse("taste:0.50")) == "taste:0.5"
-    assert SelectorSpec.parse("taste").learns
+    plain = SelectorSpec.parse("taste")
+    assert plain.learns and plain.path is None
+    resolved = plain.resolved(load_profile("micro", locate({})))
+    assert (resolved.name, resolved.path and resolved.path.name) == ("taste:0.25", SPACE_FILE)
+    assert str(resolved) == "taste:0.25"
     with pytest.raises(InvalidInput, match="CLIP"):
         make_selector("taste")
     for text in ("taste:", "taste:much", "taste:-1", "taste:nan", "taste:1e9"):

@@ -43,6 +43,9 @@ and what is written.
 `pasta_core/microworld/recipes/clip_recipe.py`: contrastive over batches of 256, by turns drawn freely and in
 groups that only subject, colour and view tell apart; half of the pictures softened; AdamW, bfloat16 autocast.
 
+`taste-space.safetensors` is what tastes of this CLIP live in, learned from simulated sessions: `pasta
+simulate --users model --embeddings`, then `pasta taste space` (`docs/taste.md`). Another CLIP needs another.
+
 **Measured** on {count:,} held-out drawn scenes: caption to image, recall at 1 among 100 distinct scenes,
 **{recall:.1%}** (bar: 85 %).
 
