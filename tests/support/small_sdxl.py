@@ -102,6 +102,10 @@ def save_checkpoint(pipe: StableDiffusionXLPipeline, file: Path, *, vae: bool = 
         **_unet(pipe.unet),
         **_first_encoder(pipe.text_encoder),
         **_second_encoder(pipe.text_encoder_2),
+        # real files carry these, too, and nothing reads them
+        "conditioner.embedders.0.transformer.text_model.embeddings.position_ids": torch.arange(77)[None],
+        "conditioner.embedders.1.model.logit_scale": torch.tensor(4.6),
+        "denoiser.sigmas": torch.linspace(0, 14.6, 1000),
         **(
             {f"first_stage_model.{name}": value for name, value in original_vae(pipe.vae).items()}
             if vae
