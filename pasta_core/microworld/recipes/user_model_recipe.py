@@ -35,7 +35,8 @@ class UserModelRecipe:
     steps: int = 1600
     weight_decay: float = 0.1
     """Less than where raters are hundreds: so many are not learnt by heart, and 2 would shrink the scale."""
-    finetune_steps: int = 20
+    finetune_steps: int = 0
+    """None: a choice temperature learnt from 120 sessions foresees choices no better (docs/user-model.md)."""
 
     @property
     def single_turn(self) -> SingleTurnConfig:
