@@ -62,4 +62,5 @@ def test_it_foresees_the_preferences_of_new_raters_on_new_scenes() -> None:
     prior = UserModelPreferences.load(profile.user_model, "cpu").prior
     found = series_accuracy(series, by_probability(prior))
     assert found.ci95 is not None and found.chance is not None
-    assert found.ci95[0] > found.chance + 0.05
+    # 0.713 (0.670 to 0.754) where chance has 0.538
+    assert found.ci95[0] > found.chance + 0.1
