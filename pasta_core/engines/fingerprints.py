@@ -23,7 +23,7 @@ def content_digest(*models: Path) -> str:
             raise ModelUnavailable(f"there is no model in {model}", "check the path")
         files = [model] if model.is_file() else sorted(path for path in model.rglob("*") if path.is_file())
         for file in files:
-            if file.name not in _UNREAD:
+            if model.is_file() or file.name not in _UNREAD:
                 with file.open("rb") as stream:
                     digest = hashlib.file_digest(stream, "sha256").hexdigest()
                 whole.update(f"{file.name} {digest}\n".encode())

@@ -147,7 +147,7 @@ def forget(session: str, name: str | None, as_json: bool) -> None:
 
 
 def reset(name: str | None, yes: bool, as_json: bool) -> None:
-    """Forget all picks of a taste, unless `yes` after a question."""
+    """Forget all picks of a taste, unless `yes` after a question; no session so far is learned from again."""
     out, shelf = Output(os.environ, as_json), open_shelf()
     name = name or shelf.in_use
     if not yes and not can_answer():
@@ -160,6 +160,12 @@ def reset(name: str | None, yes: bool, as_json: bool) -> None:
             out.message("nothing was forgotten")
             return
     shelf.reset(name)
+    data = configure({}, os.environ, Path.cwd()).paths.data
+    if (data / "sessions.sqlite3").is_file():
+        with Store(data) as store:
+            for info in store.sessions():
+                if info.made_of.taste == name:
+                    store.leave_taste(info.id)
     _done(out, shelf, name, "")
 
 

@@ -11,9 +11,11 @@ import pytest
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.sessions.taste import clip_of
+from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_shelf import TasteShelf
 from pasta_core.users.taste_space_files import SPACE_FILE, load_space
 from tests.support.commands import PASTA, complaint, pasta
+from tests.support.tastes import World
 from tests.support.terminal import TerminalSession
 
 SHORT = ("--turns", "2", "--images", "1", "--selector", "taste")
@@ -59,3 +61,18 @@ def test_the_shipped_space_is_of_the_shipped_clip() -> None:
     profile = load_profile("micro", locate({}))
     space = load_space(profile.clip.model / SPACE_FILE, clip_of(profile))
     assert space.types == 8 and space.pairs > 5000
+
+
+def test_a_session_is_not_begun_by_the_taste_of_another_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    monkeypatch.setenv("PASTA_DATA_DIR", str(data))
+    shelf = TasteShelf(data)
+    shelf.create("default", TasteRecord((World.drawn(0).pick("a red train", 1),), "another"))
+    before = shelf.path("default").read_bytes()
+    with TerminalSession([*PASTA, "session", "a red train", "--plain", *SHORT]) as terminal:
+        assert terminal.wait() == 2, terminal.text
+        assert "another CLIP" in terminal.text
+    assert shelf.path("default").read_bytes() == before
+    assert pasta("sessions", "list").stdout == "", "it was refused before it began"

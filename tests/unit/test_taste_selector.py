@@ -14,6 +14,7 @@ from pasta_core.agent.selectors import SelectorName, make_selector
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner, picks_of
 from pasta_core.data.trajectories import TrajectoryRecord
 from pasta_core.domain import Candidate, CandidateForm, Choice, Embedding, History, Image, Slate
+from pasta_core.engines.fingerprints import content_digest
 from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.specs import SelectorSpec
 from pasta_core.errors import InvalidInput, PastaError
@@ -163,6 +164,9 @@ def test_it_is_named_with_its_exploration() -> None:
     resolved = plain.resolved(load_profile("micro", locate({})))
     assert (resolved.name, resolved.path and resolved.path.name) == ("taste:0.25", SPACE_FILE)
     assert str(resolved) == "taste:0.25"
+    assert resolved.path is not None
+    clip = resolved.path.parent
+    assert content_digest(resolved.path) not in (content_digest(), content_digest(clip))
     with pytest.raises(InvalidInput, match="CLIP"):
         make_selector("taste")
     for text in ("taste:", "taste:much", "taste:-1", "taste:nan", "taste:1e9"):

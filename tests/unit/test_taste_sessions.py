@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from pasta_core.agent.taste_learner import RememberedTexts, picks_of
+from pasta_core.configuration import configure
 from pasta_core.domain import Candidate, Embedding
 from pasta_core.errors import InvalidInput, WorkerError
 from pasta_core.events import Event, Note
@@ -25,7 +26,10 @@ from pasta_core.sessions.taste import TasteOfSession, clip_of, settled_taste
 from pasta_core.settings import Profile, SessionSettings
 from pasta_core.users.taste_files import taste_bytes
 from pasta_core.users.taste_picks import Pick
+from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_shelf import DEFAULT, TasteShelf
+from pasta_tui.__main__ import main
+from pasta_tui.plain.request import Request, new_session
 from tests.support.rollouts import paint_one, small_services
 
 SETTINGS = SessionSettings(turns=3, columns=3, images=2)
@@ -173,6 +177,30 @@ def test_only_a_person_s_session_belongs_to_a_taste(house: House) -> None:
     assert settled_taste(house.shelf, True, "person") == DEFAULT
     assert settled_taste(house.shelf, False, "person") is None
     assert settled_taste(house.shelf, True, "planted:0") is None
+
+
+def test_after_a_reset_no_session_so_far_is_learned_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASTA_DATA_DIR", str(house.folder))
+    session, _ = house.play("a red train")
+    assert main(["taste", "reset", "--yes"]) == 0
+    with house.store() as store, resume_session(store, session) as again:
+        asyncio.run(again.run(small_services(), lambda _: None, house.taste()))
+    assert house.picks() == ()
+    later, _ = house.play("a blue boat")
+    assert {pick.session for pick in house.picks()} == {later}
+
+
+def test_a_new_session_belongs_to_the_taste_in_use_unless_told_otherwise(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configure({"data_dir": house.folder}, {}, tmp_path)
+    house.shelf.create("work", TasteRecord())
+    house.shelf.use("work")
+    assert new_session(Request("a cat"), config, "a cat").taste == "work"
+    assert new_session(Request("a cat", no_taste=True), config, "a cat").taste is None
+    assert new_session(Request("a cat", rater="planted:0"), config, "a cat").taste is None
 
 
 def test_a_clip_is_told_by_its_bytes_or_else_by_its_profile(profile: Profile) -> None:
