@@ -25,7 +25,7 @@ def load_pipeline(profile: PainterProfile, device: str) -> StableDiffusionXLPipe
         )
     try:
         pipe = _pipeline(profile, DTYPES[profile.dtype])
-        # On the device before LoRAs are added: a processor would take minutes for it.
+        # LoRAs are added there, where multiplying their matrices is quick.
         pipe.to(device)
     except PastaError:
         raise

@@ -50,10 +50,10 @@ def add_lora(pipe: StableDiffusionXLPipeline, lora: Lora) -> None:
         module = modules.get(addition.module)
         if module is None:
             raise _unusable(lora.path, f"is for another model: this painter has no {addition.module}")
-        change = _change(addition)
+        change = _change(addition, module.weight.device)
         if change.shape != module.weight.shape:
             raise _unusable(lora.path, f"is for another model: {addition.module} has another shape")
-        added = module.weight.float() + lora.weight * addition.scale * change.to(module.weight.device)
+        added = module.weight.float() + lora.weight * addition.scale * change
         module.weight.copy_(added)
 
 
@@ -92,9 +92,9 @@ def _scale(module: str, rank: int, alpha: Tensor | None, metadata: Mapping[str, 
     return 1.0 if said is None else float(said) / rank
 
 
-def _change(addition: _Addition) -> Tensor:
+def _change(addition: _Addition, device: torch.device) -> Tensor:
     """up @ down, shaped as the weight it is added to: (out, in) or (out, in, h, w)."""
-    down, up = addition.down.float(), addition.up.float()
+    down, up = (tensor.to(device, torch.float32) for tensor in (addition.down, addition.up))
     if down.ndim == 2:
         return up @ down
     flat = up.flatten(1) @ down.flatten(1)
