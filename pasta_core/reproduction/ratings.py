@@ -148,8 +148,8 @@ def user_model_folder(done: Done) -> Path:
 
 
 def users_step(types: int, steps: int) -> Step:
-    """Teach the chosen user model choices by people's sessions (D.3), as the shipped model was."""
-    config, start = replace(UserModelRecipe().sequential, steps=steps), f"user-model-{types}"
+    """Teach the chosen user model choices by people's sessions (D.3): its choice temperature alone."""
+    config, start = UserModelRecipe(finetune_steps=steps).sequential, f"user-model-{types}"
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
         begun = user_model_folder(inputs[start])

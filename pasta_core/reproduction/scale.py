@@ -140,7 +140,7 @@ FULL = Scale(
     ),
     user_model_steps=UserModelRecipe().steps,
     tuning_sessions=120,
-    tuning_steps=UserModelRecipe().finetune_steps,
+    tuning_steps=30,
     simulated=5000,
     people=1000,
     value=MappingProxyType({}),
