@@ -115,7 +115,8 @@ def _sweep(found: Mapping[str, Mapping[str, Any]], users: Mapping[str, Any], sca
     yield ""
     yield (
         f"As in the paper the model of {scale.chosen} types then learns from people's sessions (D.3), here "
-        f"{users['sessions']:,} of them and its choice temperature alone (docs/user-model.md says what that changes)."
+        f"{users['sessions']:,} of them and its choice temperature alone (docs/user-model.md says what that "
+        "changes)."
     )
     yield ""
     yield "## What types like (Fig. 4)"
