@@ -11,7 +11,7 @@ from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.gguf_header import gguf_architecture, gguf_problem
 from pasta_core.hub.cache import missing_files, present_files
 from pasta_core.paths import Paths
-from pasta_core.profiles import load_profile
+from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.safetensors_header import LORA, SDXL, VAE, kind_of, read_header, safetensors_problem
 from pasta_core.settings import ModelSource, Profile
 from pasta_core.typed_toml import nearest
@@ -64,12 +64,13 @@ def parts(profile: Profile) -> tuple[Part, ...]:
     )
 
 
-def find_parts(name: str, paths: Paths) -> tuple[Part, ...]:
-    """The parts that PROFILE or PROFILE.PART means. Raises `InvalidInput`."""
-    profile, _, role = name.partition(".")
+def find_parts(name: str, paths: Paths) -> tuple[str, tuple[Part, ...]]:
+    """The profile and the parts that PROFILE or PROFILE.PART means. Raises `InvalidInput`."""
+    whole = name in known_profiles(paths) or "." not in name
+    profile, _, role = (name, "", "") if whole else name.rpartition(".")
     found = parts(load_profile(profile, paths))
     if not role:
-        return found
+        return profile, found
     roles = {part.role: part for part in found}
     if role not in roles:
         near = nearest(role, roles)
@@ -77,7 +78,7 @@ def find_parts(name: str, paths: Paths) -> tuple[Part, ...]:
             f"profile {profile} has no part {role!r}",
             f'did you mean "{profile}.{near}"?' if near else f"its parts: {', '.join(roles)}",
         )
-    return (roles[role],)
+    return profile, (roles[role],)
 
 
 def model_files(profile: Profile) -> tuple[ModelFile, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from pasta_core.errors import ModelUnavailable
@@ -24,10 +25,17 @@ def content_digest(*models: Path) -> str:
         files = [model] if model.is_file() else sorted(path for path in model.rglob("*") if path.is_file())
         for file in files:
             if model.is_file() or file.name not in _UNREAD:
-                with file.open("rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                whole.update(f"{file.name} {digest}\n".encode())
+                whole.update(f"{file.name} {_file_digest(file)}\n".encode())
     return whole.hexdigest()
+
+
+def _file_digest(file: Path) -> str:
+    """The SHA-256 of a file's bytes; what a hub's cache names by it was compared with it when it arrived."""
+    blob = file.resolve()
+    if file.is_symlink() and blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name):
+        return blob.name
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def user_model_digest(folder: Path) -> str:

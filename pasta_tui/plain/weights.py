@@ -49,10 +49,10 @@ def named_weights(names: Sequence[str], paths: Paths) -> list[Weights]:
     """What PROFILE and PROFILE.PART fetch, each source once. `InvalidInput` for what fetches nothing."""
     named = []
     for name in names:
-        found = [(f"{name.partition('.')[0]}.{part.role}", part) for part in find_parts(name, paths)]
-        if not any(part.source.hub for _, part in found):
+        profile, found = find_parts(name, paths)
+        if not any(part.source.hub for part in found):
             raise InvalidInput(f"{name} is not fetched from a hub", "its profile names files by their paths")
-        named += found
+        named += [(f"{profile}.{part.role}", part) for part in found]
     return _grouped(named)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.support.commands import complaint, pasta
+from tests.support.hub_server import COMMIT
 from tests.support.small_sdxl import (
     save_checkpoint,
     save_config,
@@ -66,7 +68,21 @@ def test_the_guard_notices_a_network(unplugged: dict[str, str], tmp_path: Path) 
 def test_a_session_paints_with_a_checkpoint_and_a_lora_of_others(
     unplugged: dict[str, str], models: Path, tmp_path: Path
 ) -> None:
+    # the checkpoint is one that was fetched from a hub, which is not asked again
+    digest = hashlib.sha256((models / "own.safetensors").read_bytes()).hexdigest()
+    blob = tmp_path / "cache" / "models--somebody--painter" / "blobs" / digest
+    pointer = blob.parents[1] / "snapshots" / COMMIT / "own.safetensors"
+    for file in (blob, pointer):
+        file.parent.mkdir(parents=True)
+    blob.hardlink_to(models / "own.safetensors")
+    pointer.symlink_to(f"../../blobs/{digest}")
+    unplugged["PASTA_MODELS_DIR"] = str(tmp_path / "cache")
     profile(unplugged, models, loras=[str(models / "style.safetensors")], guidance=5.0)
+    own = Path(unplugged["PASTA_CONFIG_DIR"]) / "profiles" / "own.toml"
+    hub = f'{{ hub = "somebody/painter", revision = "{COMMIT}", file = "own.safetensors" }}'
+    own.write_text(own.read_text().replace(json.dumps(str(models / "own.safetensors")), hub))
+    for words in (("models", "verify", "own"), ("models", "list"), ("profiles", "check", "own"), ("doctor",)):
+        assert pasta(*words, env=unplugged).returncode == 0, words
     run = pasta(
         *("session", "a red train in the snow", "--profile", "own", "--rater", "planted:sunny:1"),
         *("--turns", "1", "--seed", "5", "--json"),

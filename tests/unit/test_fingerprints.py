@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from pasta_core.engines.fingerprints import profile_digest
+from pasta_core.engines.fingerprints import content_digest, profile_digest
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.settings import Lora
@@ -29,3 +30,16 @@ def test_every_part_of_a_painter_counts(tmp_path: Path) -> None:
     digests = [profile_digest(replace(profile, painter=painter)) for painter in painters]
     assert digests[0] == profile_digest(profile)
     assert len(set(digests)) == len(painters)
+
+
+def test_a_fetched_file_counts_as_the_same_bytes_elsewhere(tmp_path: Path) -> None:
+    name = hashlib.sha256(b"weights").hexdigest()
+    for folder in ("blobs", "snapshots", "own"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "blobs" / name).write_bytes(b"weights")
+    (tmp_path / "snapshots" / "model.safetensors").symlink_to(tmp_path / "blobs" / name)
+    (tmp_path / "own" / "model.safetensors").write_bytes(b"weights")
+    fetched = content_digest(tmp_path / "snapshots" / "model.safetensors")
+    assert fetched == content_digest(tmp_path / "own" / "model.safetensors")
+    (tmp_path / "own" / "model.safetensors").write_bytes(b"others")
+    assert fetched != content_digest(tmp_path / "own" / "model.safetensors")

@@ -74,7 +74,10 @@ model = { hub = "e/f", files = ["*.json", "*.safetensors"] }
     assert [part.role for part in parts(profile)] == [
         *("writer", "template", "painter", "config", "vae", "lora-1", "lora-2", "lora-3", "clip")
     ]
-    assert [part.role for part in find_parts("mine.lora-2", paths)] == ["lora-2"]
+    assert [part.role for part in find_parts("mine.lora-2", paths)[1]] == ["lora-2"]
+    written(paths, 'extends = "mine"\n', "mine.2")
+    assert find_parts("mine.2", paths) == ("mine.2", find_parts("mine", paths)[1])
+    assert find_parts("mine.2.vae", paths)[0] == "mine.2"
     with pytest.raises(InvalidInput, match="has no part 'lorra-2'") as raised:
         find_parts("mine.lorra-2", paths)
     assert "mine.lora-2" in raised.value.hint
