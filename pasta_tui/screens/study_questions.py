@@ -260,7 +260,7 @@ class EvaluationScreen(TellingScreen[bool]):
         if writing and not words.has_focus:
             words.value = self._evaluation.answer or ""
             words.cursor_position = len(words.value)
-            words.focus()
+            self.set_focus(words)
         elif not writing:
             self.set_focus(None)
         self._load()
