@@ -30,7 +30,7 @@ _LONGEST = 3
 """Words of the longest fragment."""
 _FEWEST = 3
 """Columns, in two slates at least, that must hold a fragment before anything is said of it."""
-_SMALL = re.compile(r"an?|and|as|at|by|for|from|into?|its?|of|on|or|the|to|under|very|with")
+_SMALL = re.compile(r"an?|and|as|at|by|for|from|in|into|its?|of|on|or|the|to|under|very|with")
 """Words that no fragment begins or ends with."""
 
 

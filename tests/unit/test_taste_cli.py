@@ -29,6 +29,7 @@ def lived(sessions: int, first: int = 0) -> tuple[Pick, ...]:
             pick = WORLD.pick(f"session-{number}", turn, (turn % 4,))
             prompts = [*pick.prompts]
             prompts[1 + turn % 4] += ", at night"
+            prompts[1 + (turn + 1) % 4] += " in the rain"
             when = NOW - timedelta(days=30 - number, minutes=-turn)
             picks.append(replace(pick, prompts=tuple(prompts), when=when))
     return tuple(picks)
@@ -121,6 +122,9 @@ def test_a_taste_is_shown_in_words(shelf: TasteShelf, capsys: pytest.CaptureFixt
     assert utilities == sorted(utilities, reverse=True) and utilities[0] > 0
     assert all(it["utility"] < 0 for it in facts["worst"])
     assert any("at night" in it["prompt"] for it in facts["best"])
+    small = {"a", "at", "in", "into", "the", "of", "to", "an", "it"}
+    for it in (*facts["liked"], *facts["disliked"]):
+        assert not small & {it["words"].split()[0], it["words"].split()[-1]}, it
 
 
 def test_a_taste_without_picks_says_so(shelf: TasteShelf, capsys: pytest.CaptureFixture[str]) -> None:
