@@ -25,7 +25,7 @@ from tests.support.tastes import START, World
 
 WORLD = World.drawn(0)
 SLATES = tuple(WORLD.pick(f"session {n // 5}", n % 5) for n in range(60))
-PLAN = SpacePlan(image_rank=5, text_rank=4, ridge=1.0)
+PLAN = SpacePlan(image_rank=5, text_rank=4, ridge=1.0, image_deviation=0.5, text_deviation=0.3)
 SPACE = fit_space("", SLATES, PLAN)
 
 
