@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 from pasta_core.errors import InvalidInput, PastaError
 
-__all__ = ["CRITIQUE_WORDS", "CleanText", "clean", "clean_critique", "clean_prompt", "count_words", "told"]
+__all__ = [
+    "CRITIQUE_WORDS",
+    "CleanText",
+    "clean",
+    "clean_critique",
+    "clean_line",
+    "clean_prompt",
+    "count_words",
+    "told",
+]
 
 CRITIQUE_WORDS = 12
 """The longest critique in words (App. B.1)."""
@@ -19,6 +28,7 @@ _ESCAPE = re.compile(
     r"|\x1b[ -/]*[0-~]"  # the short ones
 )
 _SPACE = re.compile(r"\s+")
+_BREAK = re.compile(r"[\t-\r\x1c-\x1f\x85\u2028\u2029]")
 _BIDIRECTIONAL = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cs"})
 
@@ -39,6 +49,12 @@ def clean(text: str) -> CleanText:
     spaced = _SPACE.sub(" ", _ESCAPE.sub("\x00", text))
     kept = "".join(char for char in spaced if not _is_control(char))
     return CleanText(_SPACE.sub(" ", kept).strip(), stripped=kept != spaced)
+
+
+def clean_line(text: str) -> str:
+    """One line as it is laid out, blanks kept, without what a terminal would obey."""
+    spaced = _BREAK.sub(" ", _ESCAPE.sub("", text))
+    return "".join(char for char in spaced if not _is_control(char))
 
 
 def told(error: PastaError) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from pasta_core.domain import Embedding
 from pasta_core.errors import InvalidInput
 from pasta_core.files import storing, write_atomically
+from pasta_core.text import clean
 from pasta_core.users.taste_picks import Pick, ordered
 from pasta_core.users.taste_record import TasteRecord
 
@@ -23,6 +24,7 @@ __all__ = ["FORMAT", "VERSION", "read_taste", "taste_bytes", "write_taste"]
 
 FORMAT = "pasta-taste"
 VERSION = 1
+_LONGEST_ID = 200
 
 
 def write_taste(record: TasteRecord, file: Path) -> None:
@@ -59,7 +61,7 @@ def read_taste(file: Path) -> TasteRecord:
     if version != VERSION:
         newer = isinstance(version, int) and version > VERSION
         raise InvalidInput(
-            f"{file} has version {version} of the format, this pasta reads {VERSION}",
+            f"{file} has version {json.dumps(version)[:20]} of the format, this pasta reads {VERSION}",
             "update pasta" if newer else "export it again",
         )
     seal = document.pop("sha256", None)
@@ -71,15 +73,15 @@ def read_taste(file: Path) -> TasteRecord:
         life = document["half_life_days"]
         return TasteRecord(
             picks=tuple(_from_json(row) for row in document["picks"]),
-            clip=str(document["clip"]),
+            clip=_text(document["clip"]),
             strength=float(document["strength"]),
             half_life_days=None if life is None else float(life),
         )
     except InvalidInput as error:
         raise InvalidInput(f"{file}: {error.message}", "export it again") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidInput(
-            f"{file} lacks something that a taste has ({error!r})", "export it again"
+            f"{file} lacks something that a taste has ({f'{error!r}'[:80]})", "export it again"
         ) from error
 
 
@@ -105,10 +107,10 @@ def _to_json(pick: Pick) -> dict[str, Any]:
 
 
 def _from_json(row: Mapping[str, Any]) -> Pick:
-    prompts = tuple(map(str, row["prompts"]))
+    prompts = tuple(map(_text, row["prompts"]))
     asked = row["critique_text"]
     return Pick(
-        session=str(row["session"]),
+        session=_session(row["session"]),
         turn=int(row["turn"]),
         when=datetime.fromisoformat(row["when"]),
         prompts=prompts,
@@ -116,9 +118,25 @@ def _from_json(row: Mapping[str, Any]) -> Pick:
         texts=_unpacked(row["texts"]).reshape(len(prompts), -1),
         chosen=tuple(map(int, row["chosen"])),
         outside=bool(row["outside"]),
-        critique=str(row["critique"]),
+        critique=_text(row["critique"]),
         critique_text=None if asked is None else _unpacked(asked),
     )
+
+
+def _session(value: object) -> str:
+    """A session's id: it is printed wherever a taste is shown, so it is one plain line."""
+    session = _text(value)
+    if not session or len(session) > _LONGEST_ID or clean(session).text != session:
+        raise InvalidInput("a pick's session has no name that a session can have")
+    return session
+
+
+def _text(value: object) -> str:
+    """Text that can be written again: a lone surrogate is a `ValueError`, what is no text a `TypeError`."""
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} in place of text")
+    value.encode()
+    return value
 
 
 def _packed(rows: Embedding) -> str:

@@ -41,10 +41,9 @@ class TasteRecord:
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
             raise InvalidInput(f"a strength of {self.strength:g} means nothing", "choose one from 0 to 1")
-        if self.half_life_days is not None and not 0 < self.half_life_days <= 36500:
-            raise InvalidInput(
-                f"a half-life of {self.half_life_days:g} days means nothing", "choose one above 0, or never"
-            )
+        life = self.half_life_days
+        if life is not None and not (0 < life <= 36500 and timedelta(days=life)):
+            raise InvalidInput(f"a half-life of {life:g} days means nothing", "choose one above 0, or never")
         if len({pick.dimension for pick in self.picks}) > 1:
             raise InvalidInput("a taste's picks are of different CLIPs")
         if bool(self.picks) != bool(self.clip):
@@ -58,7 +57,8 @@ class TasteRecord:
     def kept(self, began: datetime, session: str = "") -> KeptTaste:
         """What it says in a session that began then: picks made before, of other sessions.
 
-        A resumed session thereby goes by the same picks as when it began.
+        A resumed session goes by the same picks as when it began, unless the taste itself was changed since:
+        by an import, a merge or a forget of older picks, or in its strength or half-life.
         """
         picks = tuple(pick for pick in self.picks if pick.when < began and pick.session != session)
         if not self.strength or not picks:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from pasta_core.text import clean
+from pasta_core.text import clean, clean_line
 from pasta_tui.terminal.capabilities import Terminal, detect
 
 __all__ = ["Output"]
+
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON may hold as it is, and a terminal obeys or no encoding knows."""
 
 
 class Output:
@@ -39,9 +43,9 @@ class Output:
         return detect(self._view, self._env)
 
     def data(self, line: str) -> None:
-        """One line of result for people and pipes; silent in JSON mode."""
+        """One line of result for people and pipes, made safe to show; silent in JSON mode."""
         if not self.as_json:
-            self._write(self._stdout, line + "\n")
+            self._write(self._stdout, clean_line(line) + "\n")
 
     def record(self, values: Mapping[str, Any]) -> None:
         """One JSON line of a stream; silent outside JSON mode."""
@@ -65,11 +69,12 @@ class Output:
         self._write(self._stderr, f"note: {clean(text).text}\n")
 
     def message(self, text: str) -> None:
-        """One line about how things go, on stderr."""
-        self._write(self._stderr, f"{text}\n")
+        """Lines about how things go, on stderr, made safe to show."""
+        self._write(self._stderr, "".join(f"{clean_line(line)}\n" for line in text.split("\n")))
 
     def progress(self, stage: str, done: int | None = None, total: int | None = None) -> None:
         """Name what is being done; counts are shown only where a line can be rewritten."""
+        stage = clean_line(stage)
         if self._messages.cursor:
             line = stage if done is None else f"{stage} {done}/{total}"
             self._stderr.write(f"\r\x1b[K{line[: self._messages.width - 1]}")
@@ -88,7 +93,8 @@ class Output:
 
     def _dumped(self, values: object, indent: int | None = None) -> str:
         encoding = (getattr(self._stdout, "encoding", None) or "utf-8").lower()
-        return json.dumps(values, ensure_ascii=not encoding.startswith("utf"), indent=indent)
+        dumped = json.dumps(values, ensure_ascii=not encoding.startswith("utf"), indent=indent)
+        return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", dumped)
 
     def _write(self, stream: TextIO, text: str) -> None:
         self.end_progress()

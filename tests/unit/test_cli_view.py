@@ -177,3 +177,18 @@ def test_json_mode_keeps_stdout_for_json() -> None:
     out.document({"key": "é"})
     assert json.loads(stdout.getvalue()) == {"key": "é"}
     assert stderr.getvalue() == "note: a note\na picture\n"
+
+
+def test_no_line_and_no_json_of_a_command_is_obeyed_by_a_terminal() -> None:
+    foreign = "a \x1b]0;title\x07b\x9b2J\u202e\nc \udcff"
+    out, err = Screen(), Screen()
+    output = Output({"TERM": "xterm"}, stdout=out, stderr=err)
+    output.data(f"{'micro':12}{foreign}")
+    output.message(f"one\n{foreign}")
+    output.progress(foreign)
+    assert out.getvalue() == "micro       a b c \n"
+    assert err.getvalue().startswith("one\na b\nc \n") and "\x07" not in err.getvalue()
+    stdout = Screen()
+    Output({}, as_json=True, stdout=stdout, stderr=err).document({"said": foreign, "猫": "ü"})
+    assert json.loads(stdout.getvalue()) == {"said": foreign, "猫": "ü"}
+    assert not set(stdout.getvalue()) & set("\x1b\x9b\x07\u202e\udcff") and "ü" in stdout.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import threading
 from collections.abc import Callable
@@ -81,7 +82,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
         (b'{"format": "something"}', "is no taste"),
         (taste_bytes(RECORD)[:-500], "cut short"),
         (changed(lambda it: it.update(version=2)), "version 2"),
-        (changed(lambda it: it.update(version="x")), "version x"),
+        (changed(lambda it: it.update(version="x")), 'version "x"'),
         (changed(lambda it: it.update(strength=1.0)), "changed by hand"),
         (changed(lambda it: it["picks"][0].update(chosen=[1])), "changed by hand"),
         (changed(lambda it: it["picks"].pop()), "changed by hand"),
@@ -95,6 +96,48 @@ def test_what_is_no_taste_is_refused_in_one_line(tmp_path: Path, data: bytes, sa
         read_taste(file)
     assert str(file) in caught.value.message and "\n" not in caught.value.message
     assert caught.value.hint
+
+
+def resealed(change: Callable[[dict[str, Any]], object]) -> bytes:
+    """A file that another program has made, with its own seal."""
+    document = json.loads(taste_bytes(RECORD))
+    del document["sha256"]
+    change(document)
+    whole = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    seal = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+    return json.dumps({**document, "sha256": seal}).encode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda it: it["picks"][0].update(turn=float("inf")),
+        lambda it: it["picks"][0].update(chosen=[float("inf")]),
+        lambda it: it["picks"][0].update(critique="\ud800"),
+        lambda it: it["picks"][0]["prompts"].append("\udcff"),
+        lambda it: it.update(clip="\ud800"),
+        lambda it: it.update(clip=["clip-1"]),
+        lambda it: it.update(strength=10**400),
+        lambda it: it.update(strength=float("nan")),
+        lambda it: it.update(half_life_days=10**400),
+        lambda it: it.update(half_life_days=1e-300),
+        lambda it: it["picks"][0].update(session="\x1b]0;obeyed\x07"),
+        lambda it: it["picks"][0].update(session="two\nlines"),
+        lambda it: it["picks"][0].update(session=""),
+        lambda it: it.pop("picks"),
+    ],
+)
+def test_numbers_and_texts_that_no_taste_has_are_refused_in_one_line(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    file = tmp_path / "taste.json"
+    file.write_bytes(resealed(change))
+    with pytest.raises(InvalidInput) as caught:
+        read_taste(file)
+    assert str(file) in caught.value.message and "\n" not in caught.value.message
+    assert len(caught.value.message) < len(str(file)) + 200
+    file.write_bytes(resealed(lambda it: None))
+    assert same(read_taste(file), RECORD)
 
 
 @given(st.binary(max_size=60), st.integers(0, 5000))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pasta_core.errors import InvalidInput
-from pasta_core.text import clean, clean_critique, clean_prompt, count_words, told
+from pasta_core.text import clean, clean_critique, clean_line, clean_prompt, count_words, told
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,15 @@ def test_a_critique_has_at_most_12_words() -> None:
 )
 def test_an_error_is_told_in_one_safe_line(message: str, hint: str, line: str) -> None:
     assert told(InvalidInput(message, hint)) == line
+
+
+@given(st.text(st.characters(categories=["Cc", "Cs", "Cf", "Ll", "Zs", "Zl", "Po"]), max_size=60))
+def test_a_line_keeps_its_layout_and_nothing_that_is_obeyed(text: str) -> None:
+    line = clean_line(text)
+    assert not any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in line)
+    assert clean(line).text == clean(text).text
+
+
+def test_the_columns_of_a_line_stay_where_they_are() -> None:
+    assert clean_line("  micro       ready  (your own)") == "  micro       ready  (your own)"
+    assert clean_line("a\x1b]52;c;x\x07  \x9b2Jb\nc\u202e") == "a  b c"
