@@ -28,6 +28,7 @@ from pasta_core.users.model_files import load_user_model, save_user_model
 from pasta_core.users.user_model import UserModel, UserModelConfig
 
 __all__ = [
+    "PLAN",
     "SINGLE_TURN",
     "TrainingFolder",
     "UserModelRun",
@@ -40,6 +41,7 @@ __all__ = [
 
 SINGLE_TURN = "single-turn"
 PLAN = "training.json"
+"""What a training was begun with."""
 METRICS = "metrics.jsonl"
 
 _LABELS_ENOUGH = 2

@@ -26,7 +26,8 @@ def build_models(
     import platformdirs
 
     from pasta_core.evaluation.micro_user_model import build_user_model
-    from pasta_core.microworld.recipes.build import PARTS, build
+    from pasta_core.evaluation.micro_value_model import ValueModelBuild
+    from pasta_core.microworld.recipes.build import PARTS, Part, build
     from pasta_core.microworld.recipes.workshop import Workshop
 
     output = Output(os.environ, False)
@@ -38,9 +39,10 @@ def build_models(
     def report(part: str, figures: Mapping[str, float]) -> None:
         output.message(_line(part, figures))
 
-    makers = {**PARTS, "user-model": build_user_model}
+    paths = locate(os.environ)
+    makers: dict[str, Part] = {**PARTS, "user-model": build_user_model, "value": ValueModelBuild(paths)}
     workshop = Workshop.on(device, folder.absolute(), seed, report, stop)
-    build(parts, out or locate(os.environ).assets / "micro", workshop, start, makers)
+    build(parts, out or paths.assets / "micro", workshop, start, makers)
     if stop.made:
         raise Cancelled(
             "the build was stopped and its checkpoint kept", "the same command goes on from there"

@@ -1,0 +1,48 @@
+"""The recipe of the micro value model from nothing to its card, on the shipped models and short sessions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pasta_core.agent.value_model_files import load_value_model
+from pasta_core.evaluation.micro_value_model import ValueModelBuild
+from pasta_core.microworld.recipes.value_model_recipe import ValueModelRecipe
+from pasta_core.microworld.recipes.workshop import Workshop
+from pasta_core.paths import locate
+from pasta_core.settings import SessionSettings
+
+
+def test_it_is_simulated_for_trained_measured_and_told(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def report(part: str, figures: Mapping[str, float]) -> None:
+        told.append(part)
+
+    recipe, shape = ValueModelRecipe(trajectories=3, steps=4), SessionSettings(turns=2, images=1)
+    build = ValueModelBuild(locate({}), recipe, 2, {"types": "model"}, shape)
+    shop, out = Workshop(tmp_path / "work", 5, report), tmp_path / "out"
+    build(out, shop, None)
+    load_value_model(out / "value")
+    manifest = json.loads((shop.folder / "simulated" / "manifest.json").read_bytes())
+    assert manifest["complete"] and manifest["trajectories"] == 3
+    assert manifest["plan"]["selector"] == "random" and manifest["plan"]["users"].startswith("model:")
+    bars = json.loads((out / "value" / "bars.json").read_bytes())
+    card = (out / "value" / "README.md").read_text()
+    assert "3 trajectories" in card and "seed 5: 4 steps" in card and "of seed 6" in card
+    for title, (random, value) in bars["agents"].items():
+        difference = value["mean"] - random["mean"]
+        assert f"| {title} | 2 | {random['mean']:.2f} (" in card
+        assert f"| {difference:.2f} (" in card
+        assert value["turns"][0]["predicted"] is not None, "its slates are the model's"
+    # what is there is taken as it is, and the card comes out the same
+    told.clear()
+    build(out, shop, None)
+    assert told == []
+    assert (out / "value" / "README.md").read_text() == card
+    # asked to stop, it keeps what is done and says nothing of it
+    (out / "value" / "README.md").unlink()
+    build(out, Workshop(tmp_path / "other", 5, report, stop=lambda: True), None)
+    assert not (tmp_path / "other" / "value-model").exists()
+    assert not (out / "value" / "README.md").exists()
