@@ -1,4 +1,4 @@
-"""The micro writer's bars: form, budget, variety, faithfulness, and its GGUF against its weights."""
+"""The micro writer's bars: form, budget, variety, faithfulness, and llama.cpp against transformers."""
 
 from __future__ import annotations
 
@@ -137,9 +137,11 @@ def _measure(dialogue: Dialogue, answer: tuple[Candidate, ...]) -> dict[str, lis
 def agreement_with_weights(
     folder: Path, work: Path, template: Path, quantisation: str, prompts: int = 100, tokens: int = 48
 ) -> float:
-    """The share of prompts whose greedy tokens from the exported GGUF equal the weights' own in transformers.
+    """The share of prompts whose greedy tokens in llama.cpp equal those of transformers in float32.
 
-    `folder` holds the trained weights. The GGUF is exported anew to `work`; its cache is kept in float32.
+    Both run the model as it is shipped: `folder` holds `writer.gguf`, whose weights transformers reads. They
+    are exported anew to `work` in `quantisation` for llama.cpp, whose cache is kept in float32; a form no
+    coarser than the shipped one loses nothing, so it compares the two programs alone.
     """
     # only this measurement needs the training stack
     from tokenizers import Tokenizer
