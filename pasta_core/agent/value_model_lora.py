@@ -125,19 +125,25 @@ def save_adapter(model: ValueModel, folder: Path, *, half: bool) -> dict[str, An
 def base_of(folder: Path, told: Mapping[str, Any]) -> Path:
     """Where the base of the adapter in `folder` lies: where it was, else beside the folder under its name.
 
-    `ModelUnavailable` where it is in neither place, or is another model now.
+    `told` is what `save_adapter` returned. `ModelUnavailable` where the base is in neither place, where other
+    models are there now, or where `told` is damaged.
     """
-    places: list[Path] = [Path(told["path"]), folder.parent / told["name"]]
-    found = next((place for place in places if (place / "config.json").is_file()), None)
-    if found is None:
+    try:
+        name, digest = str(told["name"]), str(told["digest"])
+        places = [Path(told["path"]), folder.parent / name]
+    except (KeyError, TypeError) as error:
+        raise ModelUnavailable(f"{folder} does not say which base it needs", "train it again") from error
+    found = [place for place in places if (place / "config.json").is_file()]
+    for place in found:
+        if model_digest(place) == digest:
+            return place
+    if not found:
         raise ModelUnavailable(
-            f"{folder} needs its base {told['name']}, which is not in {places[0]}", f"put it into {places[1]}"
+            f"{folder} needs its base {name}, which is not in {places[0]}", f"put it into {places[1]}"
         )
-    if model_digest(found) != told["digest"]:
-        raise ModelUnavailable(
-            f"the model in {found} is not the one that {folder} was trained on", f"put that into {places[1]}"
-        )
-    return found
+    raise ModelUnavailable(
+        f"the model in {found[0]} is not the one that {folder} was trained on", f"put that into {places[1]}"
+    )
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from pathlib import Path
 from pasta_core.agent.history_text import ValueTemplates
 from pasta_core.agent.value_model import PAPER_LOGIT, ValueModel
 from pasta_core.agent.value_model_files import CONFIG, load_language_model, load_value_model
+from pasta_core.agent.value_model_lora import model_digest
 from pasta_core.errors import InvalidInput
 
 __all__ = ["base_fingerprint", "load_base", "shipped_base"]
@@ -37,11 +38,8 @@ def load_base(folder: Path, assets: Path) -> ValueModel:
 
 
 def base_fingerprint(folder: Path) -> str:
-    """A hash of what decides a base: its names, and the contents of all but the weights, which are large."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        if file.suffix in (".json", ".safetensors"):
-            digest.update(f"{file.name} {file.stat().st_size} ".encode())
-            if file.suffix == ".json":
-                digest.update(file.read_bytes())
+    """A hash of what decides a base: all that is said of it, and samples of its large weights."""
+    digest = hashlib.sha256(model_digest(folder).encode())
+    for file in sorted(path for path in folder.iterdir() if path.suffix == ".json"):
+        digest.update(f"{file.name} {file.stat().st_size} ".encode() + file.read_bytes())
     return digest.hexdigest()[:16]

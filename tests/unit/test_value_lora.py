@@ -22,6 +22,7 @@ from pasta_core.errors import InvalidInput, ModelUnavailable, PastaError
 from pasta_core.training.em_state import EmState
 from pasta_core.training.loop import CHECKPOINT
 from pasta_core.training.user_model_run import UserModelRun
+from pasta_core.training.value_base import base_fingerprint
 from pasta_core.training.value_presets import Objective, Reward, ValueModelConfig, value_preset
 from pasta_core.training.value_run import ValueFolder, ValueTask, train_value_model
 from pasta_core.training.value_sources import ValueData, read_value_data
@@ -102,9 +103,30 @@ def test_the_base_is_found_beside_the_adapter_and_no_other_takes_its_place(tmp_p
         load_value_model(tmp_path / "adapter")
     (tmp_path / "adapter").rename(moved / "adapter")
     assert score(load_value_model(moved / "adapter"), REQUEST) == values
+    save_value_model(small_model("gemma", seed=1), base)
+    assert score(load_value_model(moved / "adapter"), REQUEST) == values, "another model lies where it was"
     save_value_model(small_model("gemma", seed=1), moved / "base")
     with pytest.raises(ModelUnavailable, match="is not the one that"):
         load_value_model(moved / "adapter")
+
+
+def test_a_base_with_other_weights_of_the_same_shape_is_another_base(tmp_path: Path) -> None:
+    base = _base(tmp_path / "base", "gemma")
+    before, sizes = base_fingerprint(base), {file.name: file.stat().st_size for file in base.iterdir()}
+    assert base_fingerprint(_base(tmp_path / "again", "gemma")) == before
+    save_value_model(small_model("gemma", seed=1), base)
+    assert {file.name: file.stat().st_size for file in base.iterdir()} == sizes
+    assert base_fingerprint(base) != before
+
+
+@pytest.mark.parametrize("entry", [{}, [], "base", {"name": "base", "path": 3, "digest": "0"}])
+def test_an_adapter_that_does_not_say_its_base_is_one_clear_error(entry: Any, tmp_path: Path) -> None:
+    base, folder = _base(tmp_path / "base", "gemma"), tmp_path / "adapter"
+    save_value_model(_moved(_adapted(base)), folder)
+    document = json.loads((folder / "value_model.json").read_text())
+    (folder / "value_model.json").write_text(json.dumps(document | {"base": entry}))
+    with pytest.raises(ModelUnavailable, match="does not say which base"):
+        load_value_model(folder)
 
 
 @pytest.mark.parametrize("damage", ["cut", "lacking", "foreign", "configuration"])
