@@ -44,8 +44,13 @@ def require_matplotlib() -> None:
 
 
 def save_panels(panels: Sequence[Panel], folder: Path, name: str) -> list[Path]:
-    """Draw panels side by side as `name.png` and `name.svg`; the same numbers give the same bytes."""
+    """Draw panels side by side as `name.png` and `name.svg`; the same numbers give the same bytes.
+
+    Without panels nothing is drawn. Raises `PastaError` without matplotlib.
+    """
     require_matplotlib()
+    if not panels:
+        return []
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

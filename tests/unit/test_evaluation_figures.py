@@ -56,6 +56,11 @@ def test_the_same_numbers_give_the_same_figures(tmp_path: Path) -> None:
     assert "accuracy" in first[1].read_text()
 
 
+def test_without_panels_nothing_is_drawn(tmp_path: Path) -> None:
+    assert save_panels([], tmp_path / "none", "curve") == []
+    assert not (tmp_path / "none").exists()
+
+
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(PastaError) as caught:
