@@ -53,15 +53,21 @@ class WorkerClient:
     async def adopt(cls, launched: Launched, timeout: float) -> WorkerClient:
         """Talk to a worker that has been started, once it has greeted.
 
-        Raises `WorkerError` where no greeting, or another protocol's, comes within `timeout` seconds.
+        Raises `WorkerError` where no greeting, or another protocol's, comes within `timeout` seconds. However
+        it fails, the worker has ended.
         """
         launched.taken = True
         loop = asyncio.get_running_loop()
         stdout = asyncio.StreamReader()
-        pipe, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stdout), launched.process.stdout
-        )
-        stdin, _ = await loop.connect_write_pipe(asyncio.Protocol, launched.process.stdin)
+        try:
+            pipe, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(stdout), launched.process.stdout
+            )
+            stdin, _ = await loop.connect_write_pipe(asyncio.Protocol, launched.process.stdin)
+        except BaseException:
+            # nobody has a client yet that could end it; its pipes close by its end
+            launched.kill()
+            raise
         client = cls(launched, stdin, pipe, stdout)
         try:
             client.hello = await asyncio.wait_for(asyncio.shield(client._greeting), timeout)

@@ -22,7 +22,9 @@ from pasta_core.domain import CandidateForm, Choice, History, PaintedImage, Slat
 from pasta_core.errors import InvalidInput, ModelUnavailable, PastaError, WorkerError
 from pasta_core.paths import find_assets
 from pasta_core.seeds import derive_seed
+from pasta_core.worker.client import WorkerClient
 from pasta_core.worker.frames import decode_frames, encode_frame
+from pasta_core.worker.launch import launch
 from pasta_core.worker.protocol import NAME, Hello
 from pasta_core.worker.services import Worker, local_command
 
@@ -408,6 +410,21 @@ def test_a_worker_that_was_started_ahead_is_used_once_and_only_for_what_it_is(lo
     assert first == ahead
     assert ahead not in (other, second)
     assert all(gone(pid) for pid in (ahead, other, second))
+
+
+def test_a_worker_whose_adoption_is_cancelled_ends(log: Path) -> None:
+    launched = launch(("sleep", "600"), log)
+
+    async def given_up() -> int | None:
+        adopting = asyncio.create_task(WorkerClient.adopt(launched, 600))
+        await asyncio.sleep(0)
+        assert launched.taken
+        adopting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await adopting
+        return await launched.ended(60)
+
+    assert asyncio.run(given_up()) == -signal.SIGKILL
 
 
 def test_a_worker_that_was_started_ahead_for_nothing_ends_with_its_owner(log: Path) -> None:
