@@ -50,6 +50,11 @@ class ForgivingDriver(LinuxDriver):
         """Take `typed` for the first keys; if `owing`, the terminal's answers may come among the next."""
         self._typed, self._sieve = typed, Sieve(owing)
 
+    def close(self) -> None:
+        """End what writes, and let go of what the thread that read keys was woken by."""
+        super().close()
+        self._bell.close()
+
     def run_input_thread(self) -> None:
         """Read keys until the app ends."""
         parser = XTermParser(self._debug)
@@ -90,6 +95,7 @@ class _Bell(Event):
     def __init__(self) -> None:
         super().__init__()
         self._ear, self._rope = os.pipe()
+        self._closed = False
 
     def fileno(self) -> int:
         """What can be read from once it is set."""
@@ -97,15 +103,22 @@ class _Bell(Event):
 
     def set(self) -> None:
         """Set it, and wake who waits for the file."""
-        if not self.is_set():
+        if not (self.is_set() or self._closed):
             os.write(self._rope, b"\0")
         super().set()
 
     def clear(self) -> None:
         """Reset it."""
-        if self.is_set():
+        if self.is_set() and not self._closed:
             os.read(self._ear, 1)
         super().clear()
+
+    def close(self) -> None:
+        """Close its file, for which nobody waits any more; it remains an event."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._ear)
+            os.close(self._rope)
 
 
 class _Outlet:
