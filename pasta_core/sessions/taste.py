@@ -17,7 +17,7 @@ from pasta_core.sessions.records import PERSON, NewSession, SessionInfo, StoredT
 from pasta_core.sessions.store import Store
 from pasta_core.settings import Profile
 from pasta_core.users.taste_picks import Pick
-from pasta_core.users.taste_record import NO_TASTE, KeptTaste
+from pasta_core.users.taste_record import NO_TASTE, KeptTaste, TasteRecord
 from pasta_core.users.taste_shelf import TasteShelf
 from pasta_core.users.taste_space import TasteSpace
 from pasta_core.users.taste_space_files import load_space, space_beside
@@ -86,9 +86,13 @@ class TasteOfSession:
         clip = await asyncio.to_thread(lambda: self.clip)
         known.check(clip)
         picks = [await self._pick(info, turns[0], turn) for turn in chosen]
-        await asyncio.to_thread(
-            self.shelf.update, name, lambda record: record.with_session(session, picks, clip)
-        )
+
+        def kept(record: TasteRecord) -> TasteRecord:
+            # the session may have been forgotten while its texts were embedded: that unlinks it first
+            linked = store.get(session).made_of.taste == name
+            return record.with_session(session, picks, clip) if linked else record
+
+        await asyncio.to_thread(self.shelf.update, name, kept)
 
     def _kept(self, info: SessionInfo) -> KeptTaste:
         if info.made_of.taste is None:

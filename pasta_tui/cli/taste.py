@@ -122,11 +122,13 @@ def forget(
     session: Annotated[
         str, typer.Option("--session", metavar="ID", help="The session: its id, its beginning, or 'last'.")
     ],
-    name: _MaybeName = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Which taste (default: all that hold its picks).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Forget a session: the taste is as if it had never been."""
-    from pasta_tui.plain.taste import forget as forget_session
+    """Forget a session: your tastes are as if it had never been."""
+    from pasta_tui.plain.taste_forget import forget as forget_session
 
     forget_session(session, name, as_json)
 

@@ -22,9 +22,10 @@ from pasta_tui.cli._output import Output
 from pasta_tui.terminal.capabilities import can_answer
 
 __all__ = [
+    "counted",
     "create",
+    "described",
     "export",
-    "forget",
     "import_file",
     "list_all",
     "merge",
@@ -47,18 +48,18 @@ def rests_on(picks: int, sessions: int) -> str:
     """What a taste rests on, and that it is little while it is."""
     if not picks:
         return "it knows nothing yet"
-    told = f"{_counted(picks, 'pick')} in {_counted(sessions, 'session')}"
+    told = f"{counted(picks, 'pick')} in {counted(sessions, 'session')}"
     return told if picks >= ENOUGH else f"{told}, a first impression: {ENOUGH} picks make a taste"
 
 
 def list_all(as_json: bool) -> None:
     """Print one line per taste, or one JSON document."""
     out, shelf = Output(os.environ, as_json), open_shelf()
-    described = [_described(shelf, name) for name in shelf.names()]
+    rows = [described(shelf, name) for name in shelf.names()]
     if as_json:
-        out.document({"tastes": described})
+        out.document({"tastes": rows})
         return
-    for facts in described:
+    for facts in rows:
         mark = "*" if facts["in_use"] else " "
         told = facts["problem"] or rests_on(facts["picks"], facts["sessions"])
         out.data(f"{mark} {facts['taste']:16} {told}")
@@ -94,7 +95,7 @@ def export(name: str | None, out_file: Path | None, as_json: bool) -> None:
         raise InvalidInput(f"{file} cannot be a file", "name one in a folder that exists: --out FILE")
     write_atomically(file, data)
     if as_json:
-        out.document({**_described(shelf, name), "path": str(file)})
+        out.document({**described(shelf, name), "path": str(file)})
     out.data(str(file))
 
 
@@ -125,31 +126,12 @@ def merge(names: Sequence[str], into: str | None, as_json: bool) -> None:
     _done(Output(os.environ, as_json), shelf, into, f"with the picks of {', '.join(names)}")
 
 
-def forget(session: str, name: str | None, as_json: bool) -> None:
-    """Take a session out of a taste, and let none learn from it any more."""
-    out, shelf = Output(os.environ, as_json), open_shelf()
-    name = name or shelf.in_use
-    sessions = shelf.read(name).sessions
-    with Store(configure({}, os.environ, Path.cwd()).paths.data) as store:
-        known = [info.id for info in store.sessions()]
-        found = session if session in sessions and session not in known else store.find(session).id
-        if found in known:
-            store.leave_taste(found)
-    before = len(shelf.read(name).picks)
-    record = shelf.update(name, lambda record: record.without(found))
-    gone = before - len(record.picks)
-    if as_json:
-        out.document({**_described(shelf, name), "forgotten": gone, "session": found})
-    out.data(found)
-    out.message(
-        f"{_counted(gone, 'pick')} forgotten; {name}: {rests_on(len(record.picks), len(record.sessions))}"
-    )
-
-
 def reset(name: str | None, yes: bool, as_json: bool) -> None:
     """Forget all picks of a taste, unless `yes` after a question; no session so far is learned from again."""
     out, shelf = Output(os.environ, as_json), open_shelf()
     name = name or shelf.in_use
+    if not shelf.has(name):
+        shelf.read(name)
     if not yes and not can_answer():
         raise InvalidInput(
             "a reset asks first, and there is no terminal to ask in", "'--yes' forgets without asking"
@@ -159,13 +141,14 @@ def reset(name: str | None, yes: bool, as_json: bool) -> None:
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             out.message("nothing was forgotten")
             return
-    shelf.reset(name)
     data = configure({}, os.environ, Path.cwd()).paths.data
     if (data / "sessions.sqlite3").is_file():
         with Store(data) as store:
+            # unlinked first: a session that is being played adds nothing to what is emptied then
             for info in store.sessions():
                 if info.made_of.taste == name:
                     store.leave_taste(info.id)
+    shelf.reset(name)
     _done(out, shelf, name, "")
 
 
@@ -180,7 +163,7 @@ def set_strength(value: float | None, half_life: str | None, as_json: bool) -> N
         shelf.update(name, lambda record: replace(record, **changes))
     record = shelf.read(name)
     if as_json:
-        out.document(_described(shelf, name))
+        out.document(described(shelf, name))
         return
     life = _NEVER if record.half_life_days is None else f"after {record.half_life_days:g} days"
     out.data(f"{record.strength:g}")
@@ -188,14 +171,14 @@ def set_strength(value: float | None, half_life: str | None, as_json: bool) -> N
 
 
 def _done(out: Output, shelf: TasteShelf, name: str, told: str) -> None:
-    facts = _described(shelf, name)
+    facts = described(shelf, name)
     if out.as_json:
         out.document(facts)
     out.data(name)
     out.message("; ".join(part for part in (rests_on(facts["picks"], facts["sessions"]), told) if part))
 
 
-def _described(shelf: TasteShelf, name: str) -> dict[str, Any]:
+def described(shelf: TasteShelf, name: str) -> dict[str, Any]:
     """One taste for JSON; a damaged one says so and hides nothing else."""
     try:
         record, problem = shelf.read(name), None
@@ -228,5 +211,6 @@ def _days(text: str) -> float | None:
     return days
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """So many of what, in the plural where it is not one."""
     return f"{count} {what}{'' if count == 1 else 's'}"

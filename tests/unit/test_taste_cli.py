@@ -98,6 +98,33 @@ def test_a_session_is_forgotten_and_a_taste_reset(
     assert shelf.read("mine").picks == ()
 
 
+def test_a_session_is_forgotten_by_every_taste_that_holds_it(
+    shelf: TasteShelf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf.create("work", TasteRecord(lived(2), "clip-1"))
+    ran(capsys, "merge", "work", "--into", "default")
+    shelf.create("copy", TasteRecord(lived(2), "clip-1"))
+    shelf.create("other", TasteRecord(lived(1), "clip-1"))
+    before = shelf.path("other").read_bytes()
+    assert "there is no session" in ran(capsys, "forget", "other", "--session", "session-1", code=2)
+    gone = document(capsys, "forget", "copy", "--session", "session-1")
+    assert (gone["forgotten"], gone["tastes"], gone["taste"]) == (3, ["copy"], "copy")
+    gone = document(capsys, "forget", "--session", "session-1")
+    assert (gone["forgotten"], gone["tastes"], gone["taste"]) == (6, ["default", "work"], "default")
+    for name in ("default", "work", "copy"):
+        assert shelf.read(name).sessions == ("session-0",)
+    assert shelf.path("other").read_bytes() == before
+    assert "there is no session" in ran(capsys, "forget", "--session", "session-1", code=2)
+
+
+def test_a_damaged_taste_stops_no_forgetting(shelf: TasteShelf, capsys: pytest.CaptureFixture[str]) -> None:
+    shelf.create("work", TasteRecord(lived(2), "clip-1"))
+    shelf.create("broken", TasteRecord())
+    shelf.path("broken").write_bytes(b"[]")
+    assert document(capsys, "forget", "--session", "session-1")["tastes"] == ["work"]
+    assert shelf.path("broken").read_bytes() == b"[]"
+
+
 def test_the_strength_is_said_and_set(shelf: TasteShelf, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "strength") == "1\n"
     assert ran(capsys, "strength", "0.3", "--half-life", "never") == "0.3\n"

@@ -30,6 +30,8 @@ from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_shelf import DEFAULT, TasteShelf
 from pasta_tui.__main__ import main
 from pasta_tui.plain.request import Request, new_session
+from pasta_tui.plain.taste import reset
+from pasta_tui.plain.taste_forget import forget
 from tests.support.rollouts import paint_one, small_services
 
 SETTINGS = SessionSettings(turns=3, columns=3, images=2)
@@ -159,6 +161,48 @@ def test_a_session_goes_by_what_was_picked_before_it_however_late_it_is_resumed(
             start = replace(history, turns=())
             known[session] = asyncio.run(learner.opinion(start, candidates)).picks
     assert known == {first: 0, second: 3, third: 6}
+
+
+@pytest.mark.parametrize("command", ["forget", "reset"])
+def test_what_is_forgotten_while_it_is_played_stays_forgotten(
+    house: House, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("PASTA_DATA_DIR", str(house.folder))
+    calls = 0
+
+    async def meanwhile(texts: Sequence[str]) -> Embedding:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            assert len(house.picks()) == 1
+            if command == "forget":
+                forget("last", None, as_json=True)
+            else:
+                reset(None, yes=True, as_json=True)
+        return await embed(texts)
+
+    house.play("a red train", embed=meanwhile)
+    assert calls == 2, "nothing more is embedded for a taste"
+    assert house.picks() == ()
+
+
+def test_a_session_of_another_taste_than_the_one_in_use_is_forgotten(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PASTA_DATA_DIR", str(house.folder))
+    house.shelf.create("work", TasteRecord())
+    session, _ = house.play("a red train", taste="work")
+    assert main(["taste", "forget", "default", "--session", session]) == 2
+    assert "default does not hold" in capsys.readouterr().err
+    with house.store() as store:
+        assert store.get(session).made_of.taste == "work"
+    assert main(["taste", "forget", "--session", session]) == 0
+    assert "3 picks forgotten; work" in capsys.readouterr().err
+    assert house.shelf.read("work").picks == ()
+    with house.store() as store, resume_session(store, session) as again:
+        asyncio.run(again.run(small_services(), lambda _: None, house.taste()))
+    assert house.shelf.read("work").picks == ()
+    assert main(["taste", "forget", "--session", session]) == 2, "it is in none any more"
 
 
 def test_a_taste_of_another_clip_is_left_alone(house: House) -> None:
