@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from pasta_core.safetensors_header import LORA, SDXL, VAE, kind_of, read_header,
 from pasta_core.settings import ModelSource, Profile
 from pasta_core.typed_toml import nearest
 
-__all__ = ["ModelFile", "Part", "find_parts", "model_files", "parts", "require_models"]
+__all__ = ["ModelFile", "Part", "find_parts", "model_files", "parts", "remedy", "require_models"]
+
+ABSENT = "is not on this machine"
+UNREADABLE = "cannot be read"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def parts(profile: Profile) -> tuple[Part, ...]:
         ("vae", profile.painter.vae),
         *((f"lora-{number}", lora.path) for number, lora in enumerate(profile.painter.loras, start=1)),
         ("clip", profile.clip.model),
+        ("vocabulary", profile.vocabulary),
         ("captions", profile.captions),
         ("user", profile.user_model),
         ("value", profile.value_model),
@@ -91,21 +95,33 @@ def require_models(profile: Profile) -> None:
     for part in parts(profile):
         for model in inspect_part(part):
             if model.problem:
-                fetched = part.source.hub is not None and not part.path.exists()
+                what = part.source.hub if model.problem == ABSENT else model.path
                 raise ModelUnavailable(
-                    f"the {model.role} model of profile {profile.name} {model.problem}: "
-                    f"{part.source.hub if fetched else model.path}",
-                    f"get it with 'pasta models pull {profile.name}'"
-                    if part.source.hub is not None
-                    else "put the file back or choose another --profile ('pasta doctor' lists them)",
+                    f"the {model.role} model of profile {profile.name} {model.problem}: {what}",
+                    remedy(part, model, profile.name)
+                    or "put the file back or choose another --profile ('pasta doctor' lists them)",
                 )
 
 
-def inspect_part(part: Part) -> Iterator[ModelFile]:
+def remedy(part: Part, model: ModelFile, profile: str) -> str:
+    """What to do about a problem of a part, "" where another file must be put there."""
+    if model.problem.startswith(UNREADABLE):
+        return "make it readable, or correct its path in the profile"
+    return f"get it with 'pasta models pull {profile}'" if part.source.hub is not None else ""
+
+
+def inspect_part(part: Part) -> Sequence[ModelFile]:
     """Look at one part: one record for all of it, or one for each file that something is wrong with."""
+    try:
+        return list(_inspected(part))
+    except OSError as error:
+        return [ModelFile(part.role, part.path, 0, f"{UNREADABLE} ({error.strerror})")]
+
+
+def _inspected(part: Part) -> Iterator[ModelFile]:
     role, path, hub = part.role, part.path, part.source.hub
     if not path.exists():
-        yield ModelFile(role, path, 0, "is missing" if hub is None else "is not on this machine")
+        yield ModelFile(role, path, 0, "is missing" if hub is None else ABSENT)
         return
     if not path.is_dir():
         files = [path]
@@ -134,7 +150,7 @@ def _problem(file: Path) -> str:
         if file.suffix == ".safetensors":
             return safetensors_problem(file)
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
+        return f"{UNREADABLE} ({error.strerror})"
     return ""
 
 
@@ -164,7 +180,7 @@ def _pipeline_problem(folder: Path) -> str:
     try:
         table = json.loads(index.read_text(encoding="utf-8"))
         kind = str(table.get("_class_name", ""))
-    except (ValueError, OSError, AttributeError):
+    except (ValueError, OSError, AttributeError, RecursionError):
         return "has a damaged model_index.json"
     if not kind.startswith("StableDiffusionXL"):
         return f"is a folder of {kind or 'something else'}, not of SDXL"

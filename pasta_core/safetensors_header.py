@@ -43,12 +43,13 @@ def read_header(file: Path) -> Header:
             raise EOFError
         if length > MAX_HEADER:
             raise ValueError("too long")
-        table: dict[str, Any] = json.loads(stream.read(length))
+        raw = stream.read(length)
     try:
+        table: dict[str, Any] = json.loads(raw)
         entries = {name: entry for name, entry in table.items() if name != "__metadata__"}
         ends = [int(entry["data_offsets"][1]) for entry in entries.values()]
         shapes = {name: tuple(map(int, entry["shape"])) for name, entry in entries.items()}
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("foreign") from error
     return Header(shapes, 8 + length + max(ends, default=0))
 

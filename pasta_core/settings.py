@@ -167,4 +167,4 @@ class Profile:
     session: SessionSettings = field(default_factory=SessionSettings)
     """The shape of a session where nothing else says it."""
     sources: Mapping[str, ModelSource] = field(default_factory=dict)
-    """Licences and hub addresses of parts, by role (`pasta_core.models.PARTS`)."""
+    """Licences and hub addresses of parts, by role (`pasta_core.models.parts`)."""

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from pasta_core.hub.manifest import read_manifest
 from pasta_core.settings import HubSource
 
 __all__ = [
     "commit_of",
     "folder_of",
     "is_commit",
+    "is_explicit",
     "is_fixed",
     "local_path",
     "missing_files",
@@ -34,10 +36,14 @@ def is_commit(revision: str) -> bool:
     return _COMMIT.fullmatch(revision) is not None
 
 
+def is_explicit(source: HubSource) -> bool:
+    """Whether a source names its files one by one."""
+    return bool(source.files) and not any(_PATTERN.search(name) for name in source.files)
+
+
 def is_fixed(source: HubSource) -> bool:
     """Whether a source means the same files for ever, so that its hub need not be asked again."""
-    explicit = bool(source.files) and not any(_PATTERN.search(name) for name in source.files)
-    return explicit and is_commit(source.revision)
+    return is_explicit(source) and is_commit(source.revision)
 
 
 def repository(root: Path, repo: str) -> Path:
@@ -50,16 +56,17 @@ def commit_of(root: Path, source: HubSource) -> str | None:
     if is_commit(source.revision):
         return source.revision
     try:
-        return (repository(root, source.repo) / "refs" / source.revision).read_text(encoding="utf-8").strip()
+        named = (repository(root, source.repo) / "refs" / source.revision).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
+    return named.strip() if is_commit(named.strip()) else None
 
 
 def local_path(source: HubSource, roots: Sequence[Path]) -> Path:
     """The file or folder of a source: in the first cache that has all of it, else where it would be."""
     found = [_snapshot(root, source) for root in roots]
-    whole = [folder for folder in found if folder.is_dir() and not missing_files(source, folder)]
-    begun = [folder for folder in found if folder.is_dir()]
+    begun = [folder for folder in found if _is_folder(folder)]
+    whole = [folder for folder in begun if not missing_files(source, folder)]
     folder = [*whole, *begun, *found][0]
     return folder / source.files[0] if source.single else folder
 
@@ -70,16 +77,41 @@ def wanted(source: HubSource, name: str) -> bool:
 
 
 def missing_files(source: HubSource, folder: Path) -> list[str]:
-    """The files that a source names one by one and that its snapshot lacks."""
-    return [name for name in source.files if not _PATTERN.search(name) and not (folder / name).is_file()]
+    """The files of a source that its snapshot lacks.
+
+    What patterns mean is known from what the hub said when pasta pulled; of what another program fetched only
+    the files that are named one by one are known.
+    """
+    names = [name for name in source.files if not _PATTERN.search(name)]
+    if not is_explicit(source):
+        kept = [file.name for file in read_manifest(folder) or () if wanted(source, file.name)]
+        names = list(dict.fromkeys([*names, *kept]))
+    return [name for name in names if not _is_file(folder / name)]
 
 
 def present_files(source: HubSource, folder: Path) -> Iterator[str]:
     """The names of a source's files that its snapshot has, sorted."""
+    if not _is_folder(folder):
+        return
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
         if (file.is_file() or file.is_symlink()) and wanted(source, name):
             yield name
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder is there and can be looked at."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _snapshot(root: Path, source: HubSource) -> Path:

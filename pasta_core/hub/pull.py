@@ -17,8 +17,9 @@ from typing import BinaryIO
 from pasta_core.domain import Progress
 from pasta_core.errors import ModelUnavailable, StorageError
 from pasta_core.files import make_directory, write_atomically
-from pasta_core.hub.cache import is_commit, repository
-from pasta_core.hub.remote import Remote, RemoteFile, refusals
+from pasta_core.hub.cache import commit_of, is_commit, repository
+from pasta_core.hub.manifest import RemoteFile, read_manifest, write_manifest
+from pasta_core.hub.remote import Remote, refusals
 
 __all__ = ["PARTIAL", "Pull", "checksum_of", "free_bytes", "pull"]
 
@@ -55,6 +56,11 @@ class Pull:
     def missing(self) -> list[RemoteFile]:
         """The files that are not there yet."""
         return [file for file in self.remote.files if not self._is_there(file)]
+
+    def is_whole(self) -> bool:
+        """Whether all of it is there under the names by which it is looked for later."""
+        named = commit_of(self.root, self.remote.source) == self.remote.commit
+        return named and not self.missing() and read_manifest(self.snapshot) is not None
 
     def arrived(self) -> int:
         """How many bytes are there already, whole files and parts."""
@@ -103,6 +109,9 @@ def pull(pulls: Sequence[Pull], progress: Progress, sleep: Callable[[float], Non
         )
     meter = _Meter(sum(one.arrived() for one in pulls), total, progress)
     for one in pulls:
+        with _storing(one.snapshot):
+            # first, so that a pull which is stopped leaves word of what it lacks
+            write_manifest(one.snapshot, one.remote.listing)
         for file in one.missing():
             with _storing(one.part(file)):
                 _fetch(one, file, meter, sleep)
@@ -175,34 +184,44 @@ def _stream(
     one: Pull, file: RemoteFile, stream: BinaryIO, meter: _Meter, sleep: Callable[[float], None]
 ) -> None:
     """Append what is missing of a file, making broken connections again."""
-    failures = 0
+    failures = longest = 0
     while (have := stream.seek(0, os.SEEK_END)) != file.size:
         if have > file.size:
-            stream.truncate(0)
+            _empty(stream)
             meter.advance(-file.size)
             continue
+        longest = max(longest, have)
         try:
-            with refusals(one.remote.source):
+            with refusals(one.remote.source, one.remote.endpoint):
                 for chunk in _chunks(one, file, have, stream, meter):
-                    if stream.tell() + len(chunk) > file.size:
-                        stream.truncate(0)
+                    if (arrived := stream.tell()) + len(chunk) > file.size:
+                        _empty(stream)
+                        meter.advance(-arrived)
                         raise ModelUnavailable(
                             f"{file.name} of {one.remote.source} is larger than its hub says",
                             "try again later",
                         )
                     stream.write(chunk)
                     meter.advance(len(chunk))
-                    failures = 0
+                    if stream.tell() > longest:
+                        # A hub without ranges begins again and again, and may break before it gets further.
+                        longest, failures = stream.tell(), 0
         except ModelUnavailable as error:
             failures += 1
             if failures >= TRIES or not error.retryable:
                 raise
             sleep(2.0 ** (failures - 1))
         else:
-            if stream.tell() == have:
+            if stream.tell() < file.size:
                 failures += 1
                 if failures >= TRIES:
                     raise ModelUnavailable(f"nothing more arrives of {file.name}", "try again later")
+
+
+def _empty(stream: BinaryIO) -> None:
+    """Begin a file again; its position counts what has arrived."""
+    stream.seek(0)
+    stream.truncate()
 
 
 def _chunks(one: Pull, file: RemoteFile, have: int, stream: BinaryIO, meter: _Meter) -> Iterator[bytes]:
@@ -217,7 +236,7 @@ def _chunks(one: Pull, file: RemoteFile, have: int, stream: BinaryIO, meter: _Me
     ) as response:
         hf_raise_for_status(response)
         if have and response.status_code != 206:
-            stream.truncate(0)
+            _empty(stream)
             meter.advance(-have)
         yield from response.iter_bytes()
 

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from typing import Any
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
-from pasta_core.hub.cache import wanted
+from pasta_core.hub.cache import is_commit, wanted
+from pasta_core.hub.manifest import RemoteFile, is_checksum, is_safe
 from pasta_core.settings import HubSource
 
 __all__ = ["Remote", "RemoteFile", "refusals"]
-
-_HEX = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file of a repository."""
-
-    name: str
-    size: int
-    """In bytes."""
-    checksum: str
-    """Its SHA-256 (64 digits), or git's SHA-1 of it (40) for a small file."""
 
 
 @dataclass(frozen=True)
@@ -37,39 +24,40 @@ class Remote:
     files: tuple[RemoteFile, ...]
     endpoint: str | None = None
     """The hub's address; None for that of `HF_ENDPOINT` or Hugging Face's own."""
+    listing: tuple[RemoteFile, ...] = ()
+    """All files of the commit, also those that the source leaves out, sorted."""
 
     @classmethod
     def ask(cls, source: HubSource, endpoint: str | None = None) -> Remote:
         """Ask the hub for the commit and the files of a source. Raises `ModelUnavailable`, `InvalidInput`."""
         from huggingface_hub import HfApi
 
-        with refusals(source):
-            info = HfApi(endpoint=endpoint, library_name="pasta").model_info(
-                source.repo, revision=source.revision, files_metadata=True, timeout=30
-            )
-        files = tuple(
-            RemoteFile(
-                sibling.rfilename,
-                int(sibling.lfs.size if sibling.lfs else sibling.size or 0),
-                str(sibling.lfs.sha256 if sibling.lfs else sibling.blob_id),
-            )
-            for sibling in info.siblings or ()
-            if wanted(source, sibling.rfilename)
+        nonsense = ModelUnavailable(
+            f"the answer of {_address(endpoint)} about {source} makes no sense",
+            "check HF_ENDPOINT, or try again later",
         )
-        # They become paths here.
-        for text in (info.sha or "", *(file.checksum for file in files)):
-            if not _HEX.fullmatch(text):
-                raise ModelUnavailable(f"the hub's answer about {source} makes no sense", "try again later")
-        paths = [PurePosixPath(file.name) for file in files]
-        if any(path.is_absolute() or ".." in path.parts for path in paths):
+        try:
+            with refusals(source, endpoint):
+                info = HfApi(endpoint=endpoint, library_name="pasta").model_info(
+                    source.repo, revision=source.revision, files_metadata=True, timeout=30
+                )
+            commit, said = str(info.sha), [_remote_file(sibling) for sibling in info.siblings or ()]
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            raise nonsense from error
+        files = tuple(file for file in said if wanted(source, file.name))
+        if files and not (is_commit(commit) and all(is_checksum(file.checksum) for file in files)):
+            raise nonsense
+        if not all(map(is_safe, files)):
+            # They become paths here.
             raise ModelUnavailable(f"{source} names files outside itself", "do not use it")
         names = {file.name for file in files}
         lost = [pattern for pattern in source.files if not any(_matches(pattern, name) for name in names)]
-        if lost or not files or info.sha is None:
+        if lost or not files:
             raise ModelUnavailable(
                 f"{source} has no file {lost[0] if lost else 'at all'}", "correct 'files' in the profile"
             )
-        return cls(source, info.sha, files, endpoint)
+        listing = tuple(sorted(filter(is_safe, said), key=lambda file: file.name))
+        return cls(source, commit, files, endpoint, listing)
 
     def url(self, file: RemoteFile) -> str:
         """The address of a file."""
@@ -79,16 +67,32 @@ class Remote:
         return str(address)
 
 
+def _remote_file(sibling: Any) -> RemoteFile:
+    large = sibling.lfs
+    return RemoteFile(
+        str(sibling.rfilename),
+        int(large.size if large else sibling.size or 0),
+        str(large.sha256 if large else sibling.blob_id),
+    )
+
+
+def _address(endpoint: str | None) -> str:
+    from huggingface_hub import constants
+
+    return endpoint or str(constants.ENDPOINT)
+
+
 def _matches(pattern: str, name: str) -> bool:
     return wanted(HubSource("", files=(pattern,)), name)
 
 
 @contextmanager
-def refusals(source: HubSource) -> Iterator[None]:
+def refusals(source: HubSource, endpoint: str | None = None) -> Iterator[None]:
     """Turn what Hugging Face's library raises about a source into a `PastaError` of one line."""
     import httpx2
-    from huggingface_hub import constants, errors
+    from huggingface_hub import errors
 
+    address = _address(endpoint)
     try:
         yield
     except errors.HFValidationError as error:
@@ -100,7 +104,7 @@ def refusals(source: HubSource) -> Iterator[None]:
     except errors.GatedRepoError as error:
         raise ModelUnavailable(
             f"{source.repo} asks to accept its licence first",
-            f"accept it at {constants.ENDPOINT}/{source.repo}, then set HF_TOKEN or run 'hf auth login'",
+            f"accept it at {address}/{source.repo}, then set HF_TOKEN or run 'hf auth login'",
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ModelUnavailable(
@@ -108,7 +112,7 @@ def refusals(source: HubSource) -> Iterator[None]:
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise ModelUnavailable(
-            f"{constants.ENDPOINT} has no model {source.repo}, or it is private",
+            f"{address} has no model {source.repo}, or it is private",
             "check the id; for a private one set HF_TOKEN",
         ) from error
     except errors.RemoteEntryNotFoundError as error:
@@ -117,14 +121,14 @@ def refusals(source: HubSource) -> Iterator[None]:
         status = error.response.status_code
         raise _passing(
             ModelUnavailable(
-                f"{constants.ENDPOINT} answered {status} about {source.repo}",
+                f"{address} answered {status} about {source.repo}",
                 "try again later: what has arrived is kept",
             )
         ) from error
     except (httpx2.HTTPError, ConnectionError) as error:
         raise _passing(
             ModelUnavailable(
-                f"{constants.ENDPOINT} cannot be reached ({type(error).__name__})",
+                f"{address} cannot be reached ({type(error).__name__})",
                 "check the network and try again: what has arrived is kept",
             )
         ) from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from pasta_core.configuration import configure
 from pasta_core.errors import InvalidInput, ModelUnavailable
-from pasta_core.models import Part, inspect_part, parts
+from pasta_core.models import Part, inspect_part, parts, remedy
 from pasta_core.paths import Paths, locate
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.settings import Profile
@@ -102,7 +102,6 @@ def _summary(name: str, file: Path, paths: Paths) -> dict[str, Any]:
 def _part(part: Part, profile: str) -> dict[str, Any]:
     files = list(inspect_part(part))
     wrong = [file for file in files if file.problem]
-    fetched = part.source.hub is not None
     return {
         "role": part.role,
         "path": str(wrong[0].path if wrong else part.path),
@@ -110,7 +109,7 @@ def _part(part: Part, profile: str) -> dict[str, Any]:
         "source": source_text(part),
         "licence": part.source.licence or None,
         "problem": wrong[0].problem if wrong else None,
-        "remedy": f"get it with 'pasta models pull {profile}'" if fetched else "put another there",
+        "remedy": (remedy(part, wrong[0], profile) if wrong else "") or "put another there",
     }
 
 

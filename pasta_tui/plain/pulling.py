@@ -34,8 +34,9 @@ def pull(names: Sequence[str], dry_run: bool, to: Path | None, as_json: bool) ->
         one = None if known else Pull(Remote.ask(weights.hub), root)
         missing = 0 if one is None else one.size - one.arrived()
         size = sum(file.size for file in inspect_part(weights.part)) if one is None else one.size
-        rows.append(_row(weights, size, missing))
-        if one is not None and missing:
+        whole = one is None or one.is_whole()
+        rows.append(_row(weights, size, missing, whole))
+        if one is not None and not whole:
             pulls.append(one)
     report = {
         "to": str(root),
@@ -57,19 +58,20 @@ def pull(names: Sequence[str], dry_run: bool, to: Path | None, as_json: bool) ->
         out.note(f"set PASTA_MODELS_DIR={root} for pasta to find them")
 
 
-def _row(weights: Weights, size: int, missing: int) -> dict[str, Any]:
+def _row(weights: Weights, size: int, missing: int, whole: bool) -> dict[str, Any]:
     return {
         "source": source_text(weights.part),
         "parts": weights.names,
         "licence": weights.part.source.licence or None,
         "bytes": size,
         "missing_bytes": missing,
+        "complete": whole,
     }
 
 
 def _say(report: dict[str, Any], out: Output) -> None:
     for row in report["parts"]:
-        state = f"{amount(row['missing_bytes'])} to fetch" if row["missing_bytes"] else "is here"
+        state = "is here" if row["complete"] else f"{amount(row['missing_bytes'])} to fetch"
         licence = row["licence"] or "licence unknown"
         out.data(f"{amount(row['bytes']):10}{state:20}{row['source']} ({licence})")
     free = amount(report["free_bytes"])

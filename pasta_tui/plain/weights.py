@@ -13,7 +13,7 @@ from pasta_core.hub.cache import folder_of
 from pasta_core.hub.keeping import partial_bytes
 from pasta_core.hub.keeping import remove as remove_files
 from pasta_core.hub.keeping import verify as verify_files
-from pasta_core.models import Part, find_parts, inspect_part, parts
+from pasta_core.models import ABSENT, Part, find_parts, inspect_part, parts
 from pasta_core.paths import Paths, locate
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.settings import HubSource
@@ -35,14 +35,19 @@ class Weights:
 
 def all_weights(paths: Paths) -> list[Weights]:
     """What every profile that can be read fetches, each source once."""
-    named = []
+    return _every(paths)[0]
+
+
+def _every(paths: Paths) -> tuple[list[Weights], list[str]]:
+    """What the profiles fetch that can be read, and the names of those that cannot."""
+    named, unread = [], []
     for profile in sorted(known_profiles(paths)):
         try:
             named += [(f"{profile}.{part.role}", part) for part in parts(load_profile(profile, paths))]
         except InvalidInput:
             # 'pasta profiles check' says what is wrong with it
-            continue
-    return _grouped(named)
+            unread.append(profile)
+    return _grouped(named), unread
 
 
 def named_weights(names: Sequence[str], paths: Paths) -> list[Weights]:
@@ -118,12 +123,16 @@ def verify(names: Sequence[str], as_json: bool) -> None:
     if wrong := [row for row in report if row["problem"]]:
         raise ModelUnavailable(
             f"{wrong[0]['file']} of {wrong[0]['source']} {wrong[0]['problem']}",
-            "'pasta models remove' it and pull it again",
+            "pull it again"
+            if wrong[0]["problem"] == "is missing"
+            else "'pasta models remove' it and pull it again",
         )
 
 
 def _present(found: Sequence[Weights]) -> Iterator[Weights]:
-    return (weights for weights in found if weights.part.path.exists())
+    return (
+        weights for weights in found if all(file.problem != ABSENT for file in inspect_part(weights.part))
+    )
 
 
 def remove(names: Sequence[str], yes: bool, as_json: bool) -> None:
@@ -135,7 +144,13 @@ def remove(names: Sequence[str], yes: bool, as_json: bool) -> None:
         )
     paths = locate(os.environ)
     chosen = named_weights(names, paths)
-    needed = {weights.hub: weights.names for weights in all_weights(paths)}
+    every, unread = _every(paths)
+    if unread:
+        raise InvalidInput(
+            f"profile {unread[0]} cannot be read, and nobody knows what it needs",
+            f"'pasta profiles check {unread[0]}' says what is wrong with it: correct it, or delete its file",
+        )
+    needed = {weights.hub: weights.names for weights in every}
     doomed: list[Weights] = []
     kept: list[Weights] = []
     for weights in chosen:

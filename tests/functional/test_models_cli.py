@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -124,6 +125,25 @@ def test_what_is_damaged_is_found_and_what_others_need_stays(
     assert blob.exists()
     assert pasta("models", "remove", "mine", "other", "--yes", env=env).returncode == 0
     assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
+
+
+def test_what_has_arrived_without_its_name_is_pulled(env: dict[str, str], tmp_path: Path) -> None:
+    assert pasta("models", "pull", "mine", env=env).returncode == 0
+    for repo in (tmp_path / "cache").iterdir():
+        shutil.rmtree(repo / "snapshots")
+    assert pasta("models", "verify", "mine", env=env).returncode == 3
+    run = pasta("models", "pull", "mine", "--dry-run", "--json", env=env)
+    rows = json.loads(run.stdout)["parts"]
+    assert [(row["missing_bytes"], row["complete"]) for row in rows] == [(0, False)] * 2
+    assert pasta("models", "pull", "mine", env=env).returncode == 0
+    assert pasta("models", "verify", "mine", env=env).returncode == 0
+
+
+def test_a_profile_that_cannot_be_read_stops_a_removal(env: dict[str, str], tmp_path: Path) -> None:
+    assert pasta("models", "pull", "mine", env=env).returncode == 0
+    (tmp_path / "config" / "profiles" / "other.toml").write_text("extends = [")
+    assert "other cannot be read" in complaint(pasta("models", "remove", "mine", "--yes", env=env), 2)
+    assert pasta("models", "verify", "mine", env=env).returncode == 0
 
 
 def test_what_cannot_be_pulled_is_one_line(hub: Hub, env: dict[str, str], tmp_path: Path) -> None:

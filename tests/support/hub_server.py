@@ -32,6 +32,8 @@ class Hub:
     """Whether it honours them."""
     damage: bool = False
     """Whether what it sends differs from what it promises."""
+    answer: bytes | None = None
+    """What it says of every repository instead of the truth."""
     pause: float = 0.0
     """Seconds between two pieces of 64 kB."""
     requests: list[tuple[str, str | None]] = field(default_factory=list)
@@ -76,7 +78,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
                 return self._refuse(404, "RepoNotFound")
             if revision not in ("main", COMMIT):
                 return self._refuse(404, "RevisionNotFound")
-            body = json.dumps(hub.described(repo)).encode()
+            body = json.dumps(hub.described(repo)).encode() if hub.answer is None else hub.answer
             self._head(200, len(body), "application/json")
             self.wfile.write(body)
             return None

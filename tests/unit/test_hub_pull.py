@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +17,11 @@ import pytest
 from pasta_core.errors import ExitCode, InvalidInput, ModelUnavailable
 from pasta_core.hub import pull as pulling
 from pasta_core.hub.cache import folder_of, local_path
-from pasta_core.hub.keeping import partial_bytes, remove, verify
-from pasta_core.hub.pull import PARTIAL, Pull, pull
+from pasta_core.hub.keeping import LISTING, partial_bytes, remove, verify
+from pasta_core.hub.pull import PARTIAL, TRIES, Pull, pull
 from pasta_core.hub.remote import Remote
-from pasta_core.settings import HubSource
+from pasta_core.models import Part, inspect_part
+from pasta_core.settings import HubSource, ModelSource
 from tests.support.hub_server import COMMIT, Hub, serving
 
 LARGE = np.random.default_rng(0).bytes(300_000)
@@ -100,11 +103,68 @@ def test_a_connection_that_breaks_is_made_again_where_it_broke(hub: Hub, tmp_pat
     assert seen[-1] == (len(LARGE) + len(SMALL),) * 2
 
 
-def test_a_hub_without_ranges_begins_again(hub: Hub, tmp_path: Path) -> None:
-    hub.break_after, hub.ranges = [100_000], False
+@pytest.mark.parametrize("arrived", [100_000, 250_000])
+def test_a_hub_without_ranges_begins_again(hub: Hub, tmp_path: Path, arrived: int) -> None:
+    hub.break_after, hub.ranges = [arrived], False
     one, seen = fetch(hub, tmp_path)
     assert (one.snapshot / "unet" / "model.safetensors").read_bytes() == LARGE
     assert seen[-1] == (len(LARGE) + len(SMALL),) * 2
+
+
+def test_a_hub_that_never_gets_further_is_given_up(hub: Hub, tmp_path: Path) -> None:
+    hub.break_after, hub.ranges = [100_000] * 50, False
+    with pytest.raises(ModelUnavailable):
+        fetch(hub, tmp_path)
+    assert len([path for path, _ in hub.requests if path.endswith("model.safetensors")]) == TRIES
+
+
+def test_what_has_arrived_without_its_name_is_pulled_again(hub: Hub, tmp_path: Path) -> None:
+    wanted = source(revision="main")
+    one, _ = fetch(hub, tmp_path, wanted)
+    assert one.is_whole()
+    shutil.rmtree(one.folder / "snapshots")
+    assert one.arrived() == one.size and not one.is_whole()
+    hub.requests.clear()
+    fetch(hub, tmp_path, wanted)
+    assert one.is_whole() and not [path for path, _ in hub.requests if "/resolve/" in path]
+    (one.folder / "refs" / "main").unlink()
+    assert not one.is_whole()
+    fetch(hub, tmp_path, wanted)
+    assert local_path(wanted, [tmp_path]) == one.snapshot
+
+
+def test_half_a_pull_of_a_pattern_is_no_whole_one(hub: Hub, tmp_path: Path) -> None:
+    hub.files[REPO] = {"unet/a.txt": LARGE, "unet/b.txt": LARGE[::-1]}
+    whole = source("unet/*")
+    hub.break_after = [len(LARGE)] + [0] * 20
+    with pytest.raises(ModelUnavailable):
+        fetch(hub, tmp_path, whole)
+    folder = local_path(whole, [tmp_path])
+    (found,) = inspect_part(Part("clip", folder, ModelSource("", whole)))
+    assert found.problem == "lacks unet/b.txt"
+    problems = {check.name: check.problem for check in verify(whole, folder)}
+    assert problems == {"unet/a.txt": "", "unet/b.txt": "is missing"}
+
+
+def test_without_a_list_of_its_files_nothing_says_that_a_pattern_is_whole(hub: Hub, tmp_path: Path) -> None:
+    one, _ = fetch(hub, tmp_path)
+    shutil.rmtree(one.folder / "pasta")
+    assert [check.name for check in verify(source(), one.snapshot) if check.problem] == [LISTING]
+    assert not one.is_whole()
+    fetch(hub, tmp_path)
+    assert not [check for check in verify(source(), one.snapshot) if check.problem]
+
+
+def test_a_disk_without_links_is_verified_and_freed(hub: Hub, tmp_path: Path) -> None:
+    one, _ = fetch(hub, tmp_path)
+    for file in list(one.snapshot.rglob("*")):
+        if file.is_symlink():
+            file.resolve().replace(file)
+    assert not [check for check in verify(source(), one.snapshot) if check.problem]
+    (one.snapshot / "config.json").write_bytes(SMALL.upper())
+    assert [check.name for check in verify(source(), one.snapshot) if check.problem] == ["config.json"]
+    assert remove(source(), tmp_path) == len(LARGE) + len(SMALL)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_hub_that_goes_away_keeps_what_has_arrived(hub: Hub, tmp_path: Path) -> None:
@@ -126,7 +186,8 @@ def test_what_arrives_damaged_is_thrown_away(hub: Hub, tmp_path: Path) -> None:
     hub.damage = True
     with pytest.raises(ModelUnavailable, match="arrived damaged"):
         fetch(hub, tmp_path)
-    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert not [file for file in tmp_path.rglob("blobs/*") if file.is_file()]
+    assert not list(tmp_path.rglob("snapshots/*"))
     hub.damage = False
     fetch(hub, tmp_path)
 
@@ -193,6 +254,14 @@ def test_a_hub_cannot_write_elsewhere_or_for_ever(hub: Hub, tmp_path: Path) -> N
     assert partial_bytes(source(), tmp_path) == 0
 
 
+@pytest.mark.parametrize("answer", [b"<!DOCTYPE html>", b"{}", b"[]", b'{"id": "a/b", "siblings": [{}]}'])
+def test_what_is_no_hub_is_named(hub: Hub, answer: bytes) -> None:
+    hub.answer = answer
+    with pytest.raises(ModelUnavailable, match="makes no sense") as raised:
+        Remote.ask(source(), hub.endpoint)
+    assert hub.endpoint in raised.value.message
+
+
 def test_an_address_where_nobody_answers_is_named() -> None:
     with pytest.raises(ModelUnavailable, match="cannot be reached"):
         Remote.ask(source(), "http://127.0.0.1:9")
@@ -226,3 +295,37 @@ def test_removing_takes_what_nobody_else_needs(hub: Hub, tmp_path: Path) -> None
     assert remove(config, tmp_path) == len(SMALL)
     assert list(tmp_path.iterdir()) == []
     assert remove(config, tmp_path) == 0
+
+
+def test_removing_leaves_the_half_files_of_others(hub: Hub, tmp_path: Path) -> None:
+    other, every = source("other.bin"), HubSource(REPO, COMMIT)
+    one, _ = fetch(hub, tmp_path)
+    half = {file.name: one.part(file) for file in one.remote.listing}
+    for part in half.values():
+        part.write_bytes(b"x" * 10)
+    assert partial_bytes(other, tmp_path) == 10
+    with half["config.json"].open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert remove(source(), tmp_path) == len(LARGE) + len(SMALL) + 10
+    assert [name for name, part in half.items() if part.exists()] == ["config.json", "other.bin"]
+    assert remove(source(), tmp_path, [every]) == 0
+    assert remove(every, tmp_path) == 20
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_branch_that_names_no_commit_is_removed(hub: Hub, tmp_path: Path) -> None:
+    main = source(revision="main")
+    for nonsense in (b"\xff\xfe", b"../../elsewhere"):
+        one, _ = fetch(hub, tmp_path, main)
+        (one.folder / "refs" / "main").write_bytes(nonsense)
+        assert not one.is_whole()
+        assert remove(main, tmp_path) == 0
+        assert not (one.folder / "refs").exists()
+
+
+@pytest.mark.parametrize("hub_source", [None, source(revision="x" * 300)])
+def test_a_place_that_cannot_be_looked_at_is_named(tmp_path: Path, hub_source: HubSource | None) -> None:
+    (tmp_path / "models--somebody--painter" / "snapshots").mkdir(parents=True)
+    path = local_path(source(revision="x" * 300), [tmp_path])
+    (found,) = inspect_part(Part("user", path, ModelSource("", hub_source)))
+    assert found.problem.startswith("cannot be read (")
