@@ -146,4 +146,13 @@ def _mean(images: Sequence[Embedding | None]) -> Embedding:
 def _blank(space: TasteSpace, d: int) -> TasteSpace:
     """A space of fidelity alone, for embeddings of length d."""
     empty = np.zeros((d, 0))
-    return TasteSpace(**(vars(space) | {"image_basis": empty, "text_basis": empty}))
+    alone = {
+        "image_basis": empty,
+        "text_basis": empty,
+        "slope": space.slope[:1, :1],
+        "residual": space.residual[:1, :1],
+        "spread": space.spread[:1, :1],
+        "variances": space.variances[:1],
+        "type_means": space.type_means[:, :1],
+    }
+    return TasteSpace(**(vars(space) | alone))

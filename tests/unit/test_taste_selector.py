@@ -50,6 +50,15 @@ def slate(
     return asyncio.run(selector.select(history, CANDIDATES, 4, seed))
 
 
+def test_columns_that_were_painted_alike_teach_fidelity_alone() -> None:
+    alike = WORLD.history("a red train", 2)
+    first = alike.turns[0].columns[0]
+    turns = tuple(replace(turn, columns=(first,) * len(turn.columns)) for turn in alike.turns)
+    opinion = asyncio.run(learner(space=None).opinion(replace(alike, turns=turns), CANDIDATES))
+    assert opinion.picks == 2 and opinion.space.dimension == 1
+    assert opinion.means.shape == (25, 1) and np.isfinite(opinion.worth.means).all()
+
+
 def test_a_slate_has_the_best_of_every_category_by_what_was_chosen() -> None:
     history = WORLD.history("a red train", 4)
     found = slate(history)
