@@ -110,7 +110,7 @@ def settled_selector(config: Configuration) -> str:
     """
     name = SelectorName.parse(config.selector)
     if config.worker or not name.valued:
-        return str(name)
+        return str(name.settled())
     if not name.model:
         if config.profile.value_model is None:
             raise InvalidInput(
@@ -130,7 +130,7 @@ def refuse_contradictions(request: Request, info: SessionInfo) -> None:
     made_of = info.made_of
     stored = {
         "profile": made_of.profile,
-        "selector": made_of.selector,
+        "selector": _settled(made_of.selector),
         "turns": made_of.settings.turns,
         "columns": made_of.settings.columns,
         "images": made_of.settings.images,
@@ -138,6 +138,8 @@ def refuse_contradictions(request: Request, info: SessionInfo) -> None:
         "rater": made_of.user,
     }
     typed = {**request.flags, "seed": request.seed, "rater": request.rater}
+    if typed.get("selector") is not None:
+        typed["selector"] = _settled(typed["selector"])
     for name, value in stored.items():
         if typed.get(name) not in (None, value):
             raise InvalidInput(
@@ -158,3 +160,8 @@ def refuse_contradictions(request: Request, info: SessionInfo) -> None:
     unfinished = info.turns_chosen < made_of.settings.turns or info.waits_for_rating
     if made_of.user == PERSON and not can_answer() and unfinished:
         raise InvalidInput(f"session {info.id} needs a terminal on stdin", "resume it in a terminal")
+
+
+def _settled(selector: str) -> str:
+    """The name that a selector is stored by; `InvalidInput` where it is none."""
+    return str(SelectorName.parse(selector).settled())

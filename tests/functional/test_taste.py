@@ -31,7 +31,7 @@ def test_a_person_s_picks_are_learned_and_those_of_raters_are_not(
     first, second, final = map(json.loads, rated.stdout.splitlines())
     for turn in (first, second):
         assert len(turn["values"]) == 4 and all(map(math.isfinite, turn["values"]))
-    assert final["selector"] == "taste"
+    assert final["selector"] == "taste:0.25"
     assert not TasteShelf(data).folder.exists()
 
     with TerminalSession([*PASTA, "session", "a red train", "--plain", *SHORT, "--seed", "3"]) as terminal:

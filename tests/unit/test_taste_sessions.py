@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from pasta_core.agent.taste_learner import RememberedTexts, picks_of
+from pasta_core.agent.taste_selector import EXPLORATION
 from pasta_core.configuration import configure
 from pasta_core.domain import Candidate, Embedding
 from pasta_core.errors import InvalidInput, WorkerError
@@ -29,7 +30,7 @@ from pasta_core.users.taste_picks import Pick
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_shelf import DEFAULT, TasteShelf
 from pasta_tui.__main__ import main
-from pasta_tui.plain.request import Request, new_session
+from pasta_tui.plain.request import Request, new_session, refuse_contradictions
 from pasta_tui.plain.taste import reset
 from pasta_tui.plain.taste_forget import forget
 from tests.support.rollouts import paint_one, small_services
@@ -245,6 +246,22 @@ def test_a_new_session_belongs_to_the_taste_in_use_unless_told_otherwise(
     assert new_session(Request("a cat"), config, "a cat").taste == "work"
     assert new_session(Request("a cat", no_taste=True), config, "a cat").taste is None
     assert new_session(Request("a cat", rater="planted:0"), config, "a cat").taste is None
+
+
+def test_a_session_keeps_how_much_its_selector_explores(house: House, tmp_path: Path) -> None:
+    def made(selector: str) -> NewSession:
+        config = configure({"data_dir": house.folder, "selector": selector}, {}, tmp_path)
+        return new_session(Request("a cat", rater="planted:0"), config, "a cat")
+
+    assert made("taste").selector == f"taste:{EXPLORATION:g}"
+    assert made("taste:0.5").selector == "taste:0.5"
+    with house.store() as store:
+        for stored in (made("taste").selector, "taste"):
+            info = store.create(replace(made("taste"), selector=stored))
+            for said in ("taste", f"taste:{EXPLORATION:g}", None):
+                refuse_contradictions(Request(None, flags={"selector": said}, rater="planted:0"), info)
+            with pytest.raises(InvalidInput, match="was begun with selector"):
+                refuse_contradictions(Request(None, flags={"selector": "taste:0.5"}), info)
 
 
 def test_a_clip_is_told_by_its_bytes_or_else_by_its_profile(profile: Profile) -> None:
