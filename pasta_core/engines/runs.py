@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pasta_core.data.trajectories import TrajectoryRecord
@@ -13,6 +14,7 @@ from pasta_core.engines.fingerprints import content_digest, profile_digest, user
 from pasta_core.engines.local import PASS_SIZE, LocalEngine
 from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.paths import find_assets
 from pasta_core.settings import Profile, SessionSettings
 from pasta_core.simulation.engine import PromptFor, cases, prompt_of, simulate
 from pasta_core.simulation.records import Details
@@ -26,7 +28,10 @@ Finish = Callable[[TrajectoryRecord], TrajectoryRecord]
 
 @dataclass(frozen=True)
 class SimulationRun:
-    """Whose trajectories are simulated under which selector; `prompts` None are the grammar's."""
+    """Whose trajectories are simulated under which selector; `prompts` None are the grammar's.
+
+    Planted raters are those of `assets`.
+    """
 
     profile: Profile
     settings: SessionSettings
@@ -34,10 +39,13 @@ class SimulationRun:
     selector: SelectorSpec
     prompts: PromptList | None
     seed: int
+    assets: Path = field(default_factory=find_assets)
 
     def plan(self) -> dict[str, Any]:
         """What decides every byte of the trajectories, as JSON types."""
         users, selector = self.users, self.selector
+        world = self.assets / "micro"
+        planted = {"raters": content_digest(world / "raters.toml", world / "eyes")}
         return {
             "seed": self.seed,
             "users": str(users) if users.model is None else f"model:{user_model_digest(users.model)}",
@@ -49,6 +57,7 @@ class SimulationRun:
             "pass_size": PASS_SIZE,
             "side_by_side": self.profile.writer.slots > 1,
             "settings": asdict(self.settings),
+            **(planted if users.model is None else {}),
         }
 
     async def fill(

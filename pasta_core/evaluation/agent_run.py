@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pasta_core.data.trajectories import TrajectoryRecord, read_trajectories
@@ -14,6 +14,7 @@ from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.paths import find_assets
 from pasta_core.sessions.provenance import versions
 from pasta_core.settings import Profile, SessionSettings
 from pasta_core.simulation.drafts import SharedFirstDrafts
@@ -49,10 +50,14 @@ class Arena:
     store: Path
     per_shard: int = PER_SHARD
     """Trajectories that are kept at a time."""
+    assets: Path = field(default_factory=find_assets)
+    """Where planted raters and what they see with lie."""
 
     def run(self, selector: SelectorSpec) -> SimulationRun:
         """The simulation of one selector."""
-        return SimulationRun(self.profile, self.settings, self.users, selector, self.prompts, self.seed)
+        return SimulationRun(
+            self.profile, self.settings, self.users, selector, self.prompts, self.seed, self.assets
+        )
 
     def folder(self, selector: SelectorSpec) -> ShardFolder:
         """Where a selector's trajectories lie; those of equal plans are simulated once."""

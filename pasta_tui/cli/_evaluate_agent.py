@@ -57,7 +57,16 @@ def evaluate_agent(request: Request) -> None:
     users = UsersSpec.parse(request.users, config.profile)
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     store = request.out or config.paths.data / "evaluations"
-    arena = Arena(config.profile, config.session, users, prompts, request.trajectories, request.seed, store)
+    arena = Arena(
+        config.profile,
+        config.session,
+        users,
+        prompts,
+        request.trajectories,
+        request.seed,
+        store,
+        assets=config.paths.assets,
+    )
     try:
         folders = run_until_stopped(_simulate(arena, selectors, config, request.at_once, out))
     except Stopped:

@@ -66,7 +66,8 @@ def run_simulation(request: Request) -> None:
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     if prompts is not None and prompts.too_long:
         out.note(f"{prompts.too_long} prompts have more than 10 words and are left out (App. C.1)")
-    run = SimulationRun(config.profile, config.session, users, selector, prompts, request.seed)
+    assets = config.paths.assets
+    run = SimulationRun(config.profile, config.session, users, selector, prompts, request.seed, assets)
     plan = run.plan() | {"images": request.images, "embeddings": request.embeddings}
     now = _versions(config)
     folder = ShardFolder(request.out, plan, request.trajectories, now)

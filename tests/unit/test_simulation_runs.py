@@ -1,0 +1,37 @@
+"""What decides the trajectories of a simulation."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pasta_core.engines.runs import SimulationRun
+from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.paths import locate
+from pasta_core.profiles import load_profile
+
+
+def test_planted_raters_and_what_they_see_with_decide_their_trajectories(tmp_path: Path) -> None:
+    paths = locate({})
+    profile = load_profile("micro", paths)
+    own, world = tmp_path / "assets", paths.assets / "micro"
+    (own / "micro" / "eyes").mkdir(parents=True)
+    for name in ("raters.toml", "eyes/eyes.safetensors"):
+        shutil.copyfile(world / name, own / "micro" / name)
+
+    def plan(users: UsersSpec, assets: Path) -> dict[str, Any]:
+        return SimulationRun(
+            profile, profile.session, users, SelectorSpec("random"), None, 1, assets=assets
+        ).plan()
+
+    planted, learnt = UsersSpec(None, "test"), UsersSpec.parse("model", profile)
+    before = plan(planted, paths.assets)
+    assert plan(planted, own) == before, "the same raters in another place"
+    for name in ("raters.toml", "eyes/eyes.safetensors"):
+        file = own / "micro" / name
+        whole = file.read_bytes()
+        file.write_bytes(whole + b"\n")
+        assert plan(planted, own) != before, name
+        assert plan(learnt, own) == plan(learnt, paths.assets), "learned users are no planted ones"
+        file.write_bytes(whole)
