@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pasta_core.agent.selectors import SelectorName
+from pasta_core.agent.selectors import RandomSelector, SelectorName
 from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
@@ -70,7 +70,7 @@ def wants_screen(request: Request, plain: bool, env: Mapping[str, str]) -> bool:
 
 def check_request(request: Request, config: Configuration) -> None:
     """Refuse a request for a new session that cannot be met, as soon as it is typed."""
-    settled_selector(config)
+    settled_selector(config, request.study)
     checked_seed(request.seed)
     if request.prompt is not None:
         clean_prompt(request.prompt, initial_words(config.session.max_words, request.study))
@@ -94,7 +94,7 @@ def new_session(request: Request, config: Configuration, prompt: str) -> NewSess
         prompt=prompt,
         seed=checked_seed(request.seed),
         profile=config.profile.name,
-        selector=settled_selector(config),
+        selector=settled_selector(config, request.study),
         user=request.user,
         blind=request.blind or request.study,
         settings=config.session,
@@ -103,12 +103,15 @@ def new_session(request: Request, config: Configuration, prompt: str) -> NewSess
     )
 
 
-def settled_selector(config: Configuration) -> str:
+def settled_selector(config: Configuration, study: bool = False) -> str:
     """The selector by a name that means the same from any directory; `InvalidInput` where it is none.
 
-    With a worker elsewhere a value model's path is its machine's, and is left as it was typed.
+    Studies are of a baseline (§4.1) where nobody says otherwise: what is learnt from them must not have
+    chosen what they show. With a worker elsewhere a value model's path is its machine's, and is left as it
+    was typed.
     """
-    name = SelectorName.parse(config.selector)
+    baseline = study and "selector" not in config.sources
+    name = SelectorName.parse(RandomSelector.name if baseline else config.selector)
     if config.worker or not name.valued:
         return str(name.settled())
     if not name.model:

@@ -1,17 +1,43 @@
-"""The recipe of the micro value model from nothing to its card, on the shipped models and short sessions."""
+"""The micro value model: what ships, and its recipe from nothing to its card on the shipped models."""
 
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
+from pasta_core.agent.requests import ValueRequest
+from pasta_core.agent.scoring import score
 from pasta_core.agent.value_model_files import load_value_model
 from pasta_core.evaluation.micro_value_model import ValueModelBuild
+from pasta_core.microworld.dialogues import sample_dialogue
 from pasta_core.microworld.recipes.value_model_recipe import ValueModelRecipe
 from pasta_core.microworld.recipes.workshop import Workshop
-from pasta_core.paths import locate
+from pasta_core.paths import find_assets, locate
+from pasta_core.profiles import load_profile
 from pasta_core.settings import SessionSettings
+from pasta_core.training.value_base import shipped_base
+
+
+def test_what_ships_is_of_the_recipe_and_foresees_returns() -> None:
+    profile, recipe = load_profile("micro", locate({})), ValueModelRecipe()
+    assert profile.value_model is not None
+    facts = json.loads((profile.value_model / "value_model.json").read_bytes())["training"]
+    assert (facts["objective"], facts["reward"]) == (str(recipe.objective), str(recipe.reward))
+    assert (facts["config"]["steps"], facts["config"]["discount"]) == (recipe.steps, recipe.discount)
+    model, base = load_value_model(profile.value_model), load_value_model(shipped_base(find_assets()))
+    assert model.tokens.tokenizer.get_vocab() == base.tokens.tokenizer.get_vocab()
+    rng, gains = random.Random(0), []
+    for turn in range(2, 12):
+        dialogue = sample_dialogue(rng, turn=1 + turn % 4)
+        request = dialogue.request
+        prompts = tuple(candidate.prompt for candidate in dialogue.answer)
+        values = score(model, ValueRequest(request.initial_prompt, request.turns, prompts))
+        # rewards lie between 0 and 10
+        assert all(0 < value < 10 / (1 - recipe.discount) for value in values)
+        gains.append(max(values) - sum(values) / len(values))
+    assert sum(gains) / len(gains) > 0.3, "it tells prompts apart"
 
 
 def test_it_is_simulated_for_trained_measured_and_told(tmp_path: Path) -> None:
@@ -31,9 +57,9 @@ def test_it_is_simulated_for_trained_measured_and_told(tmp_path: Path) -> None:
     bars = json.loads((out / "value" / "bars.json").read_bytes())
     card = (out / "value" / "README.md").read_text()
     assert "3 trajectories" in card and "seed 5: 4 steps" in card and "of seed 6" in card
-    for title, (random, value) in bars["agents"].items():
-        difference = value["mean"] - random["mean"]
-        assert f"| {title} | 2 | {random['mean']:.2f} (" in card
+    for title, (floor, value) in bars["agents"].items():
+        difference = value["mean"] - floor["mean"]
+        assert f"| {title} | 2 | {floor['mean']:.2f} (" in card
         assert f"| {difference:.2f} (" in card
         assert value["turns"][0]["predicted"] is not None, "its slates are the model's"
     # what is there is taken as it is, and the card comes out the same

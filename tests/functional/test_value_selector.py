@@ -70,9 +70,13 @@ def test_a_session_shows_what_the_model_values_most(model: Path, tmp_path: Path)
 
 
 def test_a_path_without_a_value_model_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    for name in ("value", f"softmax:{tmp_path}", "value:nowhere"):
-        said = complaint(pasta("session", "a cat", "--rater", "planted:0", "--selector", name), 2)
-        assert "no value model" in said
+    for *profile, name in (
+        ("--profile", "sdxl", "value"),
+        (f"softmax:{tmp_path}",),
+        ("value:nowhere",),
+    ):
+        command = ("session", "a cat", "--rater", "planted:0", *profile, "--selector", name)
+        assert "no value model" in complaint(pasta(*command), 2)
     said = complaint(pasta("session", "a cat", "--rater", "planted:0", "--selector", "valued"), 2)
     assert "value[:PATH]" in said
 

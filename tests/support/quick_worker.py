@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from pasta_core.agent.requests import WriteRequest
+from pasta_core.agent.requests import ValueRequest, WriteRequest
 from pasta_core.errors import Cancelled
 from pasta_core.worker.protocol import NAME, PROTOCOL, Hello, package_version
 from pasta_core.worker.station import Call, Station, claim_stdio
@@ -63,12 +63,15 @@ def main(writing: float, painting: float) -> None:
         texts = [paint_one(text, 0).embedding for text in call.args["texts"]]
         call.result({}, {"texts": np.stack([row for row in texts if row is not None])})
 
+    def value(call: Call) -> None:
+        request = ValueRequest.from_json(call.args["request"])
+        call.result({"values": [float(len(prompt) % 11) for prompt in request.prompts]})
+
     def status(call: Call) -> None:
         call.result({"profile": "micro", "pid": os.getpid(), "writer": os.getpid()})
 
-    station = Station(
-        source, sink, prompt={"status": status}, queued={"write": write, "paint": paint, "embed": embed}
-    )
+    queued = {"write": write, "value": value, "paint": paint, "embed": embed}
+    station = Station(source, sink, prompt={"status": status}, queued=queued)
     station.start()
     station.work()
 

@@ -9,6 +9,7 @@ import pytest
 
 from pasta_core.configuration import Configuration, configure
 from pasta_core.errors import InvalidInput
+from pasta_tui.plain.request import Request, new_session
 
 PROFILE = """
 description = "for tests"
@@ -53,9 +54,28 @@ def test_each_layer_beats_the_one_below_it(config_dir: Path, tmp_path: Path) -> 
 
 def test_defaults_are_the_papers_and_the_shipped_profile(tmp_path: Path) -> None:
     config = configured(tmp_path)
-    assert (config.profile.name, config.selector, config.worker) == ("micro", "random", "")
+    assert (config.profile.name, config.selector, config.worker) == ("micro", "value", "")
     session = config.session
     assert (session.turns, session.columns, session.images, session.form.total) == (5, 4, 4, 25)
+
+
+def test_slates_are_random_where_the_profile_has_no_value_model(config_dir: Path, tmp_path: Path) -> None:
+    assert configured(tmp_path, {"profile": "mine"}).selector == "random"
+    assert configured(tmp_path, {"profile": "mine"}, PASTA_SELECTOR="writer").selector == "writer"
+
+
+def test_a_study_is_of_a_baseline_unless_a_selector_is_named(config_dir: Path, tmp_path: Path) -> None:
+    cases: tuple[tuple[bool, dict[str, object], str], ...] = (
+        (False, {}, "value"),
+        (True, {}, "random"),
+        (True, {"selector": "value"}, "value"),
+        (True, {"selector": "writer"}, "writer"),
+    )
+    for study, given, selector in cases:
+        request = Request("a cat", study=study)
+        assert new_session(request, configured(tmp_path, given), "a cat").selector == selector
+    (tmp_path / "pasta.toml").write_text('selector = "value"\n')
+    assert new_session(Request("a cat", study=True), configured(tmp_path), "a cat").selector == "value"
 
 
 def test_paths_start_at_the_profile_and_shipped_ones_at_the_assets(config_dir: Path, tmp_path: Path) -> None:
