@@ -60,7 +60,12 @@ def load_autoencoder(path: Path, config: Path, dtype: torch.dtype) -> Any:
         kind = str(_json(path / "config.json").get("_class_name"))
         if kind not in ("AutoencoderKL", "AutoencoderTiny"):
             raise ModelUnavailable(f"the autoencoder {path} is of kind {kind}", "name an AutoencoderKL")
-        return getattr(diffusers, kind).from_pretrained(path, dtype=dtype, local_files_only=True)
+        return getattr(diffusers, kind).from_pretrained(
+            path, dtype=dtype, local_files_only=True, use_safetensors=True
+        )
+    if path.suffix != ".safetensors":
+        # others are unpickled, which runs what they say
+        raise ModelUnavailable(f"the autoencoder {path} is no .safetensors file", "name one that is")
     return diffusers.AutoencoderKL.from_single_file(
         str(path), config=str(config), subfolder="vae", dtype=dtype, local_files_only=True
     )

@@ -9,7 +9,7 @@ import torch
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import StableDiffusionXLPipeline
 
 from pasta_core.errors import ModelUnavailable, PastaError
-from pasta_core.settings import PainterProfile
+from pasta_core.settings import Lora, PainterProfile
 
 __all__ = ["DTYPES", "load_pipeline"]
 
@@ -30,16 +30,31 @@ def load_pipeline(profile: PainterProfile, device: str) -> StableDiffusionXLPipe
     except PastaError:
         raise
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelUnavailable(
-            f"the painter in {profile.model} does not load: {lines[0][:200]}", "fetch or build it again"
+            f"the painter in {profile.model} does not load: {_first_line(error)}", "fetch or build it again"
         ) from error
-    if profile.loras:
-        from pasta_core.painter.lora import add_lora
-
-        for lora in profile.loras:
-            add_lora(pipe, lora)
+    for lora in profile.loras:
+        _add(pipe, lora)
     return pipe
+
+
+def _add(pipe: StableDiffusionXLPipeline, lora: Lora) -> None:
+    from pasta_core.painter.lora import add_lora
+
+    try:
+        add_lora(pipe, lora)
+    except PastaError:
+        raise
+    except Exception as error:
+        raise ModelUnavailable(
+            f"the LoRA {lora.path} cannot be added: {_first_line(error)}",
+            "take it out of the profile's loras",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
 
 
 def _pipeline(profile: PainterProfile, dtype: torch.dtype) -> StableDiffusionXLPipeline:

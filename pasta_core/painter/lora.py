@@ -1,10 +1,14 @@
-"""LoRA files, added to a pipeline's weights once: W + weight * alpha / rank * up @ down."""
+"""LoRA files, added to a pipeline's weights once: W + weight * alpha / rank * up @ down.
+
+Of a rank-stabilised one (rsLoRA, arXiv 2312.03732) alpha is divided by the root of the rank.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,9 @@ _DOWN = re.compile(r"(.+?)\.(lora_down|lora_A|lora\.down)\.weight")
 _UP = {"lora_down": "lora_up", "lora_A": "lora_B", "lora.down": "lora.up"}
 _UNREAD = ("dora_scale", "lora_magnitude_vector", "hada_w1", "lokr_w1")
 """Parts of tensor names that belong to other kinds of additions."""
+_LITERAL = re.compile(r"[\w.]+")
+_ADAPTER = "lora_adapter_metadata"
+"""What diffusers calls PEFT's settings in a file's header."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,17 @@ def add_lora(pipe: StableDiffusionXLPipeline, lora: Lora) -> None:
     """Add a file's matrices to the UNet and the text encoders.
 
     Tensors are named as kohya's trainers name them (after diffusers' modules or the original ones) or as
-    diffusers and PEFT do. Raises `ModelUnavailable` for what is unreadable, for another model, or no LoRA.
+    diffusers and PEFT do. Raises `ModelUnavailable` for what is unreadable, for another model, or no LoRA,
+    and for a file of which some tensors would have no effect.
     """
     tensors, metadata = _read(lora.path)
     modules = _modules(pipe)
-    additions = list(_additions(tensors, metadata))
+    try:
+        additions, unread = _additions(tensors, metadata)
+    except ValueError as error:
+        raise _unusable(lora.path, f"is malformed: {error}") from error
+    if additions and unread:
+        raise _unusable(lora.path, f"is no plain LoRA: nothing here reads its {unread[0]}")
     if not additions:
         raise _unusable(lora.path, "holds no LoRA")
     for addition in additions:
@@ -61,9 +74,11 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            metadata = json.loads((file.metadata() or {}).get("lora_adapter_metadata", "{}"))
-    except (OSError, SafetensorError, ValueError) as error:
+            metadata = json.loads((file.metadata() or {}).get(_ADAPTER, "{}"))
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise _unusable(path, "cannot be read") from error
+    if not isinstance(metadata, dict):
+        raise _unusable(path, f"is malformed: its {_ADAPTER} is no table")
     for name in tensors:
         for part in _UNREAD:
             if part in name:
@@ -71,25 +86,56 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     return tensors, metadata
 
 
-def _additions(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> Iterator[_Addition]:
+def _additions(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]
+) -> tuple[list[_Addition], list[str]]:
+    """Pair the matrices, and name the tensors that belong to no pair. Raises `ValueError`."""
+    additions = []
+    unread = dict.fromkeys(tensors)
     for name, down in tensors.items():
         if (found := _DOWN.fullmatch(name)) is None:
             continue
         module, kind = found.groups()
-        up = tensors.get(f"{module}.{_UP[kind]}.weight")
-        if up is None:
+        other = f"{module}.{_UP[kind]}.weight"
+        if (up := tensors.get(other)) is None:
             continue
+        if down.ndim not in (2, 4) or up.ndim != down.ndim or not 0 < len(down) == math.prod(up.shape[1:]):
+            raise ValueError(f"{module} has matrices of {list(down.shape)} and {list(up.shape)}")
         alpha = tensors.get(f"{module}.alpha")
-        yield _Addition(module, down, up, _scale(module, len(down), alpha, metadata))
+        additions.append(_Addition(module, down, up, _scale(module, len(down), alpha, metadata)))
+        for read in (name, other, f"{module}.alpha"):
+            unread.pop(read, None)
+    return additions, list(unread)
 
 
 def _scale(module: str, rank: int, alpha: Tensor | None, metadata: Mapping[str, Any]) -> float:
-    """alpha / rank; without an alpha, the file's own metadata says it, and without that it is 1."""
+    """alpha / rank; without an alpha, the file's own metadata says it, and without that it is 1.
+
+    The metadata are PEFT's settings of each model: `lora_alpha`, `alpha_pattern` by module, `use_rslora`.
+    """
     if alpha is not None:
-        return float(alpha) / rank
-    component = module.partition(".")[0]
-    said = metadata.get(f"{component}.lora_alpha")
-    return 1.0 if said is None else float(said) / rank
+        if alpha.numel() != 1:
+            raise ValueError(f"{module} has an alpha of {alpha.numel()} numbers")
+        return _finite(alpha.item(), module) / rank
+    component, _, path = module.partition(".")
+    said = metadata.get(f"{component}.lora_alpha", rank)
+    patterns = metadata.get(f"{component}.alpha_pattern") or {}
+    if not isinstance(patterns, dict):
+        raise ValueError(f"its alpha_pattern of {component} is no table")
+    for pattern, value in patterns.items():
+        if not _LITERAL.fullmatch(pattern):
+            raise ValueError(f"nothing here reads its alpha_pattern {pattern!r}")
+        if path == pattern or path.endswith(f".{pattern}"):
+            said = value
+            break
+    divisor = math.sqrt(rank) if metadata.get(f"{component}.use_rslora") else rank
+    return _finite(said, module) / divisor
+
+
+def _finite(value: Any, module: str) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{module} has the alpha {value!r}")
+    return float(value)
 
 
 def _change(addition: _Addition, device: torch.device) -> Tensor:

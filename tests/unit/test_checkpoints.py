@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,18 @@ def test_another_autoencoder_comes_as_a_folder_or_a_file(
         loaded(replace(single, model=bare))
 
 
+@pytest.mark.parametrize("pickled", ["vae", "vae/diffusion_pytorch_model.bin"])
+def test_an_autoencoder_is_never_unpickled(
+    built: Path, single: PainterProfile, tmp_path: Path, pickled: str
+) -> None:
+    shutil.copytree(built / "folder" / "vae", tmp_path / "vae")
+    weights = tmp_path / "vae" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(weights), weights.with_suffix(".bin"))
+    weights.unlink()
+    with pytest.raises(ModelUnavailable, match="safetensors"):
+        loaded(replace(single, vae=tmp_path / pickled))
+
+
 def test_a_scheduler_is_a_file_of_its_own(single: PainterProfile, tmp_path: Path) -> None:
     files = sorted((find_assets() / "painters" / "schedulers").glob("*.json"))
     for file in files:
@@ -221,6 +234,78 @@ def test_a_lora_changes_what_it_says(plain: Any, tmp_path: Path, style: str) -> 
         before, after = (getattr(pipe, encoder).get_submodule(path).weight for pipe in (plain, ours))
         torch.testing.assert_close(after, before + scale * up @ down)
     assert len(changed) == len(in_unet) + 2
+
+
+@pytest.mark.parametrize(
+    ("said", "scale"),
+    [
+        ({"unet.lora_alpha": 3}, 3 / 2),
+        ({"unet.lora_alpha": 3, "unet.use_rslora": True}, 3 / 2**0.5),
+        ({"unet.lora_alpha": 3, "unet.alpha_pattern": {"to_k": 9, "attn1.to_q": 5}}, 5 / 2),
+        ({"unet.use_rslora": True, "text_encoder.lora_alpha": 7}, 2**0.5),
+    ],
+)
+def test_what_peft_says_of_a_lora_counts(
+    plain: Any, tmp_path: Path, said: dict[str, Any], scale: float
+) -> None:
+    path = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+    before = plain.unet.get_submodule(path).weight
+    down, up = torch.randn(2, before.shape[1]), torch.randn(before.shape[0], 2)
+    save_file(
+        {f"unet.{path}.lora_A.weight": down, f"unet.{path}.lora_B.weight": up},
+        tmp_path / "l.safetensors",
+        {"lora_adapter_metadata": json.dumps(said)},
+    )
+    ours = copied(plain)
+    add_lora(ours, Lora(tmp_path / "l.safetensors"))
+    torch.testing.assert_close(ours.unet.get_submodule(path).weight, before + scale * up @ down)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[]",
+        '{"unet.lora_alpha": "much"}',
+        '{"unet.lora_alpha": NaN}',
+        '{"unet.alpha_pattern": [1]}',
+        '{"unet.alpha_pattern": {".*": 1}}',
+    ],
+)
+def test_what_cannot_be_understood_of_a_lora_is_named(plain: Any, tmp_path: Path, said: str) -> None:
+    tensors = {
+        "unet.conv_in.lora_A.weight": torch.ones(2, 4, 3, 3),
+        "unet.conv_in.lora_B.weight": torch.ones(32, 2, 1, 1),
+    }
+    save_file(tensors, tmp_path / "l.safetensors", {"lora_adapter_metadata": said})
+    with pytest.raises(ModelUnavailable, match="is malformed"):
+        add_lora(plain, Lora(tmp_path / "l.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"lora_te1_q.lora_down.weight": torch.ones(2)}, "nothing here reads its lora_te1_q.lora_down"),
+        ({"lora_unet_conv_in.diff": torch.ones(2)}, "nothing here reads its lora_unet_conv_in.diff"),
+        ({"lora_unet_conv_in.alpha": torch.ones(2)}, "an alpha of 2 numbers"),
+        ({"lora_unet_conv_in.alpha": torch.tensor(torch.inf)}, "the alpha inf"),
+        (
+            {"lora_unet_conv_in.lora_up.weight": torch.ones(32, 3, 1, 1)},
+            r"\[2, 4, 3, 3\] and \[32, 3, 1, 1\]",
+        ),
+        ({"lora_unet_conv_in.lora_up.weight": torch.ones(32, 2)}, r"and \[32, 2\]"),
+        ({"lora_unet_conv_in.lora_up.weight": torch.ones(0, 2, 1, 1)}, "has another shape"),
+    ],
+)
+def test_a_malformed_lora_is_named(
+    plain: Any, tmp_path: Path, change: dict[str, torch.Tensor], said: str
+) -> None:
+    tensors = {
+        "lora_unet_conv_in.lora_down.weight": torch.ones(2, 4, 3, 3),
+        "lora_unet_conv_in.lora_up.weight": torch.ones(32, 2, 1, 1),
+    }
+    save_file({**tensors, **change}, tmp_path / "l.safetensors")
+    with pytest.raises(ModelUnavailable, match=said):
+        add_lora(plain, Lora(tmp_path / "l.safetensors"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,14 @@ from pasta_core.errors import ExitCode, ModelUnavailable
 from pasta_core.microworld.captions import known_words
 from pasta_core.models import model_files, require_models
 from pasta_core.paths import find_assets
-from pasta_core.settings import ClipProfile, PainterProfile, Profile, WriterProfile
+from pasta_core.settings import (
+    ClipProfile,
+    HubSource,
+    ModelSource,
+    PainterProfile,
+    Profile,
+    WriterProfile,
+)
 from pasta_core.vocabulary import load_vocabulary, unknown_words
 
 
@@ -83,6 +90,31 @@ def test_a_file_of_another_kind_is_noticed(name: str, profile: Profile, tmp_path
     (tmp_path / name).write_bytes(b"<!DOCTYPE html>" * 100)
     with pytest.raises(ModelUnavailable, match=name):
         require_models(profile)
+
+
+@pytest.mark.parametrize(
+    "header", [b"[" * 100_000, b'{"w": {"shape": [1], "data_offsets": [0, 1e999]}}', b"[]"]
+)
+def test_a_header_that_means_to_break_its_reader_is_noticed(
+    header: bytes, profile: Profile, tmp_path: Path
+) -> None:
+    (tmp_path / "clip" / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(ModelUnavailable, match="is not a safetensors file"):
+        require_models(profile)
+
+
+def test_a_vocabulary_is_a_part_like_others(profile: Profile, tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="vocabulary model of profile mine is missing"):
+        require_models(replace(profile, vocabulary=tmp_path / "words.txt"))
+
+
+def test_a_model_that_cannot_be_read_is_not_advised_to_be_pulled(profile: Profile, tmp_path: Path) -> None:
+    hidden = replace(profile, user_model=tmp_path / ("x" * 300))
+    fetched = replace(hidden, sources={"user": ModelSource("", HubSource("a/b"))})
+    for one in (hidden, fetched):
+        with pytest.raises(ModelUnavailable, match="cannot be read") as raised:
+            require_models(one)
+        assert "make it readable" in raised.value.hint
 
 
 def test_a_language_model_and_an_image_encoder_are_told_apart(profile: Profile, tmp_path: Path) -> None:
