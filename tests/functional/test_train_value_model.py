@@ -148,7 +148,10 @@ def test_an_adapter_is_trained_beside_its_base(data: Path, tmp_path: Path) -> No
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=2",)}, "alpha is 2.0"),
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=x",)}, "alpha cannot be 'x'"),
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("beta=2",)}, "is no setting"),
-        ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("lora_rank=2",)}, "lora_rank is the setting of"),
+        (
+            {"data": ("trajectories:DATA/paid.parquet",), "changes": ("lora_rank=2",)},
+            "lora_rank is the setting of",
+        ),
         (
             {"data": ("trajectories:DATA/paid.parquet",), "lora": True, "changes": ("lora_rank=0",)},
             "lora_rank is 0",
