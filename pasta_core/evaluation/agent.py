@@ -6,7 +6,7 @@ All intervals are 95 % percentile bootstraps over trajectories.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,16 @@ from pasta_core.domain import Comparison
 from pasta_core.errors import InvalidInput
 from pasta_core.evaluation.metric import NOTHING, Metric, clustered_mean, gap_closed
 
-__all__ = ["CEILINGS", "FLOOR", "AgentResult", "Duel", "TurnResult", "Yardstick", "evaluate_agents"]
+__all__ = [
+    "CEILINGS",
+    "FLOOR",
+    "AgentResult",
+    "Duel",
+    "TurnResult",
+    "Yardstick",
+    "agent_results",
+    "evaluate_agents",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -135,6 +144,13 @@ def evaluate_agents(
     records: Mapping[str, Sequence[TrajectoryRecord]], yardstick: Yardstick
 ) -> tuple[AgentResult, ...]:
     """Measure selectors, in the order of `records`; `InvalidInput` where trajectories are not paired."""
+    return tuple(agent_results(records, yardstick))
+
+
+def agent_results(
+    records: Mapping[str, Sequence[TrajectoryRecord]], yardstick: Yardstick
+) -> Iterator[AgentResult]:
+    """The same one after another: their intervals take time, and whoever takes no more has no more made."""
     tables = {name: _Table.of(name, rows) for name, rows in records.items()}
     first = next(iter(tables.values()))
     for name, table in tables.items():
@@ -144,7 +160,8 @@ def evaluate_agents(
                 "evaluate all of them with the same users, prompts and seed",
             )
     ceiling = next((name for name in CEILINGS if name in tables), None)
-    return tuple(_result(name, tables, ceiling, yardstick) for name in tables)
+    for name in tables:
+        yield _result(name, tables, ceiling, yardstick)
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from pasta_core.data.images import decode_image
-from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord
-from pasta_core.domain import Pixels
+from pasta_core.data.trajectories import TrajectoryRecord
 from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
-from pasta_core.evaluation.agent import Yardstick, evaluate_agents
+from pasta_core.evaluation.agent import Yardstick, agent_results
 from pasta_core.evaluation.agent_run import Arena, same_to
-from pasta_core.reproduction.lab import Lab
+from pasta_core.reproduction.lab import Lab, Stop, stopped
+from pasta_core.reproduction.pictures import pixels_of
 from pasta_core.reproduction.ratings import USERS, user_model_folder
 from pasta_core.reproduction.scale import ValueArm
-from pasta_core.reproduction.sessions import SHARDS
 from pasta_core.reproduction.steps import Finding, Inputs, Settings, Step
 from pasta_core.reproduction.values import value_model_folder
 from pasta_core.sessions.sheet import SheetTurn, write_sheet
 from pasta_core.simulation.engine import Case, simulate
 from pasta_core.simulation.model_users import ModelUser
 from pasta_core.simulation.records import Details
+from pasta_core.simulation.shards import ShardFolder
 from pasta_core.training.value_presets import Reward
 
 __all__ = ["ideas_step", "people_evaluation_step", "sheet_name", "table_step"]
@@ -39,16 +38,21 @@ def table_step(arms: Sequence[ValueArm], trajectories: int, oracle: bool, shape:
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
         users = UsersSpec(user_model_folder(inputs[USERS]))
-        arena = _arena(lab, users, trajectories, folder, "table")
+        arena = _arena(lab, users, trajectories, "table")
         values = {arm.step: _valued(inputs, arm) for arm in arms}
-        records = await _played(lab, arena, {name: SelectorSpec(name) for name in plain} | values)
-        found = {}
-        for reward in Reward:
-            ours = {arm.name: records[arm.step] for arm in arms if arm.reward is reward}
-            compared = {name: records[name] for name in plain} | ours
-            yardstick = Yardstick(reward is Reward.SPARSE, same_to(users), lab.seed_of("intervals"))
-            found[str(reward)] = [result.as_json() for result in evaluate_agents(compared, yardstick)]
-        return Finding(found, (SHARDS,))
+        folders = await _filled(lab, arena, {name: SelectorSpec(name) for name in plain} | values)
+
+        def measure(stop: Stop) -> dict[str, Any]:
+            records = _read(arena, folders, stop)
+            found = {}
+            for reward in Reward:
+                ours = {arm.name: records[arm.step] for arm in arms if arm.reward is reward}
+                compared = {name: records[name] for name in plain} | ours
+                yardstick = Yardstick(reward is Reward.SPARSE, same_to(users), lab.seed_of("intervals"))
+                found[str(reward)] = _measured(compared, yardstick, stop)
+            return found
+
+        return Finding(await lab.in_thread(measure))
 
     settings = {"trajectories": trajectories, "oracle": oracle, "session": shape}
     needs = (USERS, *(arm.step for arm in arms))
@@ -64,36 +68,70 @@ def people_evaluation_step(
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
         users = UsersSpec(None, "test")
-        arena = _arena(lab, users, trajectories, folder, "people")
+        arena = _arena(lab, users, trajectories, "people")
         values = {arm.name: _valued(inputs, arm) for arm in ours}
-        records = await _played(lab, arena, {name: SelectorSpec(name) for name in plain} | values)
-        results = evaluate_agents(records, Yardstick(True, same_to(users), lab.seed_of("intervals")))
-        return Finding({"results": [result.as_json() for result in results]}, (SHARDS,))
+        folders = await _filled(lab, arena, {name: SelectorSpec(name) for name in plain} | values)
+        yardstick = Yardstick(True, same_to(users), lab.seed_of("intervals"))
+
+        def measure(stop: Stop) -> dict[str, Any]:
+            return {"results": _measured(_read(arena, folders, stop), yardstick, stop)}
+
+        return Finding(await lab.in_thread(measure))
 
     settings = {"trajectories": trajectories, "oracle": oracle, "session": shape}
     needs = tuple(arm.step for arm in ours)
     return Step("people-evaluation", "measure agents before new planted raters", settings, needs, work)
 
 
-def _arena(lab: Lab, users: UsersSpec, trajectories: int, folder: Path, purpose: str) -> Arena:
-    seed = lab.seed_of("evaluation", purpose)
-    return Arena(lab.profile, lab.settings, users, None, trajectories, seed, folder / SHARDS, lab.scale.shard)
+def _arena(lab: Lab, users: UsersSpec, trajectories: int, purpose: str) -> Arena:
+    return Arena(
+        lab.profile,
+        lab.settings,
+        users,
+        None,
+        trajectories,
+        lab.seed_of("evaluation", purpose),
+        lab.rollouts,
+        lab.scale.shard,
+        lab.paths.assets,
+    )
 
 
 def _valued(inputs: Inputs, arm: ValueArm) -> SelectorSpec:
     return SelectorSpec("value", value_model_folder(inputs[arm.step]))
 
 
-async def _played(
-    lab: Lab, arena: Arena, selectors: Mapping[str, SelectorSpec]
-) -> dict[str, Sequence[TrajectoryRecord]]:
-    """The paired trajectories of every selector."""
+async def _filled(lab: Lab, arena: Arena, selectors: Mapping[str, SelectorSpec]) -> Mapping[str, ShardFolder]:
+    """The folders with every selector's paired trajectories."""
 
     def engine() -> AbstractAsyncContextManager[LocalEngine]:
         return lab.engine(arena.users)
 
-    folders = await arena.fill(selectors, engine, lambda name: lab.pace(f"trajectories of {name}"))
-    return {name: arena.read(folder) for name, folder in folders.items()}
+    return await arena.fill(selectors, engine, lambda name: lab.pace(f"trajectories of {name}"))
+
+
+def _read(
+    arena: Arena, folders: Mapping[str, ShardFolder], stop: Stop
+) -> Mapping[str, Sequence[TrajectoryRecord]]:
+    """The trajectories in them; `Cancelled` where somebody asked to stop."""
+    found = {}
+    for name, folder in folders.items():
+        if stop():
+            raise stopped()
+        found[name] = arena.read(folder)
+    return found
+
+
+def _measured(
+    records: Mapping[str, Sequence[TrajectoryRecord]], yardstick: Yardstick, stop: Stop
+) -> list[dict[str, Any]]:
+    """What selectors are worth, as JSON types; `Cancelled` where somebody asked to stop."""
+    found = []
+    for result in agent_results(records, yardstick):
+        if stop():
+            raise stopped()
+        found.append(result.as_json())
+    return found
 
 
 def ideas_step(arm: ValueArm, ideas: Sequence[str], shown: int, shape: Settings) -> Step:
@@ -167,18 +205,13 @@ def _told(records: Sequence[TrajectoryRecord]) -> dict[str, Any]:
 def _sheet(records: Sequence[TrajectoryRecord]) -> list[SheetTurn]:
     """The images that all began with, and below what each type ended with."""
     first, made = records[0], [(record, record.turns[-1]) for record in records]
-    begun = SheetTurn(0, (tuple(map(_pixels, first.initial_images)),), (first.initial_prompt,))
+    begun = SheetTurn(0, (tuple(map(pixels_of, first.initial_images)),), (first.initial_prompt,))
     ended = SheetTurn(
         made[0][1].number,
-        tuple(tuple(map(_pixels, turn.columns[turn.choice.column])) for _, turn in made),
+        tuple(tuple(map(pixels_of, turn.columns[turn.choice.column])) for _, turn in made),
         tuple(
             f"type {record.user_type}: {turn.candidates[turn.slate.indices[turn.choice.column]].prompt}"
             for record, turn in made
         ),
     )
     return [begun, ended]
-
-
-def _pixels(image: ImageRecord) -> Pixels:
-    assert image.png is not None
-    return decode_image(image.png, image.sha256)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pasta_core.engines.fingerprints import content_digest, profile_digest
@@ -17,6 +18,7 @@ from pasta_core.engines.specs import UsersSpec
 from pasta_core.errors import Cancelled
 from pasta_core.microworld.raters import RaterSheet
 from pasta_core.paths import Paths
+from pasta_core.reproduction.begun import Begun
 from pasta_core.reproduction.scale import Scale
 from pasta_core.seeds import derive_seed
 from pasta_core.settings import Profile, SessionSettings
@@ -66,16 +68,18 @@ class SharedWorker:
 
 @dataclass(frozen=True)
 class Lab:
-    """Where a reproduction runs. `threads` decide how sums round, so a resumed run keeps them."""
+    """Where a reproduction runs, and what it was begun with."""
 
     profile: Profile
     paths: Paths
     session: SessionSettings
     seed: int
     scale: Scale
-    threads: int
+    begun: Begun
     devices: Devices
     worker: SharedWorker
+    rollouts: Path
+    """Where the trajectories of all evaluations lie: those of equal plans are simulated once."""
     pace: Callable[[str], Pace]
     """Makes the report of what is counted, such as `images`."""
     note: Callable[[str], None]
@@ -84,6 +88,11 @@ class Lab:
     def settings(self) -> SessionSettings:
         """The shape of every session."""
         return self.scale.session or self.session
+
+    @property
+    def threads(self) -> int:
+        """With how many threads torch adds, from the first run to the last."""
+        return self.begun.threads
 
     def ground(self) -> dict[str, Any]:
         """What every step rests on, as JSON types."""

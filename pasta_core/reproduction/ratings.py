@@ -179,18 +179,22 @@ def sweep_step(types: tuple[int, ...], shown: int, orders: tuple[RatingsOrder, .
     needs = ("embeddings", *(f"ratings-{order.format}" for order in orders), *models)
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
-        found = await lab.in_thread(lambda stop: _sweep(lab, types, shown, folder, inputs))
+        found = await lab.in_thread(lambda stop: _sweep(lab, types, shown, folder, inputs, stop))
         return Finding(found, (f"{_SHEETS}/types.png",))
 
     title = "measure user models on new raters"
     return Step("sweep", title, {"types": list(types), "shown": shown}, needs, work)
 
 
-def _sweep(lab: Lab, types: tuple[int, ...], shown: int, folder: Path, inputs: Inputs) -> Mapping[str, Any]:
+def _sweep(
+    lab: Lab, types: tuple[int, ...], shown: int, folder: Path, inputs: Inputs, stop: Stop
+) -> Mapping[str, Any]:
     store, labels, pairs = _store(lab, inputs), LabelSets(), list[Pair]()
     labels.test.references = {}
     truth: Truth | None = None
     for spec in _sources(inputs):
+        if stop():
+            raise stopped()
         source = open_source(spec, lab.paths.assets)
         if "test" not in source.splits:
             continue
@@ -202,24 +206,30 @@ def _sweep(lab: Lab, types: tuple[int, ...], shown: int, folder: Path, inputs: I
     measured: dict[int, Evaluation] = {}
     pace = lab.pace("models")
     for number, count in enumerate(types, 1):
+        if stop():
+            raise stopped()
         model = UserModelPreferences.load(user_model_folder(inputs[f"user-model-{count}"]))
         measured[count] = evaluate_user_model(labels, tables, model, seed)
         if count == shown:
             scores = score_uses(list(labels.test.uses), tables, model)
             write_sheets(best_images(labels.test, scores), folder / _SHEETS)
         pace(number, len(types))
-    compared = {} if truth is None else _compared(Yardstick(truth, pairs, seed), measured)
+    compared = {} if truth is None else _compared(Yardstick(truth, pairs, seed), measured, stop)
     return {
         str(count): {name: metric.as_json() for name, metric in one.metrics.items()} | compared.get(count, {})
         for count, one in measured.items()
     }
 
 
-def _compared(yardstick: Yardstick, measured: Mapping[int, Evaluation]) -> dict[int, dict[str, Any]]:
+def _compared(
+    yardstick: Yardstick, measured: Mapping[int, Evaluation], stop: Stop
+) -> dict[int, dict[str, Any]]:
     """Each model beside the oracle, and how well its types match the archetypes; the floor has one type."""
     floor = judgements(measured[1].series, by_probability(measured[1].prior)) if 1 in measured else None
     found = {}
     for count, one in measured.items():
+        if stop():
+            raise stopped()
         seen = yardstick.compare(one.series, one.prior, floor)
         found[count] = {
             "oracle": seen.oracle.as_json(),

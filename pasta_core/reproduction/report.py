@@ -11,10 +11,11 @@ from typing import Any
 from pasta_core.files import make_directory, replacing, write_atomically
 from pasta_core.reproduction import paper
 from pasta_core.reproduction.agents import sheet_name
+from pasta_core.reproduction.begun import Begun
 from pasta_core.reproduction.figures import draw_agents, draw_people, draw_sweep
+from pasta_core.reproduction.lab import Lab
 from pasta_core.reproduction.scale import ENOUGH, Scale
 from pasta_core.reproduction.steps import Done
-from pasta_core.settings import SessionSettings
 
 __all__ = ["REPORT", "write_report"]
 
@@ -25,29 +26,30 @@ FIGURES = "figures"
 Rows = Sequence[Mapping[str, Any]]
 
 
-def write_report(
-    out: Path, scale: Scale, seed: int, settings: SessionSettings, done: Mapping[str, Done]
-) -> Path:
+def write_report(out: Path, lab: Lab, done: Mapping[str, Done]) -> Path:
     """Write `report.md`, its figures, and all numbers as `report.json`; equal steps give equal bytes."""
-    figures = out / FIGURES
+    scale, figures = lab.scale, out / FIGURES
     make_directory(figures)
     found = {name: dict(one.result) for name, one in done.items()}
     draw_sweep(found["sweep"], figures)
     draw_agents(found["table"], figures)
-    draw_people(found["people-evaluation"]["results"], figures)
+    people = draw_people(found["people-evaluation"]["results"], figures)
     _copy(done["sweep"].folder / "top-images" / "types.png", figures / "fig-4-top-images.png")
     for idea in scale.ideas:
         _copy(done["ideas"].folder / sheet_name(idea), figures / f"fig-6-{idea}.png")
-    numbers = {"scale": scale.settings(), "seed": seed, "steps": found}
+    begun = {"made_with": dict(lab.begun.made_with), "changes": list(lab.begun.changes)}
+    numbers = {"scale": scale.settings(), "seed": lab.seed, **begun, "steps": found}
     write_atomically(out / NUMBERS, json.dumps(numbers, indent=1).encode() + b"\n")
     lines = [
-        *_opening(scale, seed, settings, found),
+        *_opening(lab, found),
         *_sweep(found["sweep"], found["users"], scale),
         *_data(found),
         *_table(found["table"], scale),
-        *_people(found["people-evaluation"]["results"], scale),
+        *_people(found["people-evaluation"]["results"], drawn=bool(people)),
         *_ideas(found["ideas"], scale),
         *_values(found),
+        "",
+        *_made_with(lab.begun),
     ]
     write_atomically(out / REPORT, "\n".join(lines).encode() + b"\n")
     return out / REPORT
@@ -58,20 +60,20 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, partial)
 
 
-def _opening(
-    scale: Scale, seed: int, settings: SessionSettings, found: Mapping[str, Mapping[str, Any]]
-) -> Iterator[str]:
+def _opening(lab: Lab, found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    scale, settings = lab.scale, lab.settings
     yield "# The paper's experiments in the microworld"
     yield ""
-    if scale.trajectories < ENOUGH:
+    if not scale.claims:
         yield (
             f"**This report claims nothing.** Every evaluation has n = {scale.trajectories} paired"
-            f" trajectories and the trainings are {'cut short' if scale.value else 'whole'}; {ENOUGH}"
-            " trajectories make a claim. It shows that the chain runs, and where its numbers go."
+            f" trajectories and the trainings are {'whole' if scale.whole else 'cut short'}; {ENOUGH}"
+            " trajectories of whole trainings make a claim. It shows that the chain runs, and where its"
+            " numbers go."
         )
         yield ""
     yield (
-        f"Scale `{scale.name}`, seed {seed}; n = {scale.trajectories} paired trajectories in every "
+        f"Scale `{scale.name}`, seed {lab.seed}; n = {scale.trajectories} paired trajectories in every "
         f"evaluation; sessions of {settings.turns} turns, {settings.columns} columns of {settings.images} "
         f"images, {settings.form.total} candidates in {settings.form.categories} categories. Intervals are "
         "95 % percentile bootstraps over trajectories (Fig. 3: over raters or lists of images)."
@@ -167,7 +169,7 @@ def _table(found: Mapping[str, Rows], scale: Scale) -> Iterator[str]:
                 _mean(row),
                 "-" if duel is None else _interval(duel["difference"], duel["ci95"], sign=True),
                 _percent(ours.get(name)),
-                _percent(row["gap_closed"]),
+                _interval(row["gap_closed"], row["gap_closed_ci95"], percent=True),
                 "-" if value is None else f"{value[0]:g} ± {value[1]:g}",
                 _percent(theirs.get(name)),
             )
@@ -182,7 +184,7 @@ def _table(found: Mapping[str, Rows], scale: Scale) -> Iterator[str]:
 
 def _verdicts(rows: Rows, scale: Scale) -> Iterator[str]:
     """Which agents beat random slates, where there is enough to say so."""
-    if scale.trajectories < ENOUGH:
+    if not scale.claims:
         return
     learnt = [row for row in rows if row["selector"] not in ("random", "oracle")]
     better = [row["selector"] for row in learnt if row["against"]["random"]["ci95"][0] > 0]
@@ -193,7 +195,7 @@ def _verdicts(rows: Rows, scale: Scale) -> Iterator[str]:
     yield ""
 
 
-def _people(rows: Rows, scale: Scale) -> Iterator[str]:
+def _people(rows: Rows, drawn: bool) -> Iterator[str]:
     yield "## Agents before new planted raters (Fig. 5)"
     yield ""
     yield "Shares of turns whose chosen images are better than, the same as, and worse than those of the turn"
@@ -212,12 +214,15 @@ def _people(rows: Rows, scale: Scale) -> Iterator[str]:
             ),
             _mean(row),
             wins if duel is None else f"{wins} ({duel['ties']} ties)",
-            _percent(row["gap_closed"]),
+            _interval(row["gap_closed"], row["gap_closed_ci95"], percent=True),
         )
     yield ""
     yield paper.FIGURE_5
     yield ""
-    yield f"![Fig. 5]({FIGURES}/fig-5-people.png)"
+    if drawn:
+        yield f"![Fig. 5]({FIGURES}/fig-5-people.png)"
+    else:
+        yield "Sessions of one turn have no turn before to compare with."
     yield ""
 
 
@@ -263,6 +268,16 @@ def _values(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             )
     yield ""
     yield "docs/value-model.md says what these mean. All numbers of this report: `report.json`."
+
+
+def _made_with(begun: Begun) -> Iterator[str]:
+    yield "## Made with"
+    yield ""
+    told = ", ".join(f"{name} {value}" for name, value in sorted(begun.made_with.items()))
+    yield f"{told}; sums of {begun.threads} {'thread' if begun.threads == 1 else 'threads'}."
+    for change in begun.changes:
+        yield ""
+        yield f"Later parts were made with others: {change}."
 
 
 def _row(*cells: str) -> str:

@@ -92,6 +92,8 @@ class Scale:
     """The shape of every session; None is the profile's own."""
     data_sources: tuple[str, ...] = SOURCES
     """What value models learn from; the last one paints Fig. 6."""
+    whole: bool = True
+    """Whether trainings are as long as they should be; cut short, they support no claim."""
 
     def __post_init__(self) -> None:
         if self.chosen not in self.types:
@@ -99,6 +101,11 @@ class Scale:
         for name, least in (("trajectories", 2), ("training_seeds", 1), ("types_shown", 2)):
             if getattr(self, name) < least:
                 raise InvalidInput(f"{name} is {getattr(self, name)}", f"choose {least} or more")
+
+    @property
+    def claims(self) -> bool:
+        """Whether its numbers are more than a first look: whole trainings and enough trajectories."""
+        return self.whole and self.trajectories >= ENOUGH
 
     @property
     def arms(self) -> tuple[ValueArm, ...]:
@@ -174,5 +181,6 @@ QUICK = Scale(
     ideas=("happiness",),
     types_shown=3,
     session=SessionSettings(turns=2, images=1),
+    whole=False,
 )
 """Minutes of two cores: every step once, on shorter sessions, and too little of anything for a claim."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pasta_core.data.images import decode_image
 from pasta_core.data.trajectories import (
     ImageRecord,
     TrajectoryRecord,
@@ -13,13 +13,14 @@ from pasta_core.data.trajectories import (
     read_trajectories,
     write_trajectories,
 )
-from pasta_core.domain import Pixels, TurnRating
+from pasta_core.domain import TurnRating
 from pasta_core.engines.runs import Finish, SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.microworld.eyes import Eyes
 from pasta_core.microworld.raters import PlantedRater, RaterSheet
 from pasta_core.microworld.ratings.answers import Verdicts, rate_columns
 from pasta_core.reproduction.lab import Lab, Stop, stopped
+from pasta_core.reproduction.pictures import pixels_of
 from pasta_core.reproduction.ratings import PEOPLE, USERS, user_model_folder
 from pasta_core.reproduction.steps import Finding, Inputs, Settings, Step
 from pasta_core.sessions.provenance import versions
@@ -41,7 +42,7 @@ def simulation_step(trajectories: int, shape: Settings) -> Step:
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
         users = UsersSpec(user_model_folder(inputs[USERS]))
         await _simulate(lab, users, trajectories, folder / SHARDS, Details(lab.profile.name, versions()))
-        report = type_report(read_trajectories(folder / SHARDS))
+        report = await lab.in_thread(lambda stop: type_report(_until(stop, folder / SHARDS)))
         return Finding(
             {
                 "trajectories": report.trajectories,
@@ -59,6 +60,14 @@ def simulation_step(trajectories: int, shape: Settings) -> Step:
         (USERS,),
         work,
     )
+
+
+def _until(stop: Stop, place: Path) -> Iterator[TrajectoryRecord]:
+    """The trajectories in a folder; `Cancelled` where somebody asked to stop."""
+    for record in read_trajectories(place):
+        if stop():
+            raise stopped()
+        yield record
 
 
 def people_step(sessions: int, pictures: int, shape: Settings) -> Step:
@@ -97,9 +106,9 @@ async def _simulate(
     details: Details,
     finish: Finish | None = None,
 ) -> None:
-    run = SimulationRun(
-        lab.profile, lab.settings, users, SelectorSpec("random"), None, lab.seed_of("data", users.planted)
-    )
+    seed = lab.seed_of("data", users.planted)
+    selector, assets = SelectorSpec("random"), lab.paths.assets
+    run = SimulationRun(lab.profile, lab.settings, users, selector, None, seed, assets)
     folder = ShardFolder(place, run.plan(), count, versions(), lab.scale.shard)
     with folder.opened(resume=True) as missing:
         if not missing:
@@ -120,7 +129,7 @@ def _as_of_a_person(record: TrajectoryRecord, rater: PlantedRater, pictures: boo
     before: float | None = None
     turns = []
     for turn in record.turns:
-        columns = [[_pixels(image) for image in column] for column in turn.columns]
+        columns = [[pixels_of(image) for image in column] for column in turn.columns]
         rating, before = rate_columns(verdicts, rater, record.initial_prompt, columns, before)
         turns.append(_told(turn, rating, pictures))
     return replace(
@@ -146,11 +155,6 @@ def _told(turn: TurnRecord, rating: TurnRating, pictures: bool) -> TurnRecord:
 
 def _kept(image: ImageRecord, picture: bool) -> ImageRecord:
     return image if picture else replace(image, png=None)
-
-
-def _pixels(image: ImageRecord) -> Pixels:
-    assert image.png is not None
-    return decode_image(image.png, image.sha256)
 
 
 def labels_step() -> Step:

@@ -10,11 +10,13 @@ from typing import Any
 
 from pasta_core.configuration import Configuration, configure
 from pasta_core.engines.local import worker_options
+from pasta_core.reproduction.begun import Begun, begun_in
 from pasta_core.reproduction.lab import Lab, Pace, SharedWorker
-from pasta_core.reproduction.run import Reproduction, kept_threads, reproduce
+from pasta_core.reproduction.run import Reproduction, reproduce
 from pasta_core.reproduction.scale import FULL, QUICK, Scale
 from pasta_core.reproduction.steps import Told
-from pasta_core.training.devices import devices_named
+from pasta_core.sessions.provenance import versions
+from pasta_core.training.devices import Devices, devices_named
 from pasta_tui.cli import _pace
 from pasta_tui.cli._connect import worker_for
 from pasta_tui.cli._errors import Stopped
@@ -48,9 +50,14 @@ def run_reproduction(request: Request) -> None:
     scale = replace(QUICK if request.quick else FULL, **request.changes)
     config = configure({"profile": _WORLD, "worker": request.worker}, os.environ, Path.cwd())
     target = request.out.expanduser().absolute()
-    lab = _lab(request, config, scale, kept_threads(target), out)
+    devices = devices_named(request.device, os.environ)
+    made_with = versions() | {"device": str(devices.device), "worker": _worker(config)}
     try:
-        found = run_until_stopped(reproduce(lab, target, _Teller(out).tell))
+        with begun_in(target, made_with) as begun:
+            for change in begun.changes:
+                out.note(f"parts of this reproduction are made with others: {change}")
+            lab = _lab(request, config, scale, target, begun, devices, out)
+            found = run_until_stopped(reproduce(lab, target, _Teller(out).tell))
     except Stopped:
         out.end_progress()
         out.message("what was finished is kept; the same command goes on from there")
@@ -60,7 +67,20 @@ def run_reproduction(request: Request) -> None:
     _tell(found, scale, request, out)
 
 
-def _lab(request: Request, config: Configuration, scale: Scale, threads: int, out: Output) -> Lab:
+def _worker(config: Configuration) -> str:
+    """How a report names the worker: whoever gets it need not learn of other machines."""
+    return "a command of one's own" if config.worker else "of this machine"
+
+
+def _lab(
+    request: Request,
+    config: Configuration,
+    scale: Scale,
+    target: Path,
+    begun: Begun,
+    devices: Devices,
+    out: Output,
+) -> Lab:
     def pace(what: str) -> Pace:
         return _pace.Pace(out, what).report
 
@@ -70,11 +90,12 @@ def _lab(request: Request, config: Configuration, scale: Scale, threads: int, ou
         session=config.session,
         seed=request.seed,
         scale=scale,
-        threads=threads,
-        devices=devices_named(request.device, os.environ),
+        begun=begun,
+        devices=devices,
         worker=SharedWorker(
             lambda: worker_for(config, config.profile, out.note, *worker_options(config.profile))
         ),
+        rollouts=target / "rollouts",
         pace=pace,
         note=out.note,
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.commands import complaint, pasta
-from tests.support.killing import await_deaths, descendants
-from tests.support.tiny_reproduction import TINY, tiny_lab
+from tests.support.killing import await_deaths
+from tests.support.tiny_reproduction import TINY, reproduced
 
 
 def _files(folder: Path) -> Mapping[str, bytes]:
@@ -21,33 +21,26 @@ def _files(folder: Path) -> Mapping[str, bytes]:
 
 
 def _killed(out: Path, moment: str) -> str:
-    """Run the chain in its own process until it prints `moment`, kill it there; return what it said."""
-    command = [sys.executable, "-u", "-m", "tests.support.tiny_reproduction", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if line.strip() == moment:
-            break
-    family = descendants(process.pid)
-    process.kill()
-    process.wait()
-    await_deaths(family)
-    return "".join(said)
+    """Run the chain in a process that kills itself at `moment`; returns what it said until then."""
+    command = [sys.executable, "-m", "tests.support.tiny_reproduction", str(out), moment]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stdout[-2000:]
+    said, _, family = done.stdout.rstrip().rpartition("\n")
+    await_deaths(json.loads(family))
+    return said
 
 
 def test_a_killed_reproduction_ends_at_the_same_report_and_does_nothing_twice(tmp_path: Path) -> None:
-    from pasta_core.reproduction.run import reproduce
     from pasta_core.reproduction.steps import Told
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    done = asyncio.run(reproduce(tiny_lab(whole), whole, lambda told: None))
+    done = reproduced(whole, lambda told: None)
     report = done.report.read_text()
     for heading in ("Fig. 3", "Fig. 4", "Table F.1", "Fig. 5", "Fig. 6", "Sparse reward", "Dense reward"):
         assert heading in report, heading
     assert "claims nothing" in report and "n = 2 paired" in report
-    numbers = json.loads((whole / "report.json").read_text())["steps"]
+    document = json.loads((whole / "report.json").read_text())
+    numbers = document["steps"]
     sparse = {row["selector"]: row for row in numbers["table"]["sparse"]}
     assert list(sparse) == ["random", "human", "mixed"]
     for name, row in sparse.items():
@@ -57,6 +50,9 @@ def test_a_killed_reproduction_ends_at_the_same_report_and_does_nothing_twice(tm
     assert numbers["labels"] == {"sessions": 2, "with_rewards": 2}
     assert numbers["people-evaluation"]["results"][0]["selector"] == "writer"
     assert len(numbers["ideas"]["ideas"]["hope"]["types"]) == TINY.types_shown
+
+    assert len(list((whole / "rollouts").iterdir())) == 5 + 4, "the agents of Table F.1, and those of Fig. 5"
+    assert f"torch {document['made_with']['torch']}" in report and "Later parts" not in report
 
     said = _killed(killed, "step labels done")
     assert "step value" not in said
@@ -70,7 +66,7 @@ def test_a_killed_reproduction_ends_at_the_same_report_and_does_nothing_twice(tm
         if told.done is not None:
             before[told.step.name] = told.done.before
 
-    asyncio.run(reproduce(tiny_lab(killed), killed, tell))
+    reproduced(killed, tell)
     assert before["labels"] and not before["value-human-sparse"]
     assert _files(killed) == _files(whole)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from pasta_core.data.trajectories import TrajectoryRecord, TurnRecord
 from pasta_core.domain import Candidate, Choice, Slate
-from pasta_core.errors import InvalidInput
+from pasta_core.errors import Cancelled, InvalidInput
+from pasta_core.evaluation import agent
 from pasta_core.evaluation.agent import Yardstick, evaluate_agents
+from pasta_core.reproduction.agents import _measured
 from pasta_tui.cli._evaluate_agent_report import table
 
 
@@ -69,6 +72,20 @@ def test_duels_are_paired() -> None:
     assert (duel.wins.value, duel.wins.n, duel.ties) == (1.0, 3, 1)
     assert random.against["value:m"].difference.value == pytest.approx(-3.5)
     assert value.gap_closed.n == 0, "without a ceiling there is no gap"
+
+
+def test_whoever_asks_to_stop_waits_for_one_agent_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    whole = agent._result
+
+    def noted(name: str, *others: Any) -> agent.AgentResult:
+        made.append(name)
+        return whole(name, *others)
+
+    monkeypatch.setattr(agent, "_result", noted)
+    with pytest.raises(Cancelled):
+        _measured({"random": RANDOM, "value:m": BETTER}, Yardstick(True, 0.3), lambda: True)
+    assert made == ["random"]
 
 
 def test_dense_scores_sum_the_turns() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +23,10 @@ from pasta_core.microworld.eyes import Eyes
 from pasta_core.microworld.raters import PlantedRater, RaterSheet
 from pasta_core.paths import find_assets
 from pasta_core.reproduction import paper, report
+from pasta_core.reproduction.begun import begun_in
 from pasta_core.reproduction.chain import chain
-from pasta_core.reproduction.lab import Lab
-from pasta_core.reproduction.run import _alone, kept_threads
+from pasta_core.reproduction.figures import draw_people
+from pasta_core.reproduction.lab import Lab, Stop, stopped
 from pasta_core.reproduction.scale import FULL, QUICK, Scale
 from pasta_core.reproduction.sessions import _as_of_a_person
 from pasta_core.reproduction.steps import Finding, Inputs, Step, Told, run_steps
@@ -96,18 +99,67 @@ def test_a_step_that_failed_or_was_damaged_is_done_again(lab: Lab, tmp_path: Pat
 
 def test_threads_are_those_it_was_begun_with(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    first = kept_threads(out)
-    (out / "reproduction.json").write_text('{"threads": 7}')
-    assert first >= 1 and kept_threads(out) == 7
-    (out / "reproduction.json").write_text("{}")
-    with pytest.raises(InvalidInput, match="is damaged"):
-        kept_threads(out)
+    with begun_in(out, {}) as begun:
+        assert begun.threads >= 1
+    file = out / "reproduction.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"threads": 7}))
+    with begun_in(out, {}) as begun:
+        assert begun.threads == 7
+    file.write_text("{}")
+    with pytest.raises(InvalidInput, match="is damaged"), begun_in(out, {}):
+        pass
+
+
+def test_it_is_known_on_what_a_reproduction_was_gone_on_with(tmp_path: Path) -> None:
+    first, other = {"torch": "1", "device": "cpu"}, {"torch": "2", "device": "cpu"}
+    changes = []
+    for made_with in (first, first, other, other, first):
+        with begun_in(tmp_path, made_with) as begun:
+            assert begun.made_with == first
+            changes.append(begun.changes)
+    assert changes == [(), (), ("torch 1 -> 2",), ("torch 1 -> 2",), ("torch 1 -> 2",)]
+
+
+def test_what_blocks_leaves_the_loop_free_and_is_waited_for_when_it_is_cancelled(lab: Lab) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(stop: Stop) -> None:
+        begun.set()
+        while not stop():
+            time.sleep(0.001)
+        ended.set()
+        raise stopped()
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(lab.in_thread(work))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended.is_set()
+
+    asyncio.run(cancelled())
 
 
 def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
-    with _alone(tmp_path), pytest.raises(StorageError, match="another process"), _alone(tmp_path):
+    with (
+        begun_in(tmp_path, {}),
+        pytest.raises(StorageError, match="another process"),
+        begun_in(tmp_path, {"torch": "2"}),
+    ):
         pass
-    with _alone(tmp_path):
+    with begun_in(tmp_path, {}) as begun:
+        assert not begun.changes, "who did not get it has written nothing"
+
+
+def test_a_folder_where_a_first_run_was_killed_at_once_can_be_begun(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    with begun_in(tmp_path, {}):
+        pass
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
+    with pytest.raises(InvalidInput, match="is not an empty folder"), begun_in(tmp_path / "other", {}):
         pass
 
 
@@ -160,7 +212,8 @@ def _row(selector: str, mean: float, difference: tuple[float, float, float] | No
         "selector": selector,
         "mean": mean,
         "ci95": [mean - 1, mean + 1],
-        "gap_closed": None,
+        "gap_closed": None if difference is None else difference[0] / 2,
+        "gap_closed_ci95": None if difference is None else [difference[1] / 2, difference[2] / 2],
         "against": against,
     }
 
@@ -174,9 +227,25 @@ def test_only_a_large_enough_evaluation_judges() -> None:
     found = {"sparse": rows}
     small = "\n".join(report._table(found, replace(FULL, trajectories=299)))
     large = "\n".join(report._table(found, FULL))
-    assert "| human | 6.00 [5.00, 7.00] | +1.00 [+0.20, +1.80] | 100 % | - | 8.7 ± 0.11 | 70 % |" in small
+    assert (
+        "| human | 6.00 [5.00, 7.00] | +1.00 [+0.20, +1.80] | 100 % | 50 % [10, 90] | 8.7 ± 0.11 | 70 % |"
+        in small
+    )
     assert "excludes 0" not in small
     assert "excludes 0: human." in large and "Not so: mixed." in large
+    quick = replace(QUICK, trajectories=FULL.trajectories)
+    assert not quick.claims and "excludes 0" not in "\n".join(report._table(found, quick))
+
+
+def test_sessions_of_one_turn_have_no_figure_of_steps(tmp_path: Path) -> None:
+    rows = [{"selector": "writer", "n": 2} | dict.fromkeys(("better", "same", "worse"))]
+    assert draw_people(rows, tmp_path) == []
+    told = [
+        {**rows[0], "better_ci95": None, "same_ci95": None, "worse_ci95": None}
+        | {"mean": 1.0, "ci95": [0.0, 2.0], "gap_closed": None, "gap_closed_ci95": None, "against": {}}
+    ]
+    lines = "\n".join(report._people(told, drawn=False))
+    assert "| writer | - | - | - | 1.00 [0.00, 2.00] | - | - |" in lines and "![" not in lines
 
 
 def test_nothing_that_nobody_could_know_of_a_person_is_kept() -> None:
