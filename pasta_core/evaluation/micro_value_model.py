@@ -121,9 +121,8 @@ class _Stage:
     async def simulate(self, place: Path, count: int) -> ShardFolder:
         """The data: users of the user model under random slates (App. C.1)."""
         users = UsersSpec.parse("model", self.profile)
-        run = SimulationRun(
-            self.profile, self.profile.session, users, SelectorSpec(FLOOR), None, self.shop.seed
-        )
+        session, random, seed = self.profile.session, SelectorSpec(FLOOR), self.shop.seed
+        run = SimulationRun(self.profile, session, users, random, None, seed, self.assets)
         plan = run.plan() | {"images": False, "embeddings": True}
         now = versions() | {CLIP: encoder_fingerprint(self.profile.clip.model)}
         folder = ShardFolder(place, plan, count, now)
@@ -137,7 +136,7 @@ class _Stage:
     async def measure(self, model: Path, users: UsersSpec, count: int) -> Sequence[AgentResult]:
         """The value model against random slates on users, prompts and noise of a seed of their own."""
         store, seed = self.shop.folder / "evaluations", _test_seed(self.shop.seed)
-        arena = Arena(self.profile, self.profile.session, users, None, count, seed, store)
+        arena = Arena(self.profile, self.profile.session, users, None, count, seed, store, assets=self.assets)
         selectors = {FLOOR: SelectorSpec(FLOOR), VALUE: SelectorSpec(VALUE, model)}
         folders = await arena.fill(
             selectors, lambda: self._engine(users), lambda name: self._report(f"measuring {name}")
