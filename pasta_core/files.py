@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from pasta_core.errors import StorageError
 
 __all__ = [
+    "alone",
     "appearing",
     "make_directory",
     "replacing",
     "storage_error",
     "storing",
     "sweep",
+    "try_lock",
     "write_atomically",
 ]
 
@@ -95,6 +98,31 @@ def make_directory(path: Path) -> None:
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
             _sync_directory(folder.parent)
+
+
+def try_lock(file: IO[bytes]) -> bool:
+    """Take an open file's lock; False where another process has it.
+
+    The operating system lets go of it when the file is closed, however this process ends.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def alone(path: Path, refusal: StorageError) -> Iterator[None]:
+    """Hold the lock file `path`, made if need be; raises `refusal` where another process holds it."""
+    with storing(path):
+        lock = path.open("ab")
+    with lock:
+        with storing(path):
+            taken = try_lock(lock)
+        if not taken:
+            raise refusal
+        yield
 
 
 def sweep(directory: Path) -> None:

@@ -24,7 +24,7 @@ from pasta_core.data.embeddings_shards import (
     write_shard,
 )
 from pasta_core.errors import StorageError
-from pasta_core.files import make_directory, storing, sweep
+from pasta_core.files import make_directory, storing, sweep, try_lock
 
 __all__ = ["EmbeddingWriter", "writing", "writing_in"]
 
@@ -151,9 +151,7 @@ def writing_in(
     with storing(folder):
         file = (folder / "lock").open("ab")
     with file as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock):
             waiting()
             fcntl.flock(lock, fcntl.LOCK_EX)
         manifest = _repaired(folder, _found(folder, header), dropped, verify)

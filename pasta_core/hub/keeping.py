@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pasta_core.files import storing
+from pasta_core.files import storing, try_lock
 from pasta_core.hub.cache import (
     commit_of,
     is_commit,
@@ -124,9 +123,7 @@ def remove(source: HubSource, root: Path, kept: Collection[HubSource] = ()) -> i
 def _remove_half(part: Path) -> int:
     """Remove a half file unless a pull is writing it; returns the freed bytes."""
     with part.open("rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(stream):
             return 0
         size = part.stat().st_size
         part.unlink()

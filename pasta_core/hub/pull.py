@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -16,7 +15,7 @@ from typing import BinaryIO
 
 from pasta_core.domain import Progress
 from pasta_core.errors import ModelUnavailable, StorageError
-from pasta_core.files import make_directory, write_atomically
+from pasta_core.files import make_directory, try_lock, write_atomically
 from pasta_core.hub.cache import commit_of, is_commit, repository
 from pasta_core.hub.manifest import RemoteFile, read_manifest, write_manifest
 from pasta_core.hub.remote import Remote, refusals
@@ -172,12 +171,8 @@ def _fetch(one: Pull, file: RemoteFile, meter: _Meter, sleep: Callable[[float], 
 
 def _claim(stream: BinaryIO, one: Pull) -> None:
     """Refuse to write where another pull writes."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ModelUnavailable(
-            f"another pull is fetching {one.remote.source.repo}", "wait for it to end"
-        ) from error
+    if not try_lock(stream):
+        raise ModelUnavailable(f"another pull is fetching {one.remote.source.repo}", "wait for it to end")
 
 
 def _stream(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput, StorageError
-from pasta_core.files import make_directory, storing, write_atomically
+from pasta_core.files import alone, make_directory, write_atomically
 
 __all__ = ["Begun", "begun_in"]
 
@@ -50,7 +49,10 @@ def begun_in(out: Path, made_with: Mapping[str, str]) -> Iterator[Begun]:
     if foreign and not file.is_file():
         raise InvalidInput(f"{out} is not an empty folder", "choose another --out")
     make_directory(out)
-    with _alone(out):
+    refusal = StorageError(
+        f"another process is reproducing into {out}", "wait for it, or choose another --out"
+    )
+    with alone(out / _LOCK, refusal):
         before = _kept(file)
         now = before.gone_on_with(made_with) if before else Begun(_cores(), dict(made_with))
         if now != before:
@@ -71,19 +73,3 @@ def _kept(file: Path) -> Begun | None:
         return Begun(int(kept["threads"]), made_with, tuple(map(str, kept["changes"])))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(f"{file} is damaged", "choose another --out") from error
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Take the folder for this process; `StorageError` where another one works in it."""
-    path = out / _LOCK
-    with storing(path):
-        lock = path.open("ab")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StorageError(
-                f"another process is reproducing into {out}", "wait for it, or choose another --out"
-            ) from None
-        yield

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput, StorageError
-from pasta_core.files import make_directory, storing
+from pasta_core.files import alone, make_directory
 
 __all__ = ["LAST", "SessionLock", "match_id", "new_id", "new_rater"]
 
@@ -57,17 +56,9 @@ class SessionLock:
     def __init__(self, session: str, directory: Path) -> None:
         """Take the lock. Raises `StorageError` if another process works on the session."""
         make_directory(directory)
-        path = directory / "lock"
-        with storing(path), ExitStack() as stack:
-            file = stack.enter_context(path.open("ab"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StorageError(
-                    f"session {session} is open in another process",
-                    "end that one first",
-                ) from None
-            self._held = stack.pop_all()
+        refusal = StorageError(f"session {session} is open in another process", "end that one first")
+        self._held = ExitStack()
+        self._held.enter_context(alone(directory / "lock", refusal))
 
     def release(self) -> None:
         """Let go of it; does nothing the second time."""

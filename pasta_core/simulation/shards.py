@@ -6,7 +6,6 @@ whole; as every trajectory comes from its own seed, the bytes are the same howev
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 from pasta_core.data.trajectories import VERSION as SCHEMA_VERSION
 from pasta_core.data.trajectories import TrajectoryRecord, write_trajectories
 from pasta_core.errors import InvalidInput, StorageError
-from pasta_core.files import make_directory, storing, sweep, write_atomically
+from pasta_core.files import alone, make_directory, storing, sweep, write_atomically
 
 __all__ = ["MANIFEST", "PER_SHARD", "Shard", "ShardFolder"]
 
@@ -153,13 +152,8 @@ class ShardFolder:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         path = self.path / ".lock"
-        with storing(path), path.open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StorageError(
-                    f"another process is simulating into {self.path}", "end that one first"
-                ) from None
+        refusal = StorageError(f"another process is simulating into {self.path}", "end that one first")
+        with storing(path), alone(path, refusal):
             yield
 
 

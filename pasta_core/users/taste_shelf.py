@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput, StorageError
-from pasta_core.files import make_directory, storing, write_atomically
+from pasta_core.files import make_directory, storing, try_lock, write_atomically
 from pasta_core.users.taste_files import read_taste, write_taste
 from pasta_core.users.taste_record import TasteRecord
 
@@ -113,14 +112,10 @@ class TasteShelf:
         path = self.folder / "lock"
         end = time.monotonic() + self._wait
         with storing(path), path.open("ab") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > end:
-                        raise StorageError(
-                            "another process keeps the tastes locked", "wait for it or end it, then try again"
-                        ) from None
-                    time.sleep(_PAUSE)
+            while not try_lock(file):
+                if time.monotonic() > end:
+                    raise StorageError(
+                        "another process keeps the tastes locked", "wait for it or end it, then try again"
+                    )
+                time.sleep(_PAUSE)
             yield

@@ -22,6 +22,9 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a taste.
 _MaybeName = Annotated[
     str | None, typer.Argument(metavar="NAME", help="Which taste (default: the one in use).")
 ]
+_MaybeHalfLife = Annotated[
+    str | None, typer.Option("--half-life", metavar="DAYS", help="When a pick counts half: days or 'never'.")
+]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Forget without asking.")]
 
 _FORGET_EPILOG = """\b
@@ -63,10 +66,7 @@ def use(name: _Name, as_json: Json = False) -> None:
 @app.command("new")
 def new(
     name: _Name,
-    half_life: Annotated[
-        str | None,
-        typer.Option("--half-life", metavar="DAYS", help="When a pick counts half: days or 'never'."),
-    ] = None,
+    half_life: _MaybeHalfLife = None,
     as_json: Json = False,
 ) -> None:
     """Begin a taste of another name, without any picks."""
@@ -146,10 +146,7 @@ def strength(
     value: Annotated[
         float | None, typer.Argument(metavar="0..1", help="How much past sessions count; 0 is not at all.")
     ] = None,
-    half_life: Annotated[
-        str | None,
-        typer.Option("--half-life", metavar="DAYS", help="When a pick counts half: days or 'never'."),
-    ] = None,
+    half_life: _MaybeHalfLife = None,
     as_json: Json = False,
 ) -> None:
     """Say or set how much past sessions count in new ones."""

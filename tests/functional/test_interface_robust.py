@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -58,11 +58,12 @@ def start(
     painting: float = 0.01,
     size: tuple[int, int] = (80, 24),
     where: Path | None = None,
+    program: Sequence[str] = PASTA,
 ) -> TerminalSession:
     """A full-screen session; a candidate takes `writing` seconds, an image `painting`."""
     worker = f"{sys.executable} -m tests.support.quick_worker {writing} {painting}"
     env = {"PASTA_DATA_DIR": str(where)} if where else {}
-    command = [*PASTA, "session", *arguments, "--worker", worker, "--graphics", "half"]
+    command = [*program, "session", *arguments, "--worker", worker, "--graphics", "half"]
     return TerminalSession(command, env, *size)
 
 
@@ -130,9 +131,7 @@ from pasta_tui.terminal import driver
 driver._MOMENT = 1e6
 sys.exit(main())
 """
-    worker = f"{sys.executable} -m tests.support.quick_worker 0.01 0.01"
-    command = [sys.executable, "-c", script, "session", "a cat", *SMALL, "--worker", worker]
-    with TerminalSession([*command, "--graphics", "half"]) as session:
+    with start("a cat", *SMALL, program=(sys.executable, "-c", script)) as session:
         before = session.modes
         session.wait_to_see(CHOOSING)
         session.press(b"\x11")
@@ -427,9 +426,7 @@ def broken(self):
 HelpScreen.compose = broken
 sys.exit(main())
 """
-    worker = f"{sys.executable} -m tests.support.quick_worker 0.01 0.01"
-    command = [sys.executable, "-c", script, "session", "a cat", *SMALL, "--worker", worker]
-    with TerminalSession([*command, "--graphics", "half"]) as session:
+    with start("a cat", *SMALL, program=(sys.executable, "-c", script)) as session:
         before = session.modes
         session.wait_to_see(CHOOSING)
         family = descendants(session.pid)
