@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from pasta_core.agent.value_model_adapter import Adapter
 from pasta_core.agent.value_model_packing import Packed
 from pasta_core.agent.value_model_tokens import ValueTokens
 from pasta_core.errors import ModelUnavailable
-
-if TYPE_CHECKING:
-    from pasta_core.agent.value_model_lora import Adapter
 
 __all__ = ["PAPER_LOGIT", "ValueModel", "ValueNetwork", "attention_for"]
 

@@ -9,7 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pasta_core.agent.value_model_lora import LoraSettings, require_peft, with_adapter
+from pasta_core.agent.value_model_adapter import LoraSettings
+from pasta_core.agent.value_model_lora import require_peft, with_adapter
 from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import TrajectoryRecord
 from pasta_core.errors import Cancelled, InvalidInput, PastaError

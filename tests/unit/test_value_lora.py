@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from pasta_core.agent.requests import ShownTurn, ValueRequest
 from pasta_core.agent.scoring import score
 from pasta_core.agent.value_model import ValueModel
+from pasta_core.agent.value_model_adapter import LoraSettings
 from pasta_core.agent.value_model_files import load_language_model, load_value_model, save_value_model
-from pasta_core.agent.value_model_lora import ADAPTER, LoraSettings, with_adapter
+from pasta_core.agent.value_model_lora import ADAPTER, with_adapter
 from pasta_core.data.sources import parse_source
 from pasta_core.errors import InvalidInput, ModelUnavailable, PastaError
 from pasta_core.training.em_state import EmState
