@@ -15,18 +15,12 @@ import re
 import statistics
 import tempfile
 import time
-from pathlib import Path
 
 from tests.support.commands import PASTA
+from tests.support.cpu_time import cpu_seconds_of
 from tests.support.terminal import TerminalSession
 
 PROMPT = "a red train in the snow"
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def see(terminal: TerminalSession, pattern: str, limit: float = 600) -> None:
@@ -50,7 +44,7 @@ def measure(data: str, options: list[str]) -> dict[str, float]:
     with TerminalSession(command, env, 80, 24) as terminal:
         see(terminal, PROMPT)
         mark("first_paint", begin)
-        found["first_paint_cpu"] = cpu_seconds(terminal.pid)
+        found["first_paint_cpu"] = cpu_seconds_of(terminal.pid)
         see(terminal, "painting [1-4]/4|writing")
         mark("first_image", begin)
         see(terminal, "choosing|/16")

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,20 +23,10 @@ from pasta_core.users.taste_files import write_taste
 from pasta_core.users.taste_picks import Pick, normalised, ordered
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_space_files import SPACE_FILE, load_space
+from tests.support.cpu_time import cpu_seconds
 
 PICKS = (5, 50, 200, 1000)
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def cpu_seconds(work: Callable[[], object], repeats: int) -> float:
-    """The median CPU time of one call, after one that is not counted."""
-    work()
-    times = []
-    for _ in range(repeats):
-        begin = time.process_time()
-        work()
-        times.append(time.process_time() - begin)
-    return statistics.median(times)
 
 
 def made_up(count: int, d: int) -> tuple[Pick, ...]:

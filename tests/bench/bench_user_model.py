@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -28,20 +26,10 @@ from pasta_core.training.label_batches import LabelSampler
 from pasta_core.training.presets import PRESETS
 from pasta_core.training.single_turn import SingleTurn
 from pasta_core.users.user_model import UserModel, UserModelConfig
+from tests.support.cpu_time import cpu_seconds
 from tests.support.planted_mixture import Mixture, plant
 
 D = 768
-
-
-def cpu_seconds(work: Callable[[], object], repeats: int) -> float:
-    """The median CPU time of one call, after one that is not counted."""
-    work()
-    times = []
-    for _ in range(repeats):
-        begin = time.process_time()
-        work()
-        times.append(time.process_time() - begin)
-    return statistics.median(times)
 
 
 def products(rows: int, types: int) -> Callable[[], None]:

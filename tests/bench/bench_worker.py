@@ -18,14 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from pasta_core.worker.services import Worker, local_command
+from tests.support.cpu_time import cpu_seconds_of
 
 PROMPTS = ["a red train in the snow", "a blue cat at night", "a train", "the snow at night"]
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def paint(worker: Worker, seed: int) -> tuple[float, float]:
@@ -67,9 +62,9 @@ async def measure(profile: str, repeats: int) -> dict[str, Any]:
     await paint(worker, 0)
     ready = time.perf_counter() - begin
     pid = (await worker.status())["pid"]
-    before = cpu_seconds(pid)
+    before = cpu_seconds_of(pid)
     paintings = [await paint(worker, 100 * number) for number in range(1, repeats + 1)]
-    cpu = (cpu_seconds(pid) - before) / repeats
+    cpu = (cpu_seconds_of(pid) - before) / repeats
     stops = [await stop(worker) for _ in range(repeats)]
     begin = time.perf_counter()
     await worker.close()
