@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pasta_core.agent.judgement import Judgement
 from pasta_core.agent.slates import best_slate, grouped, shuffled
 from pasta_core.agent.taste_learner import TasteLearner
 from pasta_core.domain import Candidate, CandidateForm, History, Slate
@@ -43,13 +44,21 @@ class TasteSelector:
         """Judge the candidates and show the best slate; `PastaError` where it cannot be filled."""
         rng = random.Random(seed)
         groups = grouped(candidates, self._form, columns)
+        judged = await self.judge(history, candidates, columns, seed)
+        drawn = judged.expected if judged.drawn is None else judged.drawn
+        # equal prompts are worth the same wherever they stand: ties must not fall by rounding
+        slate = best_slate([round(float(value), 12) for value in drawn], groups, columns, rng)
+        return shuffled(slate, [float(value) for value in judged.expected], rng)
+
+    async def judge(
+        self, history: History, candidates: Sequence[Candidate], columns: int, seed: int
+    ) -> Judgement:
+        """Expected and drawn utilities of the candidates."""
         opinion = await self._learner.opinion(history, candidates)
         drawn = opinion.worth.means.copy()
         if self._exploration:
             noise = np.random.default_rng(seed)
-            for group in groups:
+            for group in grouped(candidates, self._form, columns):
                 taste = opinion.belief.draw(noise, self._exploration)
                 drawn[group] = opinion.means[group] @ taste
-        # equal prompts are worth the same wherever they stand: ties must not fall by rounding
-        slate = best_slate([round(float(value), 12) for value in drawn], groups, columns, rng)
-        return shuffled(slate, [float(value) for value in opinion.worth.means], rng)
+        return Judgement(opinion.worth.means, opinion.worth.deviations, drawn, picks=opinion.picks)
