@@ -60,11 +60,7 @@ class TasteOfSession:
 
         Raises `InvalidInput` where the taste is of another CLIP or its file is none.
         """
-
-        def load() -> TasteLearner:
-            return TasteLearner(self.texts, space_of(self.profile, self.clip), self._kept(info))
-
-        return await asyncio.to_thread(load)
+        return TasteLearner(self.texts, *await self.others(info))
 
     def check(self, new: NewSession) -> None:
         """Refuse (`InvalidInput`) a new session whose taste is of another CLIP, or no taste. Slow."""
@@ -78,14 +74,14 @@ class TasteOfSession:
         if name is None:
             return
         turns = await asyncio.to_thread(store.turns, session)
-        chosen = [turn for turn in turns if turn.choice is not None and _columns(turn) > 1]
+        chosen = _chosen(turns)
         known = await asyncio.to_thread(self.shelf.read, name)
         have = [(pick.key, pick.chosen) for pick in known.picks if pick.session == session]
         if have == [((session, turn.number), (turn.choice.column,)) for turn in chosen if turn.choice]:
             return
         clip = await asyncio.to_thread(lambda: self.clip)
         known.check(clip)
-        picks = [await self._pick(info, turns[0], turn) for turn in chosen]
+        picks = await self.picks(info, turns)
 
         def kept(record: TasteRecord) -> TasteRecord:
             # the session may have been forgotten while its texts were embedded: that unlinks it first
@@ -93,6 +89,17 @@ class TasteOfSession:
             return record.with_session(session, picks, clip) if linked else record
 
         await asyncio.to_thread(self.shelf.update, name, kept)
+
+    async def picks(self, info: SessionInfo, turns: Sequence[StoredTurn]) -> tuple[Pick, ...]:
+        """The picks on a session's path, with their features; raises what embedding texts raises."""
+        return tuple([await self._pick(info, turns[0], turn) for turn in _chosen(turns)])
+
+    async def others(self, info: SessionInfo) -> tuple[TasteSpace | None, KeptTaste]:
+        """What a session goes by beside its own picks: the CLIP's space and the picks kept before it began.
+
+        Raises as `learner` does.
+        """
+        return await asyncio.to_thread(lambda: (space_of(self.profile, self.clip), self._kept(info)))
 
     def _kept(self, info: SessionInfo) -> KeptTaste:
         if info.made_of.taste is None:
@@ -112,6 +119,11 @@ class TasteOfSession:
             turn.choice,
             self.texts,
         )
+
+
+def _chosen(turns: Sequence[StoredTurn]) -> list[StoredTurn]:
+    """The turns whose choice says something: from several columns."""
+    return [turn for turn in turns if turn.choice is not None and _columns(turn) > 1]
 
 
 def _columns(turn: StoredTurn) -> int:
