@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pasta_core.errors import InvalidInput
 from pasta_core.paths import Paths, locate
 from pasta_core.profiles import SESSION_KEYS, load_profile, session_settings
-from pasta_core.settings import Profile, SessionSettings
+from pasta_core.settings import MEMORY, Profile, SessionSettings
 from pasta_core.typed_toml import convert, read_toml, refuse_unknown_keys
 
 __all__ = ["GRAPHICS", "KEYS", "Configuration", "configure"]
@@ -22,6 +22,7 @@ KEYS: Mapping[str, type] = {
     "profile": str,
     "selector": str,
     "worker": str,
+    "memory": str,
     "graphics": str,
     "theme": str,
     "keys": dict,
@@ -34,6 +35,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "profile": "micro",
     "selector": "",
     "worker": "",
+    "memory": "",
     "graphics": "auto",
     "theme": "",
 }
@@ -49,6 +51,8 @@ class Configuration:
     unknown one is refused where selectors are made."""
     worker: str
     """The command of the worker, empty for one on this machine."""
+    memory: str
+    """How language model and painter share one GPU, one of `MEMORY`; by default as the profile says."""
     graphics: str
     """How pictures are shown in the terminal, one of `GRAPHICS`."""
     theme: str
@@ -79,7 +83,8 @@ def configure(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Co
     values = dict(_DEFAULTS)
     sources: dict[str, str] = {}
     for layer in layers:
-        _check_graphics(layer)
+        _check_choice(layer, "graphics", GRAPHICS)
+        _check_choice(layer, "memory", MEMORY)
         values.update(layer.values)
         sources.update(dict.fromkeys(layer.values, layer.name or "flag"))
     profile = load_profile(values["profile"], paths)
@@ -90,6 +95,7 @@ def configure(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Co
         profile=profile,
         selector=values["selector"] or ("random" if profile.value_model is None else "value"),
         worker=values["worker"],
+        memory=values["memory"] or profile.memory,
         graphics=values["graphics"],
         theme=values["theme"],
         keys={name: key for layer in layers for name, key in layer.values.get("keys", {}).items()},
@@ -120,11 +126,11 @@ def _from_environment(env: Mapping[str, str]) -> _Layer:
     )
 
 
-def _check_graphics(layer: _Layer) -> None:
-    value = layer.values.get("graphics", "auto")
-    if value not in GRAPHICS:
+def _check_choice(layer: _Layer, key: str, known: Sequence[str]) -> None:
+    value = layer.values.get(key, known[0])
+    if value not in known:
         prefix = f"{layer.name}: " if layer.name else ""
-        raise InvalidInput(f"{prefix}graphics is {value!r}", f"choose one of {', '.join(GRAPHICS)}")
+        raise InvalidInput(f"{prefix}{key} is {value!r}", f"choose one of {', '.join(known)}")
 
 
 def _changed(session: SessionSettings, layer: _Layer) -> SessionSettings:

@@ -17,7 +17,7 @@ __all__ = ["SourceReader"]
 
 SHIPPED = "assets:"
 """How a path in a profile begins that names a shipped file."""
-_HUB_KEYS = ("hub", "revision", "file", "files", "licence")
+_HUB_KEYS = ("hub", "revision", "file", "files", "licence", "bytes")
 _PATH_KEYS = ("path", "licence")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
@@ -44,7 +44,8 @@ class SourceReader:
         licence = convert(given.get("licence", ""), str, f"{where} licence")
         if "hub" in given:
             hub = _hub_source(given, where)
-            self.sources[role] = ModelSource(licence, hub)
+            size: int = convert(given.get("bytes", 0), int, f"{where} bytes")
+            self.sources[role] = ModelSource(licence, hub, size)
             return local_path(hub, self._paths.models)
         if "path" not in given:
             raise InvalidInput(f"{where} names no model", 'give it a "path" or a "hub" id')

@@ -23,6 +23,8 @@ class Paths:
     """The user's `pasta.toml` and `profiles/`."""
     logs: Path
     """What workers print."""
+    cache: Path
+    """What was measured or compiled here, and can be made again."""
     models: tuple[Path, ...] = ()
     """Caches of models that were fetched from a hub; new ones go to the first."""
 
@@ -34,7 +36,7 @@ def find_assets(package: Path = _PACKAGE) -> Path:
 
 
 def locate(env: Mapping[str, str]) -> Paths:
-    """Locate everything; `PASTA_{ASSETS,DATA,CONFIG,LOGS,MODELS}_DIR` win over the places that are usual."""
+    """Locate everything; `PASTA_{ASSETS,DATA,CONFIG,LOGS,CACHE,MODELS}_DIR` win over the usual places."""
     import platformdirs
 
     user = platformdirs.PlatformDirs("pasta", appauthor=False)
@@ -48,6 +50,7 @@ def locate(env: Mapping[str, str]) -> Paths:
         data=directory("DATA", user.user_data_path),
         config=directory("CONFIG", user.user_config_path),
         logs=directory("LOGS", user.user_log_path),
+        cache=directory("CACHE", user.user_cache_path),
         models=_models(env),
     )
 

@@ -12,6 +12,7 @@ from pasta_core.errors import InvalidInput
 from pasta_core.model_sources import SourceReader
 from pasta_core.paths import Paths
 from pasta_core.settings import (
+    MEMORY,
     ClipProfile,
     PainterProfile,
     Profile,
@@ -38,7 +39,7 @@ SDXL_CONFIG = "painters/sdxl"
 """The assets that describe a painter in one file, unless the profile names another folder."""
 _KEYS = (
     *("extends", "description", "needs", "examples", "vocabulary", "captions", "user_model", "value_model"),
-    *("writer", "painter", "clip", "session"),
+    *("writer", "painter", "clip", "session", "memory"),
 )
 _ROLES = {("writer", "model"): "writer", ("painter", "model"): "painter", ("clip", "model"): "clip"}
 """The names of parts whose keys are all called alike; the others are named by their keys."""
@@ -85,6 +86,8 @@ def _load(name: str, paths: Paths, above: tuple[str, ...]) -> Profile:
         examples=_examples(table["examples"], file) if "examples" in table else base.examples if base else (),
         needs=convert(table.get("needs", base.needs if base else ""), str, f"{file}: needs"),
         session=_session(table.get("session", {}), file, base.session if base else SessionSettings()),
+        memory=_memory(table.get("memory", base.memory if base else "auto"), file),
+        lineage=(base.name, *base.lineage) if base else (),
     )
     if profile.painter.model.suffix == ".safetensors" and profile.painter.config is None:
         sdxl = replace(profile.painter, config=paths.assets / SDXL_CONFIG)
@@ -145,6 +148,13 @@ def _part(
 def _examples(value: object, file: Path) -> tuple[str, ...]:
     given: list[object] = convert(value, list, f"{file}: examples")
     return tuple(convert(example, str, f"{file}: examples") for example in given)
+
+
+def _memory(value: object, file: Path) -> str:
+    mode: str = convert(value, str, f"{file}: memory")
+    if mode not in MEMORY:
+        raise InvalidInput(f"{file}: memory is {mode!r}", f"choose one of {', '.join(MEMORY)}")
+    return mode
 
 
 def _session(section: object, file: Path, base: SessionSettings) -> SessionSettings:

@@ -13,12 +13,19 @@ __all__ = [
     "ClipProfile",
     "HubSource",
     "Lora",
+    "MEMORY",
     "ModelSource",
     "PainterProfile",
     "Profile",
     "SessionSettings",
     "WriterProfile",
 ]
+
+
+MEMORY = ("auto", "resident", "swap", "cpu")
+"""How language model and painter share one GPU: both on it, in turns, or the language model on the CPU.
+
+`auto` follows from what fits (`pasta_core.planning`)."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class ModelSource:
 
     licence: str = ""
     hub: HubSource | None = None
+    bytes: int = 0
+    """About how large it is, for plans that are made before it is here; 0 where nothing says it."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +131,21 @@ class PainterProfile:
     """Denoising steps."""
     guidance: float = 5.0
     """Classifier-free guidance scale; 1 or less paints without guidance."""
+    guidance_until: float = 1.0
+    """The share of the steps, from the first on, that are guided: the others cost half as much."""
+    negative: str = ""
+    """What guidance leads away from."""
     pass_size: int = 4
-    """Images per denoising pass; every pass is padded to it, so an image never depends on its company."""
+    """Images per denoising pass, or as many of them as the GPU's memory holds.
+
+    Every pass is padded to that size, so an image never depends on its company.
+    """
     dtype: str = "float32"
+    """What the models compute in: float32, float16, bfloat16, or auto for what suits the device."""
+    compile: bool = False
+    """Whether the UNet is compiled first, which takes minutes once and makes every step faster."""
+    preview: Path | None = None
+    """A small autoencoder (TAESDXL) that shows what is being painted: a folder of diffusers or a file."""
     vae: Path | None = None
     """Another autoencoder than the model's own: a folder of diffusers or a `.safetensors` file."""
     loras: tuple[Lora, ...] = ()
@@ -133,6 +154,12 @@ class PainterProfile:
     """A scheduler's JSON configuration of diffusers, instead of the model's own."""
     config: Path | None = None
     """The configuration of a checkpoint file, a folder of diffusers without weights; None for SDXL 1.0's."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.guidance_until <= 1:
+            raise InvalidInput(f"guidance_until is {self.guidance_until}", "choose a share from 0 to 1")
+        if self.pass_size < 1:
+            raise InvalidInput(f"pass_size is {self.pass_size}", "choose at least 1")
 
 
 @dataclass(frozen=True)
@@ -166,5 +193,9 @@ class Profile:
     """How the writer is told what images show (`agent.captions`), for one that sees none itself."""
     session: SessionSettings = field(default_factory=SessionSettings)
     """The shape of a session where nothing else says it."""
+    memory: str = "auto"
+    """One of `MEMORY`."""
+    lineage: tuple[str, ...] = ()
+    """The profiles that it extends, the nearest first."""
     sources: Mapping[str, ModelSource] = field(default_factory=dict)
     """Licences and hub addresses of parts, by role (`pasta_core.models.parts`)."""
