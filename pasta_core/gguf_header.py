@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["gguf_architecture", "gguf_problem"]
+__all__ = ["GgufFacts", "gguf_architecture", "gguf_facts", "gguf_problem"]
 
 _SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
 _UINT32 = 4
+_INTEGERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 10: "<Q", 11: "<q"}
+_LONGEST = 4096
+"""Values of an array that is kept; longer ones are vocabularies."""
 _TYPE_BYTES = {
     0: (1, 4),
     1: (1, 2),
@@ -46,6 +51,34 @@ def gguf_architecture(path: Path) -> str:
         return _Header(stream, path.stat().st_size).architecture
 
 
+@dataclass(frozen=True)
+class GgufFacts:
+    """What a header says in whole numbers, keys without the architecture before them."""
+
+    architecture: str
+    numbers: Mapping[str, int]
+    """`block_count`, `embedding_length`, `attention.head_count_kv`, ..."""
+    lists: Mapping[str, tuple[int, ...]]
+    """The same where layers differ, one number a layer."""
+    vocabulary: int
+    """How many tokens there are, 0 where it is not said."""
+
+
+def gguf_facts(path: Path) -> GgufFacts:
+    """Read them from a whole file; `ValueError`, `KeyError` or `EOFError` where it is none."""
+    with path.open("rb") as stream:
+        if stream.read(4) != b"GGUF":
+            raise ValueError("no GGUF file")
+        header = _Header(stream, path.stat().st_size)
+    prefix = f"{header.architecture}."
+    return GgufFacts(
+        header.architecture,
+        {key.removeprefix(prefix): value for key, value in header.numbers.items()},
+        {key.removeprefix(prefix): value for key, value in header.lists.items()},
+        header.lengths.get("tokenizer.ggml.tokens", 0),
+    )
+
+
 class _Header:
     """Reads a header behind its magic and finds where the last tensor ends."""
 
@@ -57,11 +90,17 @@ class _Header:
         tensors, entries = self._integer(8), self._integer(8)
         alignment = 32
         self.architecture = ""
+        self.numbers: dict[str, int] = {}
+        self.lists: dict[str, tuple[int, ...]] = {}
+        self.lengths: dict[str, int] = {}
         for _ in range(entries):
             key = self._read(self._integer(8))
+            self._key = key.decode("utf-8", "replace")
             kind = self._integer(4)
             if key == b"general.alignment" and kind == _UINT32:
                 alignment = self._integer(4)
+            elif kind in _INTEGERS:
+                self.numbers[self._key] = self._number(kind)
             elif key == b"general.architecture" and kind == _STRING:
                 self.architecture = self._read(self._integer(8)).decode("utf-8", "replace")
             else:
@@ -85,13 +124,20 @@ class _Header:
             self._read(self._integer(8))
         elif kind == _ARRAY:
             inner, count = self._integer(4), self._integer(8)
+            self.lengths[self._key] = count
             if inner in (_STRING, _ARRAY):
                 for _ in range(count):
                     self._skip_value(inner)
+            elif inner in _INTEGERS and count <= _LONGEST:
+                self.lists[self._key] = tuple(self._number(inner) for _ in range(count))
             else:
                 self._read(_SCALAR_BYTES[inner] * count)
         else:
             self._read(_SCALAR_BYTES[kind])
+
+    def _number(self, kind: int) -> int:
+        number: int = struct.unpack(_INTEGERS[kind], self._read(_SCALAR_BYTES[kind]))[0]
+        return number
 
     def _integer(self, size: int) -> int:
         number: int = struct.unpack("<I" if size == 4 else "<Q", self._read(size))[0]
