@@ -6,13 +6,14 @@ import hashlib
 import re
 from pathlib import Path
 
+from pasta_core.agent.value_calibration import CALIBRATION
 from pasta_core.errors import ModelUnavailable
 from pasta_core.settings import Profile
 from pasta_core.users.taste_space_files import SPACE_FILE
 
 __all__ = ["content_digest", "profile_digest", "user_model_digest"]
 
-_UNREAD = ("README.md", "bars.json", "metrics.jsonl", SPACE_FILE)
+_UNREAD = ("README.md", "bars.json", "metrics.jsonl", SPACE_FILE, CALIBRATION)
 """Pages, measurements and derived files beside a model, which change nothing it computes."""
 
 

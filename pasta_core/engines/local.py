@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from pasta_core.agent.selectors import make_selector
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
+from pasta_core.agent.value_calibration import calibration_of
+from pasta_core.agent.valuer import Valuer
 from pasta_core.domain import Candidate, Embedding, History, Painter, Selector, Writer
 from pasta_core.engines.fingerprints import user_model_digest
 from pasta_core.engines.prompts import MAX_WORDS
@@ -34,6 +36,7 @@ from pasta_core.simulation.previews import (
     PreviewValuer,
 )
 from pasta_core.simulation.users import Appraiser, Population
+from pasta_core.users.taste_record import NO_TASTE, KeptTaste
 from pasta_core.users.taste_space import TasteSpace
 from pasta_core.users.taste_space_files import load_space
 from pasta_core.worker.services import Worker
@@ -106,19 +109,27 @@ class LocalEngine:
             case "oracle":
                 return self._oracle
         if spec.learns:
-            return await self._learning(spec)
-        valuer = None if spec.path is None else await asyncio.to_thread(_ModelValuer.load, spec.path)
+            # a taste begins anew with every trajectory, and learns from its choices alone
+            begun = await self.learning(spec)
+            return lambda case: begun(NO_TASTE)
+        valuer = await self._valuer(spec)
         return _same(make_selector(str(spec), form, None if valuer is None else lambda path: valuer))
 
-    async def _learning(self, spec: SelectorSpec) -> SelectorFor:
-        """A taste that begins anew with every trajectory, and learns from its choices alone."""
-        space = None if spec.path is None else await asyncio.to_thread(_space, spec.path, self.profile)
+    async def learning(self, spec: SelectorSpec) -> Callable[[KeptTaste], Selector]:
+        """How a selector that asks a taste is made, given what the taste has kept; as `selector`."""
+        space = None if spec.space is None else await asyncio.to_thread(_space, spec.space, self.profile)
+        valuer = await self._valuer(spec)
+        weighed = calibration_of(spec.path)
 
-        def begun(case: Case) -> Selector:
-            learner = TasteLearner(RememberedTexts(self.worker.embed_texts), space)
-            return make_selector(spec.name, self.crew.settings.form, learner=learner)
+        def begun(kept: KeptTaste) -> Selector:
+            learner = TasteLearner(RememberedTexts(self.worker.embed_texts), space, kept)
+            asked = None if valuer is None else lambda path: valuer
+            return make_selector(spec.name, self.crew.settings.form, asked, learner, lambda path: weighed)
 
         return begun
+
+    async def _valuer(self, spec: SelectorSpec) -> Valuer | None:
+        return None if spec.path is None else await asyncio.to_thread(_ModelValuer.load, spec.path)
 
     async def _believed(self, path: Path | None) -> Appraiser:
         if path is not None:

@@ -50,7 +50,7 @@ class SimulationRun:
             "seed": self.seed,
             "users": str(users) if users.model is None else f"model:{user_model_digest(users.model)}",
             "selector": selector.name,
-            "selector_model": None if selector.path is None else content_digest(selector.path),
+            "selector_model": content_digest(*selector.models) if selector.models else None,
             "prompts": "grammar" if self.prompts is None else self.prompts.sha256,
             "profile": self.profile.name,
             "models": profile_digest(self.profile),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pasta_core.agent.selectors import SelectorName
+from pasta_core.agent.selector_names import PLAIN, SelectorName
+from pasta_core.agent.value_calibration import calibration_beside
 from pasta_core.errors import InvalidInput
 from pasta_core.settings import Profile
 from pasta_core.users.taste_space_files import space_beside
@@ -13,11 +14,10 @@ from pasta_core.users.taste_space_files import space_beside
 __all__ = ["PLANTED_KINDS", "SELECTOR_NAMES", "SelectorSpec", "UsersSpec"]
 
 PLANTED_KINDS = ("train", "validation", "test", "unseen")
-SELECTOR_NAMES = ("random", "writer", "value", "softmax", "taste", "greedy-belief", "oracle")
+SELECTOR_NAMES = ("random", "writer", "value", "softmax", "taste", "taste+value", "greedy-belief", "oracle")
 
-_VALUED = ("value", "softmax")
-_TAKES_PATH = (*_VALUED, "greedy-belief")
-_LEARNS = "taste"
+_PREVIEWING = ("greedy-belief", "oracle")
+"""Those that paint before they choose; all others are the sessions' own."""
 
 
 @dataclass(frozen=True)
@@ -52,46 +52,67 @@ class UsersSpec:
 
 @dataclass(frozen=True)
 class SelectorSpec:
-    """A selector's name, and the folder of the model it asks, if it asks one.
+    """A selector's name without any path, the folder of the model it asks, and the file of its taste's space.
 
     `taste:EXPLORATION` is a name of its own: another exploration is another selector.
     """
 
     name: str
     path: Path | None = None
+    space: Path | None = None
 
     @classmethod
     def parse(cls, text: str) -> SelectorSpec:
-        """Read NAME, NAME:PATH or taste:EXPLORATION; `InvalidInput` says what there is."""
+        """Read what `SelectorName` reads, or `oracle` or `greedy-belief[:PATH]`; or `InvalidInput`."""
         name, _, rest = text.partition(":")
-        if name == _LEARNS:
-            return cls(str(SelectorName.parse(text)))
-        if name not in SELECTOR_NAMES:
-            raise InvalidInput(
-                f"there is no selector {name!r}", f"known selectors: {', '.join(SELECTOR_NAMES)}"
-            )
-        if rest and name not in _TAKES_PATH:
+        if name in _PREVIEWING:
+            if rest and name != "greedy-belief":
+                raise InvalidInput(f"the selector {name} asks no model", f"write {name}")
+            return cls(name, Path(rest).expanduser() if rest else None)
+        if name in PLAIN and rest:
             raise InvalidInput(f"the selector {name} asks no model", f"write {name}")
-        return cls(name, Path(rest).expanduser() if rest else None)
+        try:
+            parsed = SelectorName.parse(text)
+        except InvalidInput as error:
+            if name in SELECTOR_NAMES:
+                raise
+            known = ", ".join(SELECTOR_NAMES)
+            raise InvalidInput(f"there is no selector {name!r}", f"known selectors: {known}") from error
+        model = Path(parsed.model).expanduser() if parsed.model else None
+        return cls(str(replace(parsed, model="")), model)
 
     def resolved(self, profile: Profile) -> SelectorSpec:
         """The same with the profile's own value model where none is named; `InvalidInput` if it has none.
 
         A taste begins with the space of the profile's CLIP, where there is one, at a stated exploration.
         """
-        if self.learns:
-            name = str(SelectorName.parse(self.name).settled())
-            return SelectorSpec(name, space_beside(profile.clip.model))
-        if self.path is not None or self.name not in _VALUED:
+        if self.name in _PREVIEWING:
             return self
-        if profile.value_model is None:
-            raise InvalidInput(f"profile {profile.name} has no value model", f"name one: {self.name}:PATH")
-        return SelectorSpec(self.name, profile.value_model)
+        parsed = SelectorName.parse(self.name).settled()
+        space = space_beside(profile.clip.model) if parsed.learns else None
+        if parsed.valued and self.path is None:
+            if profile.value_model is None:
+                raise InvalidInput(
+                    f"profile {profile.name} has no value model", f"name one: {self.name}:PATH"
+                )
+            return SelectorSpec(str(parsed), profile.value_model, space)
+        return SelectorSpec(str(parsed), self.path, space)
 
     @property
     def learns(self) -> bool:
         """Whether it asks a taste."""
-        return self.name.partition(":")[0] == _LEARNS
+        return self.name not in _PREVIEWING and SelectorName.parse(self.name).learns
+
+    @property
+    def valued(self) -> bool:
+        """Whether it asks a value model."""
+        return self.name not in _PREVIEWING and SelectorName.parse(self.name).valued
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """All files and folders that decide what it shows, beside the profile's."""
+        beside = calibration_beside(self.path) if self.learns and self.path is not None else None
+        return tuple(path for path in (self.path, beside, self.space) if path is not None)
 
     def __str__(self) -> str:
-        return self.name if self.path is None or self.learns else f"{self.name}:{self.path}"
+        return self.name if self.path is None else f"{self.name}:{self.path}"

@@ -84,4 +84,4 @@ def test_selectors_are_made_by_name() -> None:
     assert make_selector("random", CandidateForm(6, 2)).form(4) == CandidateForm(6, 2)
     with pytest.raises(InvalidInput) as caught:
         make_selector("best")
-    assert "random, softmax[:PATH], taste[:EXPLORATION], value[:PATH], writer" in caught.value.hint
+    assert "taste[:EXPLORATION], taste[:EXPLORATION]+value[:PATH], value[:PATH], writer" in caught.value.hint

@@ -24,7 +24,7 @@ from pasta_core.settings import SessionSettings
 from pasta_core.simulation.engine import cases, simulate
 from pasta_core.users.taste_fit import SpacePlan, fit_space
 from pasta_core.users.taste_picks import Pick, merged
-from pasta_core.users.taste_record import KeptTaste
+from pasta_core.users.taste_record import NO_TASTE, KeptTaste
 from pasta_core.users.taste_space import TasteSpace
 from pasta_core.users.taste_space_files import SPACE_FILE
 from tests.support.rollouts import paint_one
@@ -171,11 +171,11 @@ def test_it_is_named_with_its_exploration() -> None:
     plain = SelectorSpec.parse("taste")
     assert plain.learns and plain.path is None
     resolved = plain.resolved(load_profile("micro", locate({})))
-    assert (resolved.name, resolved.path and resolved.path.name) == ("taste:0.25", SPACE_FILE)
-    assert str(resolved) == "taste:0.25"
-    assert resolved.path is not None
-    clip = resolved.path.parent
-    assert content_digest(resolved.path) not in (content_digest(), content_digest(clip))
+    assert (resolved.name, resolved.space and resolved.space.name) == ("taste:0.25", SPACE_FILE)
+    assert str(resolved) == "taste:0.25" and resolved.path is None
+    assert resolved.space is not None and resolved.models == (resolved.space,)
+    clip = resolved.space.parent
+    assert content_digest(resolved.space) not in (content_digest(), content_digest(clip))
     with pytest.raises(InvalidInput, match="CLIP"):
         make_selector("taste")
     for text in ("taste:", "taste:much", "taste:-1", "taste:nan", "taste:1e9"):
@@ -196,9 +196,9 @@ def test_simulated_users_begin_anew_however_many_run_at_once() -> None:
         crew = small_crew(at_once, SessionSettings(turns=3, columns=3, images=2))
         profile = load_profile("micro", locate({}))
         engine = LocalEngine(crew, crew.painter, Path(), Texts(), profile)  # type: ignore[arg-type]
-        select = await engine._learning(SelectorSpec("taste:1"))
+        begun = await engine.learning(SelectorSpec("taste:1"))
         wanted = cases(crew.population, lambda seed: f"idea {seed % 7}", 5, numbers)
-        return [record async for record in simulate(wanted, select, crew)]
+        return [record async for record in simulate(wanted, lambda case: begun(NO_TASTE), crew)]
 
     together = asyncio.run(records(4, range(4)))
     alone = asyncio.run(records(1, range(3, 4)))

@@ -1,0 +1,66 @@
+"""How a value model is weighed beside a taste: three numbers in its folder, and where they are from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pasta_core.agent.second_opinion import ValueCalibration
+from pasta_core.errors import ModelUnavailable
+from pasta_core.files import write_atomically
+
+__all__ = ["ASSUMED", "CALIBRATION", "calibration_beside", "calibration_of", "save_calibration"]
+
+CALIBRATION = "taste-calibration.json"
+"""Its name in the folder of the value model; the model itself does not depend on it."""
+
+FORMAT = "pasta-taste-calibration"
+VERSION = 1
+
+ASSUMED = ValueCalibration(slope=0.1, shared=0.1, deviation=0.5)
+"""For a value model that nobody calibrated, or whose folder is on another machine: about the micro one's.
+
+Values are in rewards of 0 to 10 whatever the model, so that its numbers mean something elsewhere.
+"""
+
+_AGAIN = "measure it again: pasta taste calibrate"
+
+
+def calibration_beside(model: Path) -> Path | None:
+    """The file of a value model's folder, None where it has none."""
+    file = model / CALIBRATION
+    return file if file.is_file() else None
+
+
+def calibration_of(model: Path | None) -> ValueCalibration:
+    """The calibration of the value model in a folder, `ASSUMED` where it has none; `ModelUnavailable`."""
+    file = None if model is None else calibration_beside(model)
+    if file is None:
+        return ASSUMED
+    try:
+        document = json.loads(file.read_bytes())
+        if document["format"] != FORMAT:
+            raise ModelUnavailable(f"{file} is no calibration", _AGAIN)
+        if document["version"] != VERSION:
+            raise ModelUnavailable(
+                f"{file} has version {document['version']}, this pasta reads {VERSION}", "update pasta"
+            )
+        numbers = (float(document[name]) for name in ("slope", "shared", "deviation"))
+        found = ValueCalibration(*numbers)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelUnavailable(f"{file} is damaged: {error}", _AGAIN) from error
+    if not all(map(math.isfinite, asdict(found).values())) or found.deviation <= 0:
+        raise ModelUnavailable(f"{file} holds numbers that mean nothing", _AGAIN)
+    return found
+
+
+def save_calibration(model: Path, found: ValueCalibration, provenance: Mapping[str, Any]) -> Path:
+    """Write the file; `provenance` (JSON types) says on what it was measured. Raises `StorageError`."""
+    file = model / CALIBRATION
+    document = {"format": FORMAT, "version": VERSION, **asdict(found), "measured": dict(provenance)}
+    write_atomically(file, json.dumps(document, indent=2).encode() + b"\n")
+    return file
