@@ -18,7 +18,16 @@ from pasta_core.users.taste_picks import Pick, ordered
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_space import TasteSpace
 
-__all__ = ["ENOUGH", "Column", "Forecast", "Fragment", "TasteReport", "report_taste"]
+__all__ = [
+    "ENOUGH",
+    "SMALL_WORDS",
+    "Column",
+    "Forecast",
+    "Fragment",
+    "TasteReport",
+    "certainty",
+    "report_taste",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -30,7 +39,7 @@ _LONGEST = 3
 """Words of the longest fragment."""
 _FEWEST = 3
 """Columns, in two slates at least, that must hold a fragment before anything is said of it."""
-_SMALL = re.compile(r"an?|and|as|at|by|for|from|in|into|its?|of|on|or|the|to|under|very|with")
+SMALL_WORDS = re.compile(r"an?|and|as|at|by|for|from|in|into|its?|of|on|or|the|to|under|very|with")
 """Words that no fragment begins or ends with."""
 
 
@@ -112,7 +121,7 @@ def report_taste(
         first=min(times, default=None),
         last=max(times, default=None),
         weight=float(sum(kept.weights)),
-        certainty=_certainty(space, belief),
+        certainty=certainty(space, belief),
         types=tuple(float(share) for share in belief.types) if space.types > 1 else (),
         liked=tuple(it for it in reversed(fragments) if it.utility > 0)[:most],
         disliked=tuple(it for it in fragments if it.utility < 0)[:most],
@@ -167,12 +176,13 @@ def _parts(prompt: str) -> list[str]:
         words = re.findall(r"[\w'-]+", clause)
         for start in range(len(words)):
             for end in range(start + 1, min(start + _LONGEST, len(words)) + 1):
-                if not _SMALL.fullmatch(words[start]) and not _SMALL.fullmatch(words[end - 1]):
+                if not SMALL_WORDS.fullmatch(words[start]) and not SMALL_WORDS.fullmatch(words[end - 1]):
                     parts.append(" ".join(words[start:end]))
     return parts
 
 
-def _certainty(space: TasteSpace, belief: Belief) -> float:
+def certainty(space: TasteSpace, belief: Belief) -> float:
+    """The share of the prior's doubt that the picks have removed, 0 to 1."""
     before = believe(space, ()).covariance
     return float(np.clip(1 - np.trace(belief.covariance) / np.trace(before), 0, 1))
 

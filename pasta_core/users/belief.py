@@ -1,0 +1,185 @@
+"""How a belief came about: what every pick moved and by how much, and how well it was foreseen.
+
+A fold like the belief itself (`taste.believe`): nothing here is stored. Every step compares the beliefs
+before and after one pick, in one space, so that the moves of all steps add up to the belief after less that
+before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pasta_core.users.belief_traits import Trait, category_traits, word_traits
+from pasta_core.users.taste import Belief, believe
+from pasta_core.users.taste_fit import fit_space
+from pasta_core.users.taste_picks import Pick
+from pasta_core.users.taste_record import NO_TASTE, KeptTaste
+from pasta_core.users.taste_report import certainty
+from pasta_core.users.taste_space import FIDELITY, TasteSpace
+
+__all__ = ["BeliefAccount", "BeliefStep", "Shift", "account_for", "entropy"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What is thought of something before and after a pick, in nats of Eq. 4's choice.
+
+    `columns` of the session had it; none for what every column has more or less of.
+    """
+
+    words: str
+    before: float
+    after: float
+    columns: int = 0
+
+    @property
+    def moved(self) -> float:
+        """By how much it gained, or lost where negative."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True)
+class BeliefStep:
+    """One pick of the session: what was expected, and what it moved.
+
+    `foreseen` is the chance that the belief before it gave to what was chosen, `guess` that of guessing.
+    `shifts` are of the traits of the session's columns, the greatest gain first. `likeness`, `pictures` and
+    `prompts` say what moved the column that was taken, against its slate: its nearness to the initial prompt,
+    its images and its text. They add up to `taken.moved`; where no single column was taken, `taken` is None.
+    `certainty` and `types` are those before and after.
+    """
+
+    turn: int
+    chosen: tuple[int, ...]
+    columns: int
+    critique: str
+    foreseen: float
+    guess: float
+    taken: Shift | None
+    likeness: float
+    pictures: float
+    prompts: float
+    shifts: tuple[Shift, ...]
+    certainty: tuple[float, float]
+    types: tuple[tuple[float, ...], tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class BeliefAccount:
+    """What is believed now, and the session's picks one after another.
+
+    `kept` picks of other sessions count as much as `weight` new ones. `types` (K,) are the probabilities of a
+    user model's types, empty where there is none; `certainty` is the share of the prior's doubt that all
+    picks have removed, 0 to 1.
+    """
+
+    kept: int
+    weight: float
+    certainty: float
+    types: tuple[float, ...]
+    steps: tuple[BeliefStep, ...]
+
+    @property
+    def picks(self) -> int:
+        """How many choices it rests on."""
+        return self.kept + len(self.steps)
+
+
+def account_for(
+    own: Sequence[Pick],
+    kept: KeptTaste = NO_TASTE,
+    space: TasteSpace | None = None,
+    categories: Sequence[Sequence[str]] | None = None,
+) -> BeliefAccount:
+    """Account for a session's own picks, in the order they were made, after those kept from other sessions.
+
+    Without a space it takes the one that the slates of all picks teach, whatever was chosen in them. With
+    `categories`, one name a column, shifts are of these and not of words.
+    """
+    everything = (*own, *kept.picks)
+    space = space or fit_space("", everything)
+    weights = np.concatenate([np.ones(len(own)), np.asarray(kept.weights, np.float64)])
+    later = len(own)
+    # own picks come first, as they do where candidates are judged: sums have one order
+    beliefs = [
+        believe(space, (*own[:n], *kept.picks), np.concatenate([weights[:n], weights[later:]]))
+        for n in range(later + 1)
+    ]
+    traits = word_traits(space, own) if categories is None else category_traits(space, own, categories)
+    sure = [certainty(space, belief) for belief in beliefs]
+    return BeliefAccount(
+        kept=len(kept.picks),
+        weight=float(sum(kept.weights)),
+        certainty=sure[-1],
+        types=_types(beliefs[-1]),
+        steps=tuple(
+            _step(space, traits, pick, (beliefs[n], beliefs[n + 1]), (sure[n], sure[n + 1]))
+            for n, pick in enumerate(own)
+        ),
+    )
+
+
+def entropy(types: Sequence[float]) -> float:
+    """How undecided a posterior over types is, in bits: 0 for one type, log2 K where all are alike."""
+    return -sum(share * math.log2(share) for share in types if share > 0)
+
+
+def _step(
+    space: TasteSpace,
+    traits: Sequence[Trait],
+    pick: Pick,
+    beliefs: tuple[Belief, Belief],
+    sure: tuple[float, float],
+) -> BeliefStep:
+    before, after = beliefs[0].mean, beliefs[1].mean
+    features = space.features(pick)
+    taken, parts = None, np.zeros(3)
+    if len(pick.chosen) == 1:
+        relative = features[pick.chosen[0]] - features.mean(0)
+        taken = Shift(f"column {pick.chosen[0] + 1}", float(relative @ before), float(relative @ after), 1)
+        parts = _parts(space, relative * (after - before))
+    shifts = [
+        Shift(it.words, float(it.direction @ before), float(it.direction @ after), it.columns)
+        for it in traits
+    ]
+    return BeliefStep(
+        turn=pick.turn,
+        chosen=pick.chosen,
+        columns=pick.columns,
+        critique=pick.critique,
+        foreseen=_foreseen(features @ before, pick),
+        guess=max(len(pick.chosen), 1) / (pick.columns + pick.outside),
+        taken=taken,
+        likeness=float(parts[0]),
+        pictures=float(parts[1]),
+        prompts=float(parts[2]),
+        shifts=tuple(sorted(shifts, key=lambda it: (-it.moved, it.words))),
+        certainty=sure,
+        types=(_types(beliefs[0]), _types(beliefs[1])),
+    )
+
+
+def _parts(space: TasteSpace, terms: Array) -> Array:
+    """The sums (3,) of what likeness, pictures and prompts add."""
+    painted = space.painted
+    return np.array([terms[FIDELITY], terms[FIDELITY + 1 : painted].sum(), terms[painted:].sum()])
+
+
+def _foreseen(utilities: Array, pick: Pick) -> float:
+    """The chance of what was chosen (Eq. 4); that of a tie is the sum of its columns'."""
+    # "none of these" is the initial prompt's own picture, whose features are 0
+    alternatives = np.append(utilities, [0.0] * pick.outside)
+    chances = np.exp(alternatives - alternatives.max())
+    chances /= chances.sum()
+    return float(chances[list(pick.chosen) or [-1]].sum())
+
+
+def _types(belief: Belief) -> tuple[float, ...]:
+    return tuple(map(float, belief.types)) if len(belief.types) > 1 else ()
