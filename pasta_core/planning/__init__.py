@@ -1,0 +1,1 @@
+"""Where a profile's models live, what that takes, and how long a turn takes: planned without loading one."""

@@ -1,0 +1,110 @@
+"""How the models of a profile share a machine: who lives where, and what that takes at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from pasta_core.planning.machine import GIB, Machine
+
+__all__ = ["Arrangement", "Needs", "arrange"]
+
+_TORCH = GIB // 2
+"""A GPU's context of PyTorch with its libraries."""
+_LLAMA = 2 * GIB // 5
+"""The same of llama.cpp."""
+_WORKER = 7 * GIB // 10
+"""What a worker takes of the machine's own memory before it has loaded a model: its libraries."""
+_WRITER = GIB // 6
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes that each part takes in memory."""
+
+    writer: int
+    painter: int
+    painting: Mapping[int, int]
+    """What it takes beside its weights to paint so many images at a time."""
+    clip: int
+    value: int
+    value_on_cpu: int
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Who lives where. `mode` is one of `settings.MEMORY`, settled."""
+
+    mode: str
+    park: bool
+    """Whether the painter leaves the GPU while the language model writes."""
+    value_on_gpu: bool
+    images: int
+    """Painted at a time."""
+    writing: int
+    """Bytes on the GPU (without one: in all) while the language model writes."""
+    painting: int
+    """The same while the painter paints."""
+    room: int
+    """Bytes that there are."""
+
+    @property
+    def peak(self) -> int:
+        return max(self.writing, self.painting)
+
+    @property
+    def fits(self) -> bool:
+        return self.peak <= self.room
+
+
+def arrange(needs: Needs, machine: Machine, asked: str = "auto", *, served: bool = False) -> Arrangement:
+    """The first arrangement that fits of those that were asked for, the quickest first; else the smallest."""
+    found = list(_arrangements(needs, machine, asked, served))
+    return next((one for one in found if one.fits), min(found, key=lambda one: one.peak))
+
+
+def _arrangements(needs: Needs, machine: Machine, asked: str, served: bool) -> Iterator[Arrangement]:
+    sizes = sorted(needs.painting, reverse=True)
+    if not machine.has_gpu:
+        for mode in ("resident", "swap") if asked == "auto" else (asked,):
+            yield _on_cpu(needs, machine, mode, sizes[0])
+        return
+    # the writer leaves memory to the painter only where it has any of the GPU's
+    off = served or not machine.writer_on_gpu
+    modes: tuple[tuple[str, bool], ...] = (
+        ("resident", False),
+        ("swap", False),
+        ("swap", True),
+        ("cpu", False),
+    )
+    if asked != "auto":
+        modes = tuple(one for one in modes if one[0] == asked)
+    elif off:
+        modes = (("resident", False),)
+    for images, on_gpu, (mode, park) in product(sizes, (True, False), modes):
+        yield _on_gpu(needs, machine, mode, park, on_gpu, images, off)
+
+
+def _on_gpu(
+    needs: Needs, machine: Machine, mode: str, park: bool, value_on_gpu: bool, images: int, off: bool
+) -> Arrangement:
+    always = _TORCH + needs.clip + (needs.value if value_on_gpu else 0)
+    writer = 0 if off or mode == "cpu" else needs.writer + _LLAMA
+    return Arrangement(
+        mode,
+        park,
+        value_on_gpu,
+        images,
+        writing=always + writer + (0 if park else needs.painter),
+        painting=always + needs.painter + needs.painting[images] + (writer if mode == "resident" else 0),
+        room=machine.gpu_free,
+    )
+
+
+def _on_cpu(needs: Needs, machine: Machine, mode: str, images: int) -> Arrangement:
+    stay = _WORKER + needs.painter + needs.clip + needs.value
+    writer = _WRITER + needs.writer
+    kept = 0 if mode == "swap" else writer
+    painting = stay + needs.painting[images] + kept
+    return Arrangement(mode, False, False, images, stay + writer, painting, machine.ram_bytes)

@@ -1,0 +1,114 @@
+"""The machine that a plan is made for: this one, found without a model library, or one that is imagined."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from pasta_core.errors import InvalidInput
+
+__all__ = ["GIB", "Machine", "find_machine", "imagined"]
+
+GIB = 2**30
+DESKTOP = GIB // 2
+"""What a screen and other programs take of an imagined GPU."""
+_QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,memory.free,driver_version", "--format=csv,noheader")
+_OFFLOADS = re.compile(r"ggml-(cuda|hip|musa|vulkan|sycl|metal)")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine with at most one GPU; sizes in bytes."""
+
+    name: str
+    """The GPU's name, or `cpu`."""
+    gpu_bytes: int
+    """The GPU's memory, 0 without one."""
+    gpu_free: int
+    """What of it is not taken by other programs."""
+    ram_bytes: int
+    cores: int
+    driver: str = ""
+    writer_on_gpu: bool = True
+    """Whether the llama.cpp that is installed can use a GPU at all."""
+    imagined: bool = False
+
+    @property
+    def has_gpu(self) -> bool:
+        return self.gpu_bytes > 0
+
+    @property
+    def key(self) -> str:
+        """What its measurements are kept under."""
+        return self.name if self.has_gpu else f"cpu x{self.cores}"
+
+
+Run = Callable[[], str]
+
+
+def find_machine(device: str | None = None, query: Run | None = None) -> Machine:
+    """This machine; `device` is a torch device's name where one is asked for (`cpu` hides the GPU).
+
+    NVIDIA's own tool is asked, which needs no model library; of several GPUs torch takes the first.
+    """
+    ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    cores = len(os.sched_getaffinity(0))
+    rows = [] if device == "cpu" else _gpus(query or _ask)
+    number = int(device.partition(":")[2] or 0) if device and device.partition(":")[2].isdigit() else 0
+    if number >= len(rows):
+        return Machine("cpu", 0, 0, ram, cores, writer_on_gpu=False)
+    name, total, free, driver = rows[number]
+    return Machine(name, total, free, ram, cores, driver, llama_offloads())
+
+
+def imagined(gigabytes: float, ram_bytes: int = 32 * GIB, cores: int = 8) -> Machine:
+    """A machine with one GPU of so many GiB, or without one for 0. `InvalidInput` for what no GPU has."""
+    if not 0 <= gigabytes <= 1024:
+        raise InvalidInput(f"a GPU of {gigabytes:g} GB cannot be planned for", "choose 0 to 1024")
+    total = int(gigabytes * GIB)
+    if not total:
+        return Machine("cpu", 0, 0, ram_bytes, cores, writer_on_gpu=False, imagined=True)
+    free = max(total - DESKTOP, 0)
+    return Machine(f"a GPU of {gigabytes:g} GB", total, free, ram_bytes, cores, imagined=True)
+
+
+def llama_offloads() -> bool:
+    """Whether the installed llama-cpp-python was built for a GPU, as the names of its libraries tell."""
+    spec = find_spec("llama_cpp")
+    if spec is None or spec.origin is None:
+        return False
+    folder = Path(spec.origin).parent / "lib"
+    return any(_OFFLOADS.search(file.name) for file in folder.glob("*ggml-*"))
+
+
+def _ask() -> str:
+    if shutil.which(_QUERY[0]) is None:
+        return ""
+    try:
+        return subprocess.run(_QUERY, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _gpus(query: Run) -> list[tuple[str, int, int, str]]:
+    found = []
+    for line in query().splitlines():
+        fields = [field.strip() for field in line.split(",")]
+        if len(fields) != 4:
+            continue
+        total, free = (_mebibytes(field) for field in fields[1:3])
+        if total:
+            found.append((fields[0], total, free, fields[3]))
+    return found
+
+
+def _mebibytes(text: str) -> int:
+    """`12288 MiB` in bytes; 0 where a driver does not say it, as for memory that CPU and GPU share."""
+    number, _, unit = text.partition(" ")
+    return int(number) * 2**20 if number.isdigit() and unit == "MiB" else 0

@@ -1,0 +1,76 @@
+"""A plan in a line or two."""
+
+from __future__ import annotations
+
+from pasta_core.planning.machine import GIB
+from pasta_core.planning.plan import CPU, ELSEWHERE, Plan
+
+__all__ = ["duration", "gib", "verdict_of"]
+
+_LONG = 600.0
+"""Seconds; a turn that takes longer is not for somebody who waits."""
+
+
+def gib(size: float) -> str:
+    """Bytes in GiB, or in MiB below a tenth of one."""
+    return f"{size / GIB:.1f} GiB" if size >= GIB / 10 else f"{size / 2**20:.0f} MiB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as exact as a plan is."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def verdict_of(plan: Plan) -> tuple[str, ...]:
+    """Whether it fits and how; then what is wrong with that, if something is."""
+    chosen, machine = plan.arrangement, plan.machine
+    where = machine.name if machine.has_gpu else "the CPU"
+    taken = f"{gib(chosen.peak)} of {gib(chosen.room)}"
+    if not chosen.fits:
+        return (f"{plan.profile} does not fit {where}: it needs {taken}", _remedy(plan))
+    lines = [f"{plan.profile} fits {where} ({taken}): {_how(plan)}"]
+    turn = plan.times.turn
+    if turn.seconds > _LONG:
+        about = "" if turn.measured else "about "
+        lines.append(f"a turn takes {about}{duration(turn.seconds)}: {_faster(plan)}")
+    return tuple(lines)
+
+
+def _how(plan: Plan) -> str:
+    chosen = plan.arrangement
+    if not plan.machine.has_gpu:
+        extra = ", the language model leaves while images are painted" if chosen.mode == "swap" else ""
+        return f"everything runs on the CPU{extra}"
+    words = {
+        "resident": "language model and painter stay on the GPU",
+        "swap": "language model and painter take turns on the GPU"
+        if chosen.park
+        else "the language model leaves the GPU while images are painted",
+        "cpu": "the language model runs on the CPU",
+    }[chosen.mode]
+    if any(part.role == "writer" and part.lives == ELSEWHERE for part in plan.parts):
+        words = "the language model is elsewhere, the painter stays on the GPU"
+    elif not plan.machine.writer_on_gpu:
+        words = "the language model runs on the CPU, as llama.cpp was built without a GPU"
+    if any(part.role == "value model" and part.lives == CPU for part in plan.parts):
+        words += ", the value model on the CPU"
+    return words
+
+
+def _remedy(plan: Plan) -> str:
+    chosen = plan.arrangement
+    if not plan.machine.has_gpu:
+        return "choose a profile with smaller models, or let another machine paint (--worker)"
+    if plan.asked != "auto":
+        return "leave --memory out, and what fits is chosen"
+    if chosen.painting > chosen.room:
+        return f"painting alone takes {gib(chosen.painting)}: let another machine paint (--worker)"
+    return "name a smaller language model in the profile, or one that a server runs (writer.url)"
+
+
+def _faster(plan: Plan) -> str:
+    return "a GPU is what it wants" if not plan.machine.has_gpu else "choose a profile of fewer steps"
