@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import copy
-import threading
-from collections import OrderedDict
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import StableDiffusionXLPipeline
 from diffusers.utils import logging as diffusers_logging
-from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from pasta_core.domain import Pixels, Progress
-from pasta_core.errors import Cancelled
-from pasta_core.painter.faults import refuse_faulty
-from pasta_core.painter.loading import load_pipeline
+from pasta_core.painter.compiling import begin_compiling, compile_problem, stop_compiling
+from pasta_core.painter.denoising import Denoiser
+from pasta_core.painter.loading import dtype_on, load_pipeline
+from pasta_core.painter.passes import Job, Watch, jobs_of
+from pasta_core.painter.previewing import OnPreview, Previewer, guessed_latents
+from pasta_core.painter.prompts import Conditioning, PromptEncoder, stacked
+from pasta_core.painter.room import Ledger, OutOfRoom, Room, free_memory, no_room, watching_memory
 from pasta_core.settings import PainterProfile
 
 __all__ = ["DiffusersPainter", "Painted"]
@@ -28,57 +28,8 @@ __all__ = ["DiffusersPainter", "Painted"]
 Painted: TypeAlias = tuple[int, int, Pixels]
 """A finished image: its column, its index in the column, and its RGB pixels of shape (size, size, 3)."""
 
-REMEMBERED = 256
-"""How many encoded prompts are kept."""
-SLICED_DECODE = 512
-"""From this size on, images are decoded one by one: decoding takes more memory than denoising."""
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """What the UNet reads of a prompt: token states (1, n, d), pooled state (1, e), those of no prompt."""
-
-    states: Tensor
-    pooled: Tensor
-    negative_states: Tensor | None
-    negative_pooled: Tensor | None
-
-
-@dataclass(frozen=True)
-class _Job:
-    column: int
-    index: int
-    prompt: str
-    seed: int
-
-
-class _Watch:
-    """What the passes of one call share: whether to go on, and how many steps are done."""
-
-    def __init__(self, total: int, should_stop: Callable[[], bool], progress: Progress) -> None:
-        self._total = total
-        self._should_stop = should_stop
-        self._progress = progress
-        self._done = 0
-        self._abandoned = False
-        self._lock = threading.Lock()
-
-    def abandon(self) -> None:
-        """Stop the passes that still run: nobody waits for them."""
-        self._abandoned = True
-
-    def check(self) -> None:
-        """Raise `Cancelled` if the call is to end."""
-        if self._abandoned or self._should_stop():
-            raise Cancelled("painting was stopped")
-
-    def step(self, counted: bool) -> None:
-        """Count a finished step, then look whether to go on."""
-        with self._lock:
-            if counted and not self._abandoned:
-                self._done += 1
-                self._progress(self._done, self._total)
-        self.check()
+LEDGER = "painter-memory.json"
+"""Where in the cache directory it lies how many images fit at a time."""
 
 
 class DiffusersPainter:
@@ -86,7 +37,8 @@ class DiffusersPainter:
 
     The denoising loop is the pipeline's own, with three differences: every pass has the same shape (short
     ones are padded), noise comes from one CPU generator per image, and it can be stopped between steps. So
-    an image has the same bytes whatever is painted with it.
+    an image has the same bytes whatever is painted with it. Passes of another size round differently: there
+    the image is the same to the eye, not to the byte.
 
     `lanes` passes run side by side, each on one CPU thread. Threads inside a pass change float32 results by
     their number (measured: 1 against 2 at 128 and 192 channels), and wait for each other at every operation,
@@ -94,27 +46,67 @@ class DiffusersPainter:
     """
 
     def __init__(
-        self, pipe: StableDiffusionXLPipeline, profile: PainterProfile, device: str, lanes: int
+        self,
+        pipe: StableDiffusionXLPipeline,
+        profile: PainterProfile,
+        device: str,
+        lanes: int = 1,
+        *,
+        previewer: Previewer | None = None,
+        room: Room | None = None,
+        cache: Path | None = None,
     ) -> None:
+        """Take over a pipeline whose models are on `device`; its layout is changed in place."""
         self._pipe = pipe
         self._profile = profile
         self._device = torch.device(device)
-        self._conditionings: OrderedDict[str, Conditioning] = OrderedDict()
+        self._denoiser = Denoiser(pipe, profile, self._device)
+        self._prompts = PromptEncoder(pipe, self._device, self._denoiser.guided, profile.negative)
+        self._previewer = previewer
+        self._room = Room(profile.pass_size) if room is None else room
+        self._cache = cache
+        self._settled = False
+        # compiled code is made once, and not by several threads at a time
+        lanes = 1 if profile.compile else lanes
         self._lanes = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(1,))
 
     @classmethod
-    def load(cls, profile: PainterProfile, device: str = "cpu", lanes: int = 1) -> DiffusersPainter:
-        """Load the profile's painter; `ModelUnavailable` names it where it is missing, damaged or foreign."""
+    def load(
+        cls, profile: PainterProfile, device: str = "cpu", lanes: int = 1, cache: Path | None = None
+    ) -> DiffusersPainter:
+        """Load the profile's painter; `ModelUnavailable` names it where it is missing, damaged or foreign.
+
+        What is found out about the device is kept in `cache`, unless that is None.
+        """
         _quiet()
         pipe = load_pipeline(profile, device)
-        pipe.unet.to(memory_format=torch.channels_last)
-        pipe.vae.to(memory_format=torch.channels_last)
-        if pipe.vae.dtype == torch.float16 and getattr(pipe.vae.config, "force_upcast", False):
-            # SDXL's own autoencoder overflows in half precision.
-            pipe.vae.to(torch.float32)
-        if profile.size >= SLICED_DECODE:
-            pipe.vae.enable_slicing()
-        return cls(pipe, profile, device, lanes)
+        previewer = None
+        if profile.preview is not None:
+            previewer = Previewer.load(profile.preview, device, dtype_on(profile.dtype, device))
+        room = None
+        if torch.device(device).type == "cuda" and cache is not None:
+            room = Room(profile.pass_size, _ledger(profile, torch.device(device), cache))
+        return cls(pipe, profile, device, lanes, previewer=previewer, room=room, cache=cache)
+
+    @property
+    def pass_size(self) -> int:
+        """Images per pass, as far as that is known."""
+        return self._room.size
+
+    def settle(self, note: Callable[[str], None] = lambda text: None) -> None:
+        """Find out how many images fit in memory, and compile, where either is asked for.
+
+        Done by the first painting, if not before. `note` gets a line where less comes of it than was wanted.
+        """
+        if self._settled:
+            return
+        if not self._room.settle(self._fits):
+            raise no_room(f"one image of {self._profile.size} pixels")
+        if self._room.size < self._profile.pass_size:
+            note(f"memory holds {self._room.size} images at a time, not {self._profile.pass_size}")
+        if self._profile.compile:
+            self._compile(note)
+        self._settled = True
 
     def paint(
         self,
@@ -123,137 +115,155 @@ class DiffusersPainter:
         should_stop: Callable[[], bool] = lambda: False,
         progress: Progress = lambda done, total: None,
         note: Callable[[str], None] = lambda text: None,
+        preview: OnPreview | None = None,
     ) -> Iterator[list[Painted]]:
         """Paint `seeds[l][m]` for every prompt l, and yield the images of each pass when it is finished.
 
-        `progress` counts denoising steps of all passes, `note` gets one line for each prompt that is longer
-        than the text encoders read. Raises `Cancelled` between two steps once `should_stop` says so.
+        `progress` counts denoising steps of all passes, `preview` gets what the images look like meanwhile if
+        the profile has a model for that, `note` gets one line for each prompt that is longer than the text
+        encoders read. Where memory runs out, half as many images are painted at a time from then on, which is
+        noted, too; where it runs out again, `ModelUnavailable`. Raises `Cancelled` between two steps once
+        `should_stop` says so.
         """
-        jobs = [
-            _Job(column, index, prompt, seed)
-            for column, (prompt, column_seeds) in enumerate(zip(prompts, seeds, strict=True))
-            for index, seed in enumerate(column_seeds)
-        ]
-        size = self._profile.pass_size
+        self.settle(note)
+        jobs, done, halved = jobs_of(prompts, seeds), 0, False
+        while jobs:
+            steps = math.ceil(len(jobs) / self._room.size) * self._profile.steps
+            watch = Watch(steps, should_stop, progress, done)
+            try:
+                for images in self._attempt(jobs, watch, note, preview):
+                    batch, jobs = jobs[: len(images)], jobs[len(images) :]
+                    yield [(job.column, job.index, image) for job, image in zip(batch, images, strict=True)]
+                return
+            except OutOfRoom:
+                done = watch.done
+            size = self._room.size
+            if halved or not self._room.halve():
+                raise no_room(f"{size} images of {self._profile.size} pixels at a time")
+            halved = True
+            self._release()
+            note(
+                f"memory ran out: from now on {self._room.size} images are painted at a time instead of "
+                f"{size}, and may differ in detail"
+            )
+
+    def _attempt(
+        self,
+        jobs: Sequence[Job],
+        watch: Watch,
+        note: Callable[[str], None],
+        preview: OnPreview | None,
+    ) -> Iterator[list[Pixels]]:
+        """Paint all jobs in passes of the present size; raises `OutOfRoom` where one does not fit."""
+        size = self._room.size
         passes = [jobs[start : start + size] for start in range(0, len(jobs), size)]
-        watch = _Watch(len(passes) * self._profile.steps, should_stop, progress)
         try:
             running = [
                 self._lanes.submit(
-                    self._pass, batch, [self._condition(job.prompt, note) for job in batch], watch
+                    self._pass,
+                    batch,
+                    [self._encoded(job.prompt, note) for job in batch],
+                    size,
+                    watch,
+                    preview,
                 )
                 for batch in passes
             ]
-            for batch, images in zip(passes, running, strict=True):
-                pixels = images.result()
-                yield [(job.column, job.index, image) for job, image in zip(batch, pixels, strict=True)]
+            for images in running:
+                yield images.result()
         finally:
             watch.abandon()
 
+    def _encoded(self, prompt: str, note: Callable[[str], None] = lambda text: None) -> Conditioning:
+        with watching_memory():
+            return self._prompts.encode(prompt, note)
+
     @torch.inference_mode()
     def _pass(
-        self, jobs: Sequence[_Job], conditionings: Sequence[Conditioning], watch: _Watch
+        self,
+        jobs: Sequence[Job],
+        conditionings: Sequence[Conditioning],
+        size: int,
+        watch: Watch,
+        preview: OnPreview | None,
     ) -> list[Pixels]:
-        """Paint one pass, in a lane of its own: noise, steps, decoding."""
+        """Paint one pass of `size` images, in a lane of its own: noise, steps, decoding."""
         watch.check()
-        pipe, profile = self._pipe, self._profile
-        missing = profile.pass_size - len(jobs)
-        states, added = self._conditions([*conditionings, *[conditionings[0]] * missing])
-        generators = [torch.Generator().manual_seed(job.seed) for job in [*jobs, *[jobs[0]] * missing]]
-        # A scheduler counts its steps, so each pass has one of its own.
-        scheduler = copy.deepcopy(pipe.scheduler)
-        scheduler.set_timesteps(profile.steps, device=self._device)
-        latents = self._noise(generators) * scheduler.init_noise_sigma
-        options = pipe.prepare_extra_step_kwargs(generators, 0.0)
-        timestep_cond = self._guidance_embedding(latents)
-        for number, step in enumerate(scheduler.timesteps):
-            inputs = torch.cat([latents] * 2) if self._guided else latents
-            predicted = pipe.unet(
-                scheduler.scale_model_input(inputs, step),
-                step,
-                encoder_hidden_states=states,
-                timestep_cond=timestep_cond,
-                added_cond_kwargs=added,
-                return_dict=False,
-            )[0]
-            if self._guided:
-                without, with_prompt = predicted.chunk(2)
-                predicted = without + profile.guidance * (with_prompt - without)
-            stepped = scheduler.step(predicted, step, latents, **options, return_dict=False)[0]
-            latents = stepped.to(latents.dtype)
+        if watch.out_of_room:
+            raise OutOfRoom
+        missing = size - len(jobs)
+        conditions = stacked([*conditionings, *[conditionings[0]] * missing], self._profile.size)
+        seeds = [job.seed for job in [*jobs, *[jobs[0]] * missing]]
+
+        def after(number: int, total: int, output: Any, scheduler: Any) -> None:
             # A scheduler of second order takes more timesteps than it was asked for; those are not counted.
-            watch.step(counted=number < profile.steps)
-        return self._decode(latents)[: len(jobs)]
+            watch.step(counted=number < self._profile.steps)
+            previewer = self._previewer
+            if previewer is None or preview is None or not previewer.due(number, total):
+                return
+            looks = previewer.look(guessed_latents(output, scheduler)[: len(jobs)])
+            for job, pixels in zip(jobs, looks, strict=True):
+                if not watch.abandoned:
+                    preview(job.column, job.index, pixels)
 
-    @property
-    def _guided(self) -> bool:
-        return self._profile.guidance > 1 and self._pipe.unet.config.time_cond_proj_dim is None
+        try:
+            with watching_memory():
+                latents = self._denoiser.latents(conditions, seeds, after)
+                return self._denoiser.images(latents, [job.name for job in jobs])
+        except OutOfRoom:
+            watch.out_of_room = True
+            raise
 
-    def _noise(self, generators: Sequence[torch.Generator]) -> Tensor:
-        unet = self._pipe.unet
-        side = self._profile.size // self._pipe.vae_scale_factor
-        shape = (unet.config.in_channels, side, side)
-        # Drawn in float32 on the CPU whatever the model's type and device, so that a seed means one image.
-        noise = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
-        return noise.to(self._device, unet.dtype).contiguous(memory_format=torch.channels_last)
-
-    def _guidance_embedding(self, latents: Tensor) -> Tensor | None:
-        width = self._pipe.unet.config.time_cond_proj_dim
-        if width is None:
-            return None
-        scale = torch.full((len(latents),), self._profile.guidance - 1.0)
-        embedding: Tensor = self._pipe.get_guidance_scale_embedding(scale, embedding_dim=width)
-        return embedding.to(latents.device, latents.dtype)
+    def _fits(self, size: int) -> bool:
+        """Whether a pass of that size fits in memory: a step and the decoding of nothing in particular."""
+        try:
+            self._lanes.submit(self._rehearse, size, self._encoded("")).result()
+        except OutOfRoom:
+            self._release()
+            return False
+        return True
 
     @torch.inference_mode()
-    def _condition(self, prompt: str, note: Callable[[str], None]) -> Conditioning:
-        """Encode a prompt, once; always alone, so that its numbers never depend on other prompts."""
-        if prompt in self._conditionings:
-            self._conditionings.move_to_end(prompt)
-            return self._conditionings[prompt]
-        if lost := self._lost(prompt):
-            note(f"the painter reads only so far, it does not see: {lost}")
-        states, negative_states, pooled, negative_pooled = self._pipe.encode_prompt(
-            prompt, device=self._device, do_classifier_free_guidance=self._guided
-        )
-        self._conditionings[prompt] = Conditioning(states, pooled, negative_states, negative_pooled)
-        if len(self._conditionings) > REMEMBERED:
-            self._conditionings.popitem(last=False)
-        return self._conditionings[prompt]
+    def _rehearse(self, size: int, conditioning: Conditioning) -> None:
+        with watching_memory():
+            latents = self._denoiser.rehearse(conditioning, size)
+            if self._previewer is not None:
+                self._previewer.look(latents)
+            if self._device.type == "cuda":
+                torch.cuda.synchronize(self._device)
 
-    def _lost(self, prompt: str) -> str:
-        """The end of the prompt that no text encoder reads, empty where all of it fits one."""
-        ends = []
-        for tokenizer in filter(None, (self._pipe.tokenizer, self._pipe.tokenizer_2)):
-            ids = tokenizer(prompt, add_special_tokens=False).input_ids
-            room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
-            ends.append(str(tokenizer.decode(ids[room:])).strip())
-        return min(ends, key=len)
+    def _compile(self, note: Callable[[str], None]) -> None:
+        """Compile for the passes' shapes now; where that cannot be, the UNet runs as it is."""
+        begin_compiling(self._pipe.unet, self._cache)
+        try:
+            if not self._fits(self._room.size):
+                raise no_room(f"a compiled pass of {self._room.size} images")
+        except Exception as error:
+            if not (problem := compile_problem(error)):
+                raise
+            stop_compiling(self._pipe.unet)
+            note(f"the painter cannot be compiled here and runs as it is: {problem}")
 
-    def _conditions(self, conditionings: Sequence[Conditioning]) -> tuple[Tensor, dict[str, Tensor]]:
-        states = torch.cat([one.states for one in conditionings])
-        pooled = torch.cat([one.pooled for one in conditionings])
-        if self._guided:
-            states = torch.cat([*(_given(one.negative_states) for one in conditionings), states])
-            pooled = torch.cat([*(_given(one.negative_pooled) for one in conditionings), pooled])
-        # SDXL's micro-conditioning: original size, crop corner and target size of a picture shown whole.
-        size = float(self._profile.size)
-        time_ids = torch.tensor([[size, size, 0.0, 0.0, size, size]], dtype=states.dtype)
-        added = {"text_embeds": pooled, "time_ids": time_ids.to(self._device).repeat(len(states), 1)}
-        return states, added
+    def _release(self) -> None:
+        """Give memory back that is held in reserve for shapes which are not used any more."""
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
 
-    def _decode(self, latents: Tensor) -> list[Pixels]:
-        vae = self._pipe.vae
-        latents = latents / vae.config.scaling_factor
-        mean, std = (getattr(vae.config, name, None) for name in ("latents_mean", "latents_std"))
-        if mean is not None and std is not None:
-            spread, centre = (_per_channel(values, latents) for values in (std, mean))
-            latents = latents * spread + centre
-        images = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
-        refuse_faulty(images)
-        values = (images.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
-        pixels: np.ndarray[Any, np.dtype[np.uint8]] = values.permute(0, 2, 3, 1).cpu().contiguous().numpy()
-        return list(pixels)
+
+def _ledger(profile: PainterProfile, device: torch.device, cache: Path) -> Ledger:
+    """What is known of a painter on a CUDA device."""
+    card = torch.cuda.get_device_properties(device)
+    parts = (
+        *(
+            profile.model,
+            f"{profile.size} px",
+            profile.dtype,
+            "guided" if profile.guidance > 1 else "unguided",
+        ),
+        *(["compiled"] if profile.compile else []),
+        *(f"on {card.name}", f"{card.total_memory} bytes", f"torch {torch.__version__}"),
+    )
+    return Ledger(cache / LEDGER, ", ".join(map(str, parts)), lambda: free_memory(device))
 
 
 def _quiet() -> None:
@@ -261,13 +271,3 @@ def _quiet() -> None:
     for library in (diffusers_logging, transformers_logging):
         library.set_verbosity_error()
         library.disable_progress_bar()
-
-
-def _given(tensor: Tensor | None) -> Tensor:
-    if tensor is None:
-        raise ValueError("the prompt was encoded without its negative")
-    return tensor
-
-
-def _per_channel(values: Sequence[float], like: Tensor) -> Tensor:
-    return torch.tensor(values, device=like.device, dtype=like.dtype).view(1, -1, 1, 1)
