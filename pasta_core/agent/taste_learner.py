@@ -76,16 +76,27 @@ class TasteLearner:
         texts = await self._texts.many(prompts)
         return await asyncio.to_thread(self._judged, own, texts)
 
+    def chances(self, own: Sequence[Pick], pick: Pick) -> npt.NDArray[np.float64]:
+        """The chance (L,) of every painted column of `pick`, after the kept picks and the session's `own`."""
+        space, belief = self._believed(own, pick.dimension)
+        utilities = belief.utilities(space.features(pick))
+        weights = np.exp(utilities - utilities.max())
+        return np.asarray(weights / weights.sum())
+
     def _judged(self, own: Sequence[Pick], texts: Embedding) -> Opinion:
+        space, belief = self._believed(own, texts.shape[1])
+        foreseen = space.foreseen(texts[0], texts[1:])
+        picks = len(own) + len(self._kept.picks)
+        return Opinion(space, belief, foreseen.means, belief.worth(foreseen), picks)
+
+    def _believed(self, own: Sequence[Pick], d: int) -> tuple[TasteSpace, Belief]:
         # own picks come first: no session's id is shorter than theirs
         picks = (*ordered(own), *self._kept.picks)
         weights = np.concatenate([np.ones(len(own)), np.asarray(self._kept.weights, np.float64)])
         space = self._space or fit_space("", picks)
         if not space.image_basis.size:
-            space = _blank(space, texts.shape[1])
-        belief = believe(space, picks, weights)
-        foreseen = space.foreseen(texts[0], texts[1:])
-        return Opinion(space, belief, foreseen.means, belief.worth(foreseen), len(picks))
+            space = _blank(space, d)
+        return space, believe(space, picks, weights)
 
 
 async def picks_of(

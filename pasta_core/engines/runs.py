@@ -71,11 +71,11 @@ class SimulationRun:
     ) -> None:
         """Simulate these trajectories into an opened folder; `report` gets (done, total)."""
         select = await engine.selector(self.selector)
-        wanted = cases(engine.crew.population, self._prompt_for(engine), self.seed, numbers)
+        wanted = cases(engine.crew.population, self.prompt_for(engine), self.seed, numbers)
         async with aclosing(simulate(wanted, select, engine.crew, details)) as records:
             await folder.fill(records if finish is None else _finished(records, finish), report)
 
-    def _prompt_for(self, engine: LocalEngine) -> PromptFor:
+    def prompt_for(self, engine: LocalEngine) -> PromptFor:
         """Prompts of the file, or of the grammar: held-out scenes where the users are no training raters."""
         if self.prompts is not None:
             return prompt_of(self.prompts.prompts)

@@ -14,9 +14,9 @@ from pasta_core.errors import PastaError
 from pasta_core.evaluation.metric import Metric
 from pasta_core.files import make_directory, write_atomically
 
-__all__ = ["Panel", "require_matplotlib", "save_panels"]
+__all__ = ["FORMATS", "Panel", "require_matplotlib", "save_panels"]
 
-_FORMATS: Mapping[str, Mapping[str, Any]] = {
+FORMATS: Mapping[str, Mapping[str, Any]] = {
     "png": {"dpi": 150, "metadata": {"Software": None}},
     "svg": {"metadata": {"Date": None}},
 }
@@ -62,7 +62,7 @@ def save_panels(panels: Sequence[Panel], folder: Path, name: str) -> list[Path]:
         for panel, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
             _draw(panel, axes)
         paths = []
-        for suffix, options in _FORMATS.items():
+        for suffix, options in FORMATS.items():
             data = BytesIO()
             figure.savefig(data, format=suffix, **options)
             paths.append(folder / f"{name}.{suffix}")

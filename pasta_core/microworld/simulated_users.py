@@ -97,6 +97,10 @@ class PlantedUser:
         """`planted:ARCHETYPE:INDIVIDUAL`, as `pasta session --rater` takes it."""
         return f"planted:{self.rater.archetype.name}:{self.rater.individual}"
 
+    def in_session(self, seed: int) -> PlantedUser:
+        """The same user in the session with this root seed."""
+        return replace(self, seed=seed)
+
     async def judge(self, history: History, turn: Turn) -> Judgement:
         """Choose by the true utilities, with lapses and a leaning to places."""
         seed = choice_seed(self.seed, turn.number)

@@ -21,7 +21,7 @@ from pasta_core.simulation.records import Details, trajectory_record
 from pasta_core.simulation.rollout import Plan, Services, rollout
 from pasta_core.simulation.users import Judgement, Population, SimulatedUser
 
-__all__ = ["Case", "Crew", "PromptFor", "SelectorFor", "cases", "prompt_of", "simulate"]
+__all__ = ["Case", "Crew", "Played", "PromptFor", "SelectorFor", "cases", "play", "prompt_of", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -116,18 +116,34 @@ class _Heard:
         return judgement.choice
 
 
-async def _trajectory(case: Case, selector: Selector, crew: Crew, details: Details) -> TrajectoryRecord:
+@dataclass(frozen=True)
+class Played:
+    """A case that was run to its end: what it was decided by, what happened, and what its user thought."""
+
+    plan: Plan
+    history: History
+    judgements: tuple[Judgement, ...]
+    """One a turn."""
+
+
+async def play(case: Case, selector: Selector, crew: Crew) -> Played:
+    """Run one case; raises what a model raises."""
     user = _Heard(case.user)
     plan = Plan(f"trajectory {case.number}", case.prompt, case.seed, crew.settings)
     services = Services(crew.writer, selector, crew.painter, user)
     history = await rollout(plan, services, MemoryRecorder(), lambda event: None)
+    return Played(plan, history, tuple(user.judgements[turn.number] for turn in history.turns))
+
+
+async def _trajectory(case: Case, selector: Selector, crew: Crew, details: Details) -> TrajectoryRecord:
+    made = await play(case, selector, crew)
     return trajectory_record(
         f"{case.number:08d}",
-        plan,
-        history,
+        made.plan,
+        made.history,
         selector.name,
         case.user,
-        [user.judgements[turn.number] for turn in history.turns],
+        made.judgements,
         crew.population,
         details,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,10 @@ class ModelUser:
     def spec(self) -> str:
         """The population and the type: `model:PATH:TYPE`."""
         return f"{self.population}:{self.type}"
+
+    def in_session(self, seed: int) -> ModelUser:
+        """The same user in the session with this root seed."""
+        return replace(self, seed=seed)
 
     async def judge(self, history: History, turn: Turn) -> Judgement:
         """Draw a column from C_k of Eq. 4."""

@@ -67,6 +67,10 @@ class SimulatedUser(Protocol):
         """Its type, from 0; None where the population has no numbered types."""
         ...
 
+    def in_session(self, seed: int) -> SimulatedUser:
+        """The same user in another session, whose choices are drawn by its root seed."""
+        ...
+
     async def judge(self, history: History, turn: Turn) -> Judgement:
         """Choose a column of a painted turn by Eq. 4; the same turn always gets the same answer."""
         ...

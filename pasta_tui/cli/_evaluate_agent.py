@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pasta_core.configuration import Configuration, configure
-from pasta_core.engines.local import LocalEngine, open_local, worker_options
+from pasta_core.engines.local import AT_ONCE, LocalEngine, open_local, worker_options
 from pasta_core.engines.prompts import read_prompts
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.errors import InvalidInput
@@ -25,9 +25,20 @@ from pasta_tui.cli._pace import Pace
 from pasta_tui.cli._run import run_until_stopped
 from pasta_tui.cli._seeds import checked_seed
 
-__all__ = ["Request", "evaluate_agent"]
+__all__ = ["Following", "Request", "evaluate_agent", "started_engine"]
 
 _REWARDS = ("sparse", "dense")
+
+
+@dataclass(frozen=True)
+class Following:
+    """What was typed for persons who come back; without `persons` every trajectory has a user of its own."""
+
+    persons: int | None
+    sessions: int
+    drift: int | None
+    half_life: str | None
+    plot: Path | None
 
 
 @dataclass(frozen=True)
@@ -41,9 +52,10 @@ class Request:
     prompts: Path | None
     out: Path | None
     seed: int
-    at_once: int
+    at_once: int | None
     flags: Mapping[str, Any]
     as_json: bool
+    following: Following
 
 
 def evaluate_agent(request: Request) -> None:
@@ -57,6 +69,11 @@ def evaluate_agent(request: Request) -> None:
     users = UsersSpec.parse(request.users, config.profile)
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     store = request.out or config.paths.data / "evaluations"
+    if request.following.persons is not None:
+        from pasta_tui.cli._evaluate_agent_persons import evaluate_over_sessions
+
+        evaluate_over_sessions(request, config, selectors, users, prompts, store, out)
+        return
     arena = Arena(
         config.profile,
         config.session,
@@ -68,7 +85,7 @@ def evaluate_agent(request: Request) -> None:
         assets=config.paths.assets,
     )
     try:
-        folders = run_until_stopped(_simulate(arena, selectors, config, request.at_once, out))
+        folders = run_until_stopped(_simulate(arena, selectors, config, request.at_once or AT_ONCE, out))
     except Stopped:
         out.end_progress()
         out.message("the finished shards are kept; the same command goes on from there")
@@ -88,7 +105,7 @@ def _selectors(text: str, config: Configuration) -> dict[str, SelectorSpec]:
     found = {}
     for name in names:
         spec = SelectorSpec.parse(name).resolved(config.profile)
-        if spec.name in ("value", "softmax") and spec.path is not None:
+        if spec.valued and spec.path is not None:
             _require_value_model(spec.path)
         found[name] = spec
     return found
@@ -108,15 +125,22 @@ async def _simulate(
 ) -> Mapping[str, ShardFolder]:
     """Run what is missing of every selector."""
 
-    def engine() -> AbstractAsyncContextManager[LocalEngine]:
-        out.progress("starting the models")
-        worker = worker_for(config, config.profile, out.note, *worker_options(config.profile))
-        assets = config.paths.assets
-        return open_local(worker, config.profile, assets, config.session, arena.users, at_once)
-
-    folders = await arena.fill(selectors, engine, lambda name: Pace(out, f"trajectories of {name}").report)
+    folders = await arena.fill(
+        selectors,
+        lambda: started_engine(config, arena.users, at_once, out),
+        lambda name: Pace(out, f"trajectories of {name}").report,
+    )
     out.end_progress()
     return folders
+
+
+def started_engine(
+    config: Configuration, users: UsersSpec, at_once: int, out: Output
+) -> AbstractAsyncContextManager[LocalEngine]:
+    """The engine of this machine, which starts the models as it is entered."""
+    out.progress("starting the models")
+    worker = worker_for(config, config.profile, out.note, *worker_options(config.profile))
+    return open_local(worker, config.profile, config.paths.assets, config.session, users, at_once)
 
 
 def _tell(

@@ -29,6 +29,7 @@ _AGENT_EPILOG = """\b
 Examples:
   pasta evaluate agent --selectors random,value:value-model --trajectories 300
   pasta evaluate agent --selectors random,writer,value:value-model,oracle --users model:models/8 --json
+  pasta evaluate agent --selectors random,value,taste,taste+value --persons 100 --sessions 10 --plot figures
 """
 
 
@@ -124,7 +125,8 @@ def agent(
         typer.Option(
             "--selectors",
             metavar="NAME,NAME,...",
-            help="random, writer, taste[:E], value[:PATH], softmax[:PATH], greedy-belief[:PATH], oracle.",
+            help="random, writer, taste[:E], value[:PATH], taste[:E]+value[:PATH], softmax[:PATH],"
+            " greedy-belief[:PATH], oracle.",
         ),
     ] = "random,writer,value",
     users: Annotated[
@@ -133,6 +135,27 @@ def agent(
     trajectories: Annotated[
         int, typer.Option("--trajectories", metavar="N", min=2, help="Paired trajectories of each.")
     ] = 1000,
+    persons: Annotated[
+        int | None,
+        typer.Option("--persons", metavar="P", min=2, help="Follow so many persons over many sessions."),
+    ] = None,
+    sessions: Annotated[
+        int,
+        typer.Option("--sessions", metavar="S", min=1, max=1000, help="Sessions of each person."),
+    ] = 10,
+    drift: Annotated[
+        int | None,
+        typer.Option("--drift", metavar="K", help="With --persons: tastes change before session K."),
+    ] = None,
+    half_life: Annotated[
+        str | None,
+        typer.Option(
+            "--half-life", metavar="DAYS", help="With --persons, one session a day: as a taste's, or 'never'."
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="DIR", help="With --persons: where figures go.")
+    ] = None,
     reward: Annotated[
         str, typer.Option("--reward", metavar="NAME", help="sparse: the last turn; dense: the sum of all.")
     ] = "sparse",
@@ -150,17 +173,25 @@ def agent(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of users, prompts and noise.")] = 0,
     at_once: Annotated[
-        int, typer.Option("--at-once", metavar="N", min=1, max=1024, help="Trajectories side by side.")
-    ] = 8,
+        int | None,
+        typer.Option(
+            "--at-once",
+            metavar="N",
+            min=1,
+            max=1024,
+            help="Trajectories side by side (default: 8), or persons (16).",
+        ),
+    ] = None,
     profile: MaybeProfile = None,
     worker: MaybeWorker = None,
     as_json: Json = False,
 ) -> None:
     """Compare selectors on the same simulated users: reward, Better/Same/Worse, gap closed (§6.4, App. F).
 
-    Trajectories are kept, and serve every later evaluation; a stopped one goes on where it was.
+    With --persons every user comes back for session after session, and a taste goes along. Trajectories are
+    kept, and serve every later evaluation; a stopped one goes on where it was.
     """
-    from pasta_tui.cli._evaluate_agent import Request, evaluate_agent
+    from pasta_tui.cli._evaluate_agent import Following, Request, evaluate_agent
 
     evaluate_agent(
         Request(
@@ -174,5 +205,6 @@ def agent(
             at_once=at_once,
             flags={"profile": profile, "worker": worker},
             as_json=as_json,
+            following=Following(persons, sessions, drift, half_life, plot),
         )
     )

@@ -26,6 +26,7 @@ __all__ = [
     "create",
     "described",
     "export",
+    "half_life_days",
     "import_file",
     "list_all",
     "merge",
@@ -77,7 +78,7 @@ def create(name: str, half_life: str | None, as_json: bool) -> None:
     shelf = open_shelf()
     record = TasteRecord()
     if half_life is not None:
-        record = replace(record, half_life_days=_days(half_life))
+        record = replace(record, half_life_days=half_life_days(half_life))
     if check_name(name) == shelf.in_use and not shelf.path(name).exists():
         shelf.update(name, lambda empty: record)
     else:
@@ -158,7 +159,7 @@ def set_strength(value: float | None, half_life: str | None, as_json: bool) -> N
     name = shelf.in_use
     changes: dict[str, Any] = {} if value is None else {"strength": value}
     if half_life is not None:
-        changes["half_life_days"] = _days(half_life)
+        changes["half_life_days"] = half_life_days(half_life)
     if changes:
         shelf.update(name, lambda record: replace(record, **changes))
     record = shelf.read(name)
@@ -199,7 +200,8 @@ def described(shelf: TasteShelf, name: str) -> dict[str, Any]:
     }
 
 
-def _days(text: str) -> float | None:
+def half_life_days(text: str) -> float | None:
+    """A half-life as it is typed: a number of days, or `never`; `InvalidInput`."""
     if text == _NEVER:
         return None
     try:

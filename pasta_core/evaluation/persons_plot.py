@@ -1,0 +1,89 @@
+"""Selectors over sessions and turns as figures: one line each, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pasta_core.evaluation.metric import Metric
+from pasta_core.evaluation.persons import PersonsResult
+from pasta_core.evaluation.plots import FORMATS, require_matplotlib
+from pasta_core.files import make_directory, write_atomically
+
+__all__ = ["save_persons"]
+
+NAME = "persons"
+
+
+@dataclass(frozen=True)
+class _View:
+    """One panel: what it shows of a selector, over positions that count from 1."""
+
+    title: str
+    axis: str
+    metrics: Callable[[PersonsResult], Sequence[Metric]]
+    chance: bool = False
+    """Whether guessing has a level of its own."""
+
+
+def save_persons(results: Sequence[PersonsResult], folder: Path) -> list[Path]:
+    """Draw `persons.png` and `persons.svg`; the same numbers give the same bytes. `PastaError`."""
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    make_directory(folder)
+    views = [view for view in _views(results) if any(one.n for one in _all(view, results))]
+    with rc_context({"svg.hashsalt": NAME, "svg.fonttype": "none"}):
+        figure = Figure(figsize=(4.6 * len(views), 3.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        for view, axes in zip(views, figure.subplots(1, len(views), squeeze=False)[0], strict=True):
+            _draw(view, results, axes)
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        paths = []
+        for suffix, options in FORMATS.items():
+            data = BytesIO()
+            figure.savefig(data, format=suffix, **options)
+            paths.append(folder / f"{NAME}.{suffix}")
+            write_atomically(paths[-1], data.getvalue())
+    return paths
+
+
+def _views(results: Sequence[PersonsResult]) -> tuple[_View, ...]:
+    last = len(results[0].sessions)
+    return (
+        _View("reward", "session", lambda one: [it.score for it in one.sessions]),
+        _View("gap closed", "session", lambda one: [it.gap_closed for it in one.sessions]),
+        _View("reward in session 1", "turn", lambda one: one.sessions[0].turns),
+        _View(f"reward in session {last}", "turn", lambda one: one.sessions[-1].turns),
+        _View("picks foreseen", "session", lambda one: [it.foresight.accuracy for it in one.sessions], True),
+    )
+
+
+def _all(view: _View, results: Sequence[PersonsResult]) -> list[Metric]:
+    return [metric for result in results for metric in view.metrics(result)]
+
+
+def _draw(view: _View, results: Sequence[PersonsResult], axes: Any) -> None:
+    count = len(view.metrics(results[0]))
+    for number, result in enumerate(results):
+        measured = [(place, *one.numbers()) for place, one in enumerate(view.metrics(result), 1) if one.n]
+        places, values, lows, highs, chances = np.array(measured).reshape(-1, 5).T
+        # side by side, so that intervals don't hide one another
+        shift = 0.06 * (number - (len(results) - 1) / 2)
+        errors = [values - lows, highs - values]
+        looks = {"fmt": "o-", "markersize": 3, "capsize": 2, "linewidth": 1, "label": result.selector}
+        axes.errorbar(places + shift, values, errors, **looks)
+        if view.chance and not number:
+            axes.plot(places, chances, linestyle="--", linewidth=0.8, color="grey")
+    axes.set_xticks(range(1, count + 1))
+    axes.set_xlabel(view.axis)
+    axes.set_title(view.title)
+    axes.grid(axis="y", linewidth=0.3)
