@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
+from urllib.parse import urlsplit
 
 from pasta_core.domain import CandidateForm
 from pasta_core.errors import InvalidInput
@@ -128,21 +129,38 @@ def _part(
     kind: type[_Part], table: Mapping[str, Any], key: str, reader: SourceReader, base: _Part | None
 ) -> _Part:
     where = f"{reader.file}: [{key}]"
-    section = convert(table.get(key, {}), dict, where)
+    section = dict(convert(table.get(key, {}), dict, where))
     types = get_type_hints(kind)
     refuse_unknown_keys(section, types, where)
+    values = _served(section, base, where)
     for field in fields(kind):
-        if base is None and field.default is MISSING and field.name not in section:
+        lacks = base is None and field.default is MISSING
+        if lacks and field.name not in section and field.name not in values:
             raise InvalidInput(f'{where} lacks "{field.name}"', "add it")
-    values: dict[str, Any] = {}
     for name, value in section.items():
         if types[name] in (Path, Path | None):
-            values[name] = reader.path(value, f"[{key}] {name}", _ROLES.get((key, name), name))
+            values[name] = reader.path(value, f"[{key}] {name}", _ROLES.get((key, name)) or name)
         elif name == "loras":
             values[name] = reader.loras(value, f"[{key}] {name}")
         else:
             values[name] = convert(value, types[name], f"{where} {name}")
     return replace(base, **values) if base is not None else kind(**values)
+
+
+def _served(section: dict[str, Any], base: object, where: str) -> dict[str, Any]:
+    """The writer's model where a server writes: a name and no file. It is taken out of the section."""
+    before = getattr(base, "url", "")
+    url = convert(section.get("url", before), str, f"{where} url")
+    if not url:
+        if before and "model" not in section:
+            raise InvalidInput(f'{where} lacks "model"', "without a url it needs a GGUF file")
+        return {}
+    address = urlsplit(url)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise InvalidInput(f"{where} url is {url!r}", 'write it as "http://HOST:PORT"')
+    if "model" in section:
+        return {"model": Path(convert(section.pop("model"), str, f"{where} model"))}
+    return {} if before else {"model": Path()}
 
 
 def _examples(value: object, file: Path) -> tuple[str, ...]:

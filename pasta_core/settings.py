@@ -103,9 +103,13 @@ class WriterProfile:
     """The language model that writes candidates (App. E.2)."""
 
     model: Path
-    """A GGUF file."""
+    """A GGUF file; with `url` the name of a model that the server there knows, empty for its only one."""
     template: Path
     """The text template of its prompt (Fig. 11)."""
+    chat: bool = True
+    """Whether it is an instruct model, asked in its own chat form; else it continues plain text."""
+    parallel: bool = True
+    """Whether a session's categories are written side by side, on the prompt that they share."""
     context: int = 4096
     """Context window in tokens."""
     threads: int = 2
@@ -117,6 +121,17 @@ class WriterProfile:
     """Texts that a simulation writes side by side; a session writes one."""
     mmproj: Path | None = None
     """The GGUF file of the model's image encoder, for a writer that sees images."""
+    image_tokens: int = 256
+    """The most tokens of a picture: the images of one prompt, side by side."""
+    url: str = ""
+    """The address of a server with the OpenAI interface (llama-server, vLLM) that writes instead."""
+    timeout: float = 120.0
+    """Seconds of silence after which such a server counts as gone."""
+
+    @property
+    def served(self) -> str:
+        """The model's name on the server at `url`, empty for its only one."""
+        return "" if self.model == Path() else str(self.model)
 
 
 @dataclass(frozen=True)

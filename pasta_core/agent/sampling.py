@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SHORTLIST", "NothingAllowed", "TokenMask", "sample_nucleus"]
+__all__ = ["SHORTLIST", "NotNumbers", "NothingAllowed", "TokenMask", "sample_nucleus"]
 
 SHORTLIST = 256
 """How many of the likeliest tokens the grammar is asked about first."""
@@ -18,6 +18,10 @@ TokenMask = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
 
 class NothingAllowed(Exception):
     """The grammar allows no token of the vocabulary here."""
+
+
+class NotNumbers(Exception):
+    """The model computed NaN."""
 
 
 def sample_nucleus(
@@ -34,11 +38,15 @@ def sample_nucleus(
     probability. A grammar over a whole vocabulary costs tens of milliseconds, so it is asked about the
     `SHORTLIST` first; its answer stands if the nucleus is the same whether the grammar allows everything or
     nothing of the rest, else the whole vocabulary is asked. `logits` has shape (vocabulary,) and is not
-    changed; temperature 0 takes the likeliest. `NothingAllowed` where the grammar allows no token.
+    changed; temperature 0 takes the likeliest. `NothingAllowed` where the grammar allows no token,
+    `NotNumbers` where a logit is NaN.
     """
+    peak = logits.max()
+    if np.isnan(peak):
+        raise NotNumbers
     if temperature <= 0:
         return _likeliest(logits, allowed)
-    weights = np.exp((logits - logits.max()).astype(np.float64) / temperature)
+    weights = np.exp((logits - peak).astype(np.float64) / temperature)
     if len(weights) > SHORTLIST:
         shortlist = np.argpartition(weights, -SHORTLIST)[-SHORTLIST:].astype(np.int32)
         inside = weights[shortlist]

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pasta_core.agent.llama import BATCH, LlamaModel
-from pasta_core.agent.llama_slots import LlamaSlots, Logits
+from pasta_core.agent.llama_slots import LlamaSlots
+from pasta_core.agent.llama_weights import LlamaWeights, Logits
 from pasta_core.agent.requests import WriteRequest
+from pasta_core.agent.scripts import Answer
 from pasta_core.agent.writing import Script, Step, Writing
+from pasta_core.agent.writing_prompt import WriterPrompt
 from pasta_core.domain import Candidate, Progress
 from pasta_core.errors import Cancelled, PastaError
 from pasta_core.settings import WriterProfile
@@ -24,7 +26,7 @@ Finished = Callable[[tuple[Candidate, ...] | PastaError], None]
 class _Text:
     """One request under way: its script, and the tokens it waits to have read."""
 
-    script: Script
+    script: Script[tuple[Candidate, ...]]
     finished: Finished
     should_stop: Callable[[], bool]
     unread: deque[int] = field(default_factory=deque)
@@ -37,10 +39,10 @@ class SlotWriter:
     """
 
     def __init__(self, profile: WriterProfile, slots: int) -> None:
-        # its own context stays empty, so it needs no window to speak of
-        self._model = LlamaModel(profile.model, BATCH, profile.threads)
+        self._model = LlamaWeights(profile.model)
         self._slots = LlamaSlots(self._model, slots, profile.context, profile.threads)
-        self._writing = Writing(profile, self._model, profile.context)
+        self._prompt = WriterPrompt(profile, self._model, profile.context)
+        self._writing = Writing(profile, self._model)
         self._texts: dict[int, _Text] = {}
 
     @property
@@ -54,7 +56,7 @@ class SlotWriter:
         """Read a request's prompt into a free slot; `finished` is called by this or a later `advance`."""
         slot = next(number for number in range(self._slots.slots) if number not in self._texts)
         self._slots.clear(slot)
-        text = _Text(self._writing.script(request, progress), finished, should_stop)
+        text = _Text(self._script(request, progress), finished, should_stop)
         self._texts[slot] = text
         try:
             # the prompt is read alone, in passes that depend on nothing else
@@ -81,6 +83,11 @@ class SlotWriter:
         self._writing.close()
         self._slots.close()
         self._model.close()
+
+    def _script(self, request: WriteRequest, progress: Progress) -> Script[tuple[Candidate, ...]]:
+        prompt = self._prompt.of(request).tokens
+        answer = Answer(self._writing, request, progress, lambda candidates: None)
+        return (yield from answer.whole(prompt))
 
     def _go_on(self, slot: int, logits: Logits) -> None:
         text = self._texts[slot]

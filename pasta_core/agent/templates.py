@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,15 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from pasta_core.agent.pictures import INITIAL, picture_name
 from pasta_core.agent.requests import WriteRequest
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.text import clean
 
-__all__ = ["WriterTemplate", "as_data", "spelled"]
+__all__ = ["WriterTemplate", "as_data", "spelled", "split_pictures"]
+
+_PICTURE = re.compile("\x02([^\x03]*)\x03")
+"""Where a picture belongs; no text of a person's or a model's holds these characters once it is clean."""
 
 _ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
@@ -78,29 +84,43 @@ class WriterTemplate:
                 f"{where}: {error}", "see assets/templates/writer.txt for a template"
             ) from error
 
-    def render(self, request: WriteRequest) -> str:
-        """The prompt of one request; a name that the template makes up is `InvalidInput`."""
+    def render(self, request: WriteRequest, pictures: Collection[str] = (), skipped: int = 0) -> str:
+        """The prompt of one request; a name that the template makes up is `InvalidInput`.
+
+        `pictures` are the names (`pictures.picture_name`) of those that are shown, `skipped` how many turns
+        the request lacks at its beginning.
+        """
         try:
-            return self.template.render(_values(request))
+            return self.template.render(_values(request, pictures, skipped))
         except TemplateError as error:
             raise InvalidInput(
                 f"the writer's template fails: {error}", "see assets/templates/writer.txt"
             ) from error
 
 
-def _values(request: WriteRequest) -> dict[str, Any]:
+def split_pictures(text: str) -> list[str]:
+    """A rendered prompt as text, picture's name, text, ..., text."""
+    return _PICTURE.split(text)
+
+
+def _values(request: WriteRequest, shown: Collection[str], skipped: int) -> dict[str, Any]:
+    def picture(name: str) -> str:
+        return f"\x02{name}\x03" if name in shown else ""
+
     turns = [
         {
             "prompts": [as_data(prompt) for prompt in turn.prompts],
+            "pictures": [picture(picture_name(number, column)) for column in range(len(turn.prompts))],
             "picked": turn.chosen + 1,
             "chosen_prompt": as_data(turn.prompts[turn.chosen]),
             "critique": as_data(turn.critique),
         }
-        for turn in request.turns
+        for number, turn in enumerate(request.turns, start=skipped + 1)
     ]
     return {
         "initial_prompt": as_data(request.initial_prompt),
         "caption": as_data(request.caption),
+        "picture": picture(INITIAL),
         "turns": turns,
         "columns": len(request.turns[-1].prompts) if request.turns else 0,
         "current_prompt": as_data(request.current_prompt),

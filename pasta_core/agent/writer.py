@@ -2,37 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from pasta_core.agent.llama import LlamaModel
 from pasta_core.agent.requests import WriteRequest
-from pasta_core.agent.writing import ATTEMPTS, Writing, asked_tokens
-from pasta_core.domain import Candidate, Progress
+from pasta_core.agent.scripts import Answer, Listener
+from pasta_core.agent.writing import ATTEMPTS, Writing
+from pasta_core.agent.writing_prompt import WriterPrompt
+from pasta_core.domain import Candidate, Pixels, Progress
 from pasta_core.settings import WriterProfile
 
-__all__ = ["ATTEMPTS", "LlamaWriter", "asked_tokens"]
+__all__ = ["ATTEMPTS", "CandidateWriter", "LlamaWriter", "open_writer"]
+
+
+class CandidateWriter(Protocol):
+    """Whatever writes candidates in its process."""
+
+    def write(
+        self,
+        request: WriteRequest,
+        should_stop: Callable[[], bool],
+        progress: Progress,
+        *,
+        pictures: Mapping[str, Pixels] | None = None,
+        listener: Listener = ...,
+        note: Callable[[str], None] = ...,
+    ) -> tuple[Candidate, ...]:
+        """Write `request.form.total` different candidates, ordered by category.
+
+        `pictures` are shown to a writer that sees (`pictures.history_pictures`), `listener` is told each
+        category as it ends, `note` what a person should read. Raises `Cancelled` soon after `should_stop`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...
+
+
+def open_writer(profile: WriterProfile) -> CandidateWriter:
+    """The writer that a profile describes, loaded; `ModelUnavailable` where a part of it is of no use."""
+    if profile.parallel or profile.mmproj is not None:
+        from pasta_core.agent.branch_writer import BranchWriter
+
+        return BranchWriter(profile)
+    return LlamaWriter(profile)
 
 
 class LlamaWriter:
-    """Writes candidates with a GGUF model; the same request always gives the same candidates.
+    """Writes candidates with a GGUF model, line by line; the same request always gives the same candidates.
 
     Loads the model at once; `ModelUnavailable` if it or its template is missing or broken. Not thread-safe.
     """
 
     def __init__(self, profile: WriterProfile) -> None:
         self._model = LlamaModel(profile.model, profile.context, profile.threads)
-        self._writing = Writing(profile, self._model, self._model.context)
+        self._prompt = WriterPrompt(profile, self._model, profile.context)
+        self._writing = Writing(profile, self._model)
 
     def write(
-        self, request: WriteRequest, should_stop: Callable[[], bool], progress: Progress
+        self,
+        request: WriteRequest,
+        should_stop: Callable[[], bool],
+        progress: Progress,
+        *,
+        pictures: Mapping[str, Pixels] | None = None,
+        listener: Listener = lambda candidates: None,
+        note: Callable[[str], None] = lambda text: None,
     ) -> tuple[Candidate, ...]:
-        """Write `request.form.total` different candidates, ordered by category (`Writing.script`).
+        """Write `request.form.total` different candidates, ordered by category; it sees no pictures.
 
-        Raises `Cancelled` within one token of `should_stop`, and what the script raises.
+        Raises `Cancelled` within one token of `should_stop`, and what `scripts.Answer` raises.
         """
+        del pictures, note
         model = self._model
         model.clear()
-        script = self._writing.script(request, progress)
+        script = Answer(self._writing, request, progress, listener).whole(self._prompt.of(request).tokens)
         step = next(script)
         while True:
             if step.keep is not None:

@@ -38,7 +38,7 @@ def test_a_small_training_makes_a_writer_that_loads_and_is_measured(tmp_path: Pa
     train_writer(out, work, 3, report, minutes=1, resume=True, recipe=SMALL, bar_prompts=0)
     assert (out / "writer.gguf").read_bytes() == made
 
-    writer = LlamaWriter(WriterProfile(out / "writer.gguf", TEMPLATE, threads=1))
+    writer = LlamaWriter(WriterProfile(out / "writer.gguf", TEMPLATE, chat=False, parallel=False, threads=1))
     request = WriteRequest("a red train", (), CandidateForm(2, 2), 12, seed=1)
     assert len(writer.write(request, lambda: False, lambda done, total: None)) == 4
     writer.close()

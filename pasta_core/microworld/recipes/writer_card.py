@@ -56,7 +56,7 @@ def write_card(
     out: Path, template: Path, count: int, report: Report, *, agreement_prompts: int = 100
 ) -> None:
     """Measure the writer in `out` on `count` requests and write `README.md` and `bars.json` beside it."""
-    profile = WriterProfile(out / "writer.gguf", template, threads=1)
+    profile = WriterProfile(out / "writer.gguf", template, chat=False, parallel=False, threads=1)
     writer = LlamaWriter(profile)
     measured = measure_writer(writer, count, report=lambda done, total: _tell(report, done, total))
     writer.close()
