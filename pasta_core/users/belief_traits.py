@@ -49,10 +49,11 @@ def word_traits(space: TasteSpace, picks: Sequence[Pick]) -> tuple[Trait, ...]:
             for word in {word for clause in prompt for word in clause if not SMALL_WORDS.fullmatch(word)}:
                 held[word].add((number, column))
     telling = {word: _telling(places, picks) for word, places in held.items()}
+    flat = [clause for slate in clauses for prompt in slate for clause in prompt]
     phrases: dict[Held, dict[str, None]] = defaultdict(dict)
-    for clause in (clause for slate in clauses for prompt in slate for clause in prompt):
+    for clause in flat:
         for places, phrase in _runs(clause, telling):
-            phrases[places][phrase] = None
+            phrases[places][_completed(phrase, flat, telling)] = None
     return _traits(space, picks, {places: _joined(list(found)) for places, found in phrases.items()})
 
 
@@ -112,6 +113,21 @@ def _runs(clause: Sequence[str], held: Mapping[str, Held]) -> list[tuple[Held, s
             runs.append((held[word], [word]))
         between = []
     return [(places, " ".join(words)) for places, words in runs if places]
+
+
+def _completed(phrase: str, clauses: Sequence[Sequence[str]], held: Mapping[str, Held]) -> str:
+    """The phrase with the telling word that always stands beside it: not "pixel" but "pixel art"."""
+    words = phrase.split()
+    before, after = set(), set()
+    for clause in clauses:
+        for start in range(len(clause) - len(words) + 1):
+            if list(clause[start : start + len(words)]) == words:
+                end = start + len(words)
+                before.add(clause[start - 1] if start else "")
+                after.add(clause[end] if end < len(clause) else "")
+    first = next(iter(before)) if len(before) == 1 else ""
+    last = next(iter(after)) if len(after) == 1 else ""
+    return " ".join(word for word in (held.get(first) and first, phrase, held.get(last) and last) if word)
 
 
 def _joined(phrases: list[str]) -> str:
