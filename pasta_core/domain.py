@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Answer",
     "Candidate",
     "CandidateForm",
     "Choice",
@@ -20,12 +21,15 @@ __all__ = [
     "Embedding",
     "History",
     "Image",
+    "NoneOfThese",
     "PaintedImage",
     "Painter",
     "Pixels",
     "Progress",
+    "Refusal",
     "Selector",
     "Slate",
+    "Swap",
     "Trajectory",
     "Turn",
     "TurnRating",
@@ -88,11 +92,24 @@ class Image:
 class Slate:
     """Which candidates are shown: indices into the turn's candidates, one per column, in shown order.
 
-    `values` are the selector's predicted prompt values in the same order, where it has any.
+    `values` are the selector's predicted prompt values in the same order, where it has any, and `all_values`
+    those of all the turn's candidates, shown or not, in the order they were written.
     """
 
     indices: tuple[int, ...]
     values: tuple[float, ...] | None = None
+    all_values: tuple[float, ...] | None = None
+
+    def swapped(self, swap: Swap) -> Slate:
+        """The slate with another candidate in one column.
+
+        Where only the shown ones have values, and so the new one has none, the slate has none any more.
+        """
+        indices = tuple(
+            swap.candidate if column == swap.column else index for column, index in enumerate(self.indices)
+        )
+        known = self.all_values
+        return Slate(indices, None if known is None else tuple(known[index] for index in indices), known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +118,25 @@ class Choice:
 
     column: int
     critique: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoneOfThese:
+    """The answer that refuses the whole slate: the turn is proposed again. With an optional critique."""
+
+    critique: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """The wish to see a candidate that is not shown (its index) in a column (0-based) of the same slate."""
+
+    column: int
+    candidate: int
+
+
+Answer = Choice | NoneOfThese | Swap
+"""What a person may say to a slate; only a choice ends the turn."""
 
 
 class Comparison(StrEnum):
@@ -150,12 +186,25 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A slate that was refused as a whole: its turn as it was on the screen, without a choice."""
+
+    turn: Turn
+    critique: str = ""
+
+
+@dataclass(frozen=True)
 class History:
-    """h_t of §2.3: the initial prompt, its images (turn 0), and every finished turn."""
+    """h_t of §2.3: the initial prompt, its images (turn 0), and every finished turn.
+
+    `refusals` are the slates that were refused on the way, oldest first, those of the turn at hand included.
+    They are no part of h_t: a taste learns from them, the writer and the value model never see them.
+    """
 
     initial_prompt: str
     initial_images: tuple[Image, ...] = ()
     turns: tuple[Turn, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
     @property
     def current_prompt(self) -> str:
@@ -171,6 +220,10 @@ class History:
     def extended(self, turn: Turn) -> History:
         """The history one finished turn later."""
         return replace(self, turns=(*self.turns, turn))
+
+    def refusing(self, refusal: Refusal) -> History:
+        """The history one refused slate later."""
+        return replace(self, refusals=(*self.refusals, refusal))
 
 
 @dataclass(frozen=True)
@@ -234,8 +287,8 @@ class Painter(Protocol):
 
 
 class User(Protocol):
-    """Whoever chooses: a person, a planted rater or a simulated user."""
+    """Whoever chooses: a person, a planted rater or a simulated user. Only persons do anything but choose."""
 
-    async def choose(self, history: History, turn: Turn) -> Choice:
-        """Choose a column of the painted turn (its `choice` is None), given what came before it."""
+    async def choose(self, history: History, turn: Turn) -> Answer:
+        """Answer the painted turn (its `choice` is None), given what came before it."""
         ...

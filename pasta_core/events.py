@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pasta_core.domain import Candidate, Choice, Image, Slate, TurnRating
+from pasta_core.domain import Candidate, Choice, Image, Slate, Swap, TurnRating
 
 __all__ = [
     "CandidatesReady",
@@ -17,8 +17,10 @@ __all__ = [
     "Note",
     "PaintingProgress",
     "Rated",
+    "Refused",
     "SessionStarted",
     "SlateChosen",
+    "Swapped",
     "TurnReady",
     "WritingProgress",
     "WritingStarted",
@@ -67,14 +69,18 @@ class WritingProgress(Event):
 
 @dataclass(frozen=True)
 class CandidatesReady(Event):
+    """What was written for a turn; `proposal` counts how often the turn was refused before."""
+
     turn: int
     candidates: tuple[Candidate, ...]
+    proposal: int = 0
 
 
 @dataclass(frozen=True)
 class SlateChosen(Event):
     turn: int
     slate: Slate
+    proposal: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,13 +105,35 @@ class ImageReady(Event):
 
 @dataclass(frozen=True)
 class TurnReady(Event):
-    """All images of the turn are finished (turn 0 is the initial prompt's); now the user chooses."""
+    """All images of the turn are finished (turn 0 is the initial prompt's); now the user chooses.
+
+    It is told again when a swap is painted.
+    """
 
     turn: int
     candidates: tuple[Candidate, ...]
     slate: Slate
     columns: tuple[tuple[Image, ...], ...]
     paths: tuple[tuple[Path | None, ...], ...] = ()
+    proposal: int = 0
+
+
+@dataclass(frozen=True)
+class Swapped(Event):
+    """A column shows another candidate, whose images are still to be painted; `slate` is the one with it."""
+
+    turn: int
+    swap: Swap
+    slate: Slate
+
+
+@dataclass(frozen=True)
+class Refused(Event):
+    """The slate of a turn's `proposal` (from 0) was refused as a whole; the turn is proposed again."""
+
+    turn: int
+    proposal: int
+    critique: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def best_slate(
 def shuffled(slate: tuple[int, ...], values: Sequence[float], rng: random.Random) -> Slate:
     """The slate in an order that says nothing of the values, which go with it."""
     order = rng.sample(slate, len(slate))
-    return Slate(tuple(order), tuple(values[index] for index in order))
+    return Slate(tuple(order), tuple(values[index] for index in order), tuple(values))
 
 
 def grouped(candidates: Sequence[Candidate], form: CandidateForm, columns: int) -> list[list[int]]:

@@ -13,15 +13,21 @@ import numpy as np
 from pasta_core.domain import Image, Pixels
 from pasta_core.files import make_directory, write_atomically
 from pasta_core.sessions.records import StoredImage
+from pasta_core.simulation.recorder import Spot
 
 __all__ = ["image_file", "png_bytes", "read_image", "read_png", "write_image"]
 
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
-def image_file(turn: int, column: int, index: int) -> str:
-    """An image's file inside its session's directory; columns and images count from 1, as keys do."""
-    return f"turn-{turn}/column-{column + 1}-image-{index + 1}.png"
+def image_file(spot: Spot, swapped: bool = False) -> str:
+    """An image's file inside its session's directory; all numbers but the turn's count from 1, as keys do.
+
+    Where a candidate was `swapped` in, the file names it: the column showed another one before.
+    """
+    again = f"-proposal-{spot.proposal + 1}" if spot.proposal else ""
+    candidate = f"-candidate-{spot.candidate + 1}" if swapped else ""
+    return f"turn-{spot.turn}{again}/column-{spot.column + 1}{candidate}-image-{spot.index + 1}.png"
 
 
 def png_bytes(pixels: Pixels) -> bytes:

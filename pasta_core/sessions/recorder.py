@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from pasta_core.domain import Candidate, Choice, Image, Slate
+from pasta_core.domain import Candidate, Choice, Image, NoneOfThese, Slate, Swap
 from pasta_core.events import Event, Note
 from pasta_core.sessions.images import read_image
 from pasta_core.sessions.records import SessionStatus, StoredTurn
 from pasta_core.sessions.store import Store
-from pasta_core.simulation.recorder import Place, TurnState
+from pasta_core.simulation.recorder import Painting, Spot, TurnState
 
 __all__ = ["StoreRecorder"]
 
@@ -23,7 +24,7 @@ class StoreRecorder:
         self._store = store
         self._session = session
         self._emit = emit
-        self._lost: dict[tuple[int, Place], str] = {}
+        self._lost: dict[tuple[int, int, Painting], str] = {}
 
     async def load(self) -> Sequence[TurnState]:
         turns = await asyncio.to_thread(self._store.turns, self._session)
@@ -41,13 +42,19 @@ class StoreRecorder:
     async def save_slate(self, turn: int, slate: Slate, seed: int) -> None:
         await asyncio.to_thread(self._store.save_slate, self._session, turn, slate, seed)
 
-    async def save_image(self, turn: int, column: int, index: int, image: Image) -> Path:
-        path = await asyncio.to_thread(self._store.save_image, self._session, turn, column, index, image)
-        before = self._lost.pop((turn, (column, index)), image.sha256)
+    async def save_image(self, spot: Spot, image: Image) -> Path:
+        path = await asyncio.to_thread(self._store.save_image, self._session, spot, image)
+        before = self._lost.pop((spot.turn, spot.proposal, spot.painting), image.sha256)
         if before != image.sha256:
-            place = f"turn {turn}, column {column + 1}, image {index + 1}"
+            place = f"turn {spot.turn}, column {spot.column + 1}, image {spot.index + 1}"
             self._emit(Note(f"{place} was painted again and differs from the one that was lost"))
         return path
+
+    async def save_swap(self, turn: int, swap: Swap) -> None:
+        await asyncio.to_thread(self._store.save_swap, self._session, turn, swap)
+
+    async def save_refusal(self, turn: int, refusal: NoneOfThese) -> None:
+        await asyncio.to_thread(self._store.save_refusal, self._session, turn, refusal)
 
     async def save_choice(self, turn: int, choice: Choice) -> None:
         await asyncio.to_thread(self._store.save_choice, self._session, turn, choice)
@@ -56,12 +63,24 @@ class StoreRecorder:
         await asyncio.to_thread(self._store.set_status, self._session, SessionStatus.FINISHED)
 
     def _state(self, turn: StoredTurn) -> TurnState:
+        refused = tuple(self._proposed(it, number) for number, it in enumerate(turn.refused))
+        return replace(self._proposed(turn, len(refused)), refused=refused)
+
+    def _proposed(self, turn: StoredTurn, proposal: int) -> TurnState:
         images = {}
-        for place, stored in turn.images.items():
+        for painting, stored in turn.paintings.items():
             image = read_image(stored)
             if image is None:
-                self._lost[turn.number, place] = stored.sha256
+                self._lost[turn.number, proposal, painting] = stored.sha256
             else:
-                images[place] = image
-        paths = {place: turn.images[place].path for place in images}
-        return TurnState(turn.number, turn.candidates, turn.slate, images, paths, turn.choice)
+                images[painting] = image
+        return TurnState(
+            turn.number,
+            turn.candidates,
+            turn.selected,
+            images,
+            {painting: turn.paintings[painting].path for painting in images},
+            turn.choice,
+            tuple(it.swap for it in turn.swaps),
+            turn.refusal,
+        )

@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from pasta_core.domain import Candidate, Choice, Embedding, Slate, TurnRating
+from pasta_core.domain import Candidate, Choice, Embedding, NoneOfThese, Slate, Swap, TurnRating
 from pasta_core.settings import SessionSettings
-from pasta_core.simulation.recorder import Place
+from pasta_core.simulation.recorder import Painting, Place
 
-__all__ = ["PERSON", "NewSession", "SessionInfo", "SessionStatus", "StoredImage", "StoredTurn"]
+__all__ = ["PERSON", "NewSession", "SessionInfo", "SessionStatus", "StoredImage", "StoredSwap", "StoredTurn"]
 
 PERSON = "person"
 """The user of a session that somebody plays at the keyboard."""
@@ -82,8 +82,22 @@ class StoredImage:
 
 
 @dataclass(frozen=True)
+class StoredSwap:
+    """A swap's row, and which candidate (an index) the column showed before."""
+
+    swap: Swap
+    before: int
+
+
+@dataclass(frozen=True)
 class StoredTurn:
-    """A turn's rows, in the order of the path that the session stands on."""
+    """A turn's rows, in the order of the path that the session stands on.
+
+    `selected` is the slate that the selector chose, `slate` what is on the screen after `swaps`. `images` are
+    those on the screen by column, `paintings` those of all candidates that were ever shown. `refused` are the
+    slates that were refused before, oldest first, each with its `refusal`; the turn has no candidates where
+    the next proposal is not written yet.
+    """
 
     id: int
     number: int
@@ -91,8 +105,14 @@ class StoredTurn:
     write_seed: int | None = None
     select_seed: int | None = None
     candidates: tuple[Candidate, ...] = ()
+    selected: Slate | None = None
     slate: Slate | None = None
     images: Mapping[Place, StoredImage] = field(default_factory=dict)
     choice: Choice | None = None
     chosen_at: datetime | None = None
     rating: TurnRating | None = None
+    swaps: tuple[StoredSwap, ...] = ()
+    paintings: Mapping[Painting, StoredImage] = field(default_factory=dict)
+    refusal: NoneOfThese | None = None
+    refused_at: datetime | None = None
+    refused: tuple[StoredTurn, ...] = ()

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pasta_core.data.embedding_bytes import embedding_from_bytes
-from pasta_core.domain import Candidate, CandidateForm, Choice, Comparison, Slate, TurnRating
+from pasta_core.domain import (
+    Candidate,
+    CandidateForm,
+    Choice,
+    Comparison,
+    NoneOfThese,
+    Slate,
+    Swap,
+    TurnRating,
+)
 from pasta_core.errors import StorageError
 from pasta_core.sessions.identity import new_rater
 from pasta_core.sessions.records import (
@@ -20,19 +29,23 @@ from pasta_core.sessions.records import (
     SessionInfo,
     SessionStatus,
     StoredImage,
+    StoredSwap,
     StoredTurn,
 )
 from pasta_core.settings import SessionSettings
-from pasta_core.simulation.recorder import Place
+from pasta_core.simulation.recorder import Painting
 
 __all__ = [
     "SESSION_QUERY",
+    "is_refused",
+    "proposal_of",
     "rater_name",
     "read_answers",
     "read_session",
     "read_turns",
     "settings_from_json",
     "settings_to_json",
+    "shows",
     "turn_ids",
     "write_answers",
     "write_rating",
@@ -112,22 +125,71 @@ def turn_ids(connection: sqlite3.Connection, session: str) -> dict[int, int]:
 
 
 def read_turns(connection: sqlite3.Connection, session: str, root: Path) -> Iterator[StoredTurn]:
-    """The turns on a session's path, oldest first; image files are given below `root`."""
-    for turn in turn_ids(connection, session).values():
-        row = connection.execute("SELECT * FROM turns WHERE id = ?", (turn,)).fetchone()
-        yield StoredTurn(
-            id=turn,
-            number=row["number"],
-            max_words=row["max_words"],
-            write_seed=row["write_seed"],
-            select_seed=row["select_seed"],
-            candidates=_candidates(connection, turn),
-            slate=_slate(connection, turn),
-            images=_images(connection, turn, root),
-            choice=_choice(connection, turn),
-            chosen_at=_chosen_at(connection, turn),
-            rating=_rating(connection, turn),
-        )
+    """The turns on a session's path, oldest first, each with its latest proposal; images lie below `root`."""
+    for number, latest in turn_ids(connection, session).items():
+        *refused, turn = [_read_turn(connection, row, root) for row in _proposals(connection, latest)]
+        if turn.refusal is None:
+            yield replace(turn, refused=tuple(refused))
+        else:
+            yield StoredTurn(latest, number, refused=(*refused, turn))
+
+
+def is_refused(connection: sqlite3.Connection, turn: int) -> bool:
+    """Whether a turn's slate was refused, so that nothing more belongs to it."""
+    return connection.execute("SELECT 1 FROM refusals WHERE turn_id = ?", (turn,)).fetchone() is not None
+
+
+def proposal_of(connection: sqlite3.Connection, latest: int, proposal: int) -> int:
+    """The row of one proposal of a turn, given the row of its latest."""
+    return _proposals(connection, latest)[proposal]
+
+
+def shows(connection: sqlite3.Connection, turn: int) -> list[sqlite3.Row]:
+    """What each column of a turn shows: `position`, the candidate's, and its predicted `value`."""
+    return connection.execute(
+        "SELECT position, value FROM slates WHERE turn_id = ? ORDER BY column", (turn,)
+    ).fetchall()
+
+
+def _proposals(connection: sqlite3.Connection, latest: int) -> list[int]:
+    """The rows of a turn's proposals, oldest first."""
+    rows = [latest]
+    while (row := connection.execute("SELECT instead_of FROM turns WHERE id = ?", (rows[-1],)).fetchone())[0]:
+        rows.append(row[0])
+    return rows[::-1]
+
+
+def _read_turn(connection: sqlite3.Connection, turn: int, root: Path) -> StoredTurn:
+    row = connection.execute("SELECT * FROM turns WHERE id = ?", (turn,)).fetchone()
+    selected, slate = _slates(connection, turn)
+    paintings = _paintings(connection, turn, root)
+    shown = (0,) if slate is None else slate.indices
+    refusal = connection.execute("SELECT * FROM refusals WHERE turn_id = ?", (turn,)).fetchone()
+    return StoredTurn(
+        id=turn,
+        number=row["number"],
+        max_words=row["max_words"],
+        write_seed=row["write_seed"],
+        select_seed=row["select_seed"],
+        candidates=_candidates(connection, turn),
+        selected=selected,
+        slate=slate,
+        images={
+            (column, index): paintings[candidate, index]
+            for column, candidate in enumerate(shown)
+            for it, index in sorted(paintings)
+            if it == candidate
+        },
+        choice=_choice(connection, turn),
+        chosen_at=_chosen_at(connection, turn),
+        rating=_rating(connection, turn),
+        swaps=tuple(
+            StoredSwap(Swap(it["column"], it["after"]), it["before"]) for it in _swaps(connection, turn)
+        ),
+        paintings=paintings,
+        refusal=None if refusal is None else NoneOfThese(refusal["critique"]),
+        refused_at=None if refusal is None else datetime.fromisoformat(refusal["created_at"]),
+    )
 
 
 def _candidates(connection: sqlite3.Connection, turn: int) -> tuple[Candidate, ...]:
@@ -137,20 +199,37 @@ def _candidates(connection: sqlite3.Connection, turn: int) -> tuple[Candidate, .
     return tuple(Candidate(row["prompt"], row["category"]) for row in rows)
 
 
-def _slate(connection: sqlite3.Connection, turn: int) -> Slate | None:
-    rows = connection.execute(
-        "SELECT position, value FROM slates WHERE turn_id = ? ORDER BY column", (turn,)
-    ).fetchall()
-    if not rows:
-        return None
-    values = tuple(row["value"] for row in rows)
-    return Slate(tuple(row["position"] for row in rows), None if None in values else values)
+def _slates(connection: sqlite3.Connection, turn: int) -> tuple[Slate | None, Slate | None]:
+    """The slate as it was selected, and as it is on the screen."""
+    now = [(row["position"], row["value"]) for row in shows(connection, turn)]
+    if not now:
+        return None, None
+    known = connection.execute("SELECT value FROM candidates WHERE turn_id = ? ORDER BY position", (turn,))
+    values = tuple(row["value"] for row in known)
+    first = list(now)
+    for swap in reversed(_swaps(connection, turn)):
+        first[swap["column"]] = swap["before"], swap["before_value"]
+    return _slate(first, values), _slate(now, values)
 
 
-def _images(connection: sqlite3.Connection, turn: int, root: Path) -> dict[Place, StoredImage]:
+def _slate(shown: Sequence[tuple[int, float | None]], known: tuple[float | None, ...]) -> Slate:
+    values = tuple(value for _, value in shown if value is not None)
+    everything = tuple(value for value in known if value is not None)
+    return Slate(
+        tuple(position for position, _ in shown),
+        values if len(values) == len(shown) else None,
+        everything if known and len(everything) == len(known) else None,
+    )
+
+
+def _swaps(connection: sqlite3.Connection, turn: int) -> list[sqlite3.Row]:
+    return connection.execute("SELECT * FROM swaps WHERE turn_id = ? ORDER BY number", (turn,)).fetchall()
+
+
+def _paintings(connection: sqlite3.Connection, turn: int, root: Path) -> dict[Painting, StoredImage]:
     rows = connection.execute("SELECT * FROM images WHERE turn_id = ? ORDER BY column, position", (turn,))
     return {
-        (row["column"], row["position"]): StoredImage(
+        (row["candidate"], row["position"]): StoredImage(
             row["seed"], row["sha256"], root / row["file"], embedding_from_bytes(row["embedding"])
         )
         for row in rows

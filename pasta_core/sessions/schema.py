@@ -147,7 +147,70 @@ def _add_tastes(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE sessions ADD COLUMN taste TEXT")
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _create, 2: _add_deletions, 3: _add_studies, 4: _add_tastes}
+def _add_proposals(connection: sqlite3.Connection) -> None:
+    """Slates that were refused, and columns that show another candidate than the one that was selected.
+
+    A turn that is proposed again is another row with the same parent, written `instead_of` the refused one.
+    Images belong to candidates, as a column may show several, one after another; `column` is where an image
+    was painted for.
+    """
+    for statement in (
+        "ALTER TABLE turns ADD COLUMN proposal INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE turns ADD COLUMN instead_of INTEGER REFERENCES turns (id)",
+        "ALTER TABLE candidates ADD COLUMN value REAL",
+        """
+        CREATE TABLE refusals (
+            turn_id INTEGER PRIMARY KEY REFERENCES turns (id) ON DELETE CASCADE,
+            critique TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE swaps (
+            turn_id INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            column INTEGER NOT NULL,
+            before INTEGER NOT NULL,
+            before_value REAL,
+            after INTEGER NOT NULL,
+            created_at TEXT NOT NULL,
+            PRIMARY KEY (turn_id, number)
+        ) WITHOUT ROWID
+        """,
+        "ALTER TABLE images RENAME TO placed_images",
+        """
+        CREATE TABLE images (
+            turn_id INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+            candidate INTEGER NOT NULL,
+            position INTEGER NOT NULL,
+            column INTEGER NOT NULL,
+            seed INTEGER NOT NULL,
+            sha256 TEXT NOT NULL,
+            file TEXT NOT NULL,
+            embedding BLOB,
+            created_at TEXT NOT NULL,
+            PRIMARY KEY (turn_id, candidate, position)
+        )
+        """,
+        """
+        INSERT INTO images
+        SELECT it.turn_id, coalesce(slates.position, 0), it.position, it.column, it.seed, it.sha256, it.file,
+            it.embedding, it.created_at
+        FROM placed_images AS it
+        LEFT JOIN slates ON slates.turn_id = it.turn_id AND slates.column = it.column
+        """,
+        "DROP TABLE placed_images",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: Mapping[int, Migration] = {
+    1: _create,
+    2: _add_deletions,
+    3: _add_studies,
+    4: _add_tastes,
+    5: _add_proposals,
+}
 """What takes a store to each version from the one before it; version 0 is an empty file."""
 
 VERSION = max(MIGRATIONS)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
-from pathlib import Path
+from itertools import count
 from typing import TypeVar
 
 from pasta_core.agent.budget import word_budget
-from pasta_core.domain import Candidate, Choice, History, Image, Painter, Selector, Slate, Turn, User, Writer
-from pasta_core.errors import Cancelled, InvalidInput, PastaError, WorkerError
+from pasta_core.domain import (
+    Answer,
+    Candidate,
+    Choice,
+    History,
+    NoneOfThese,
+    Painter,
+    Refusal,
+    Selector,
+    Slate,
+    Swap,
+    Turn,
+    User,
+    Writer,
+)
+from pasta_core.errors import Cancelled, PastaError, WorkerError
 from pasta_core.events import (
     CandidatesReady,
     Chosen,
@@ -20,14 +34,17 @@ from pasta_core.events import (
     ImageReady,
     Note,
     PaintingProgress,
+    Refused,
     SlateChosen,
+    Swapped,
     TurnReady,
     WritingProgress,
     WritingStarted,
 )
 from pasta_core.seeds import derive_seed
 from pasta_core.settings import SessionSettings
-from pasta_core.simulation.recorder import Place, Recorder, TurnState
+from pasta_core.simulation.proposal import Paths, Proposal
+from pasta_core.simulation.recorder import Recorder, TurnState
 from pasta_core.text import count_words
 
 __all__ = ["INITIAL_CATEGORY", "REDOS", "Emit", "Plan", "Services", "rollout"]
@@ -53,9 +70,10 @@ class Plan:
     seed: int
     settings: SessionSettings
 
-    def seed_of(self, turn: int, *purpose: str | int) -> int:
-        """The seed of one draw of a turn."""
-        return derive_seed(self.seed, "turn", turn, *purpose)
+    def seed_of(self, turn: int, *purpose: str | int, proposal: int = 0) -> int:
+        """The seed of one draw of a turn; one that is proposed again draws anew."""
+        again = (proposal,) if proposal else ()
+        return derive_seed(self.seed, "turn", turn, *purpose, *again)
 
 
 @dataclass(frozen=True)
@@ -96,31 +114,39 @@ class _Rollout:
 
     async def run(self) -> History:
         states = {state.number: state for state in await self._recorder.load()}
-        start = states.get(0, TurnState(0))
         initial = Turn(0, (Candidate(self._plan.prompt, INITIAL_CATEGORY),), Slate((0,)))
-        turn, paths = await self._painted(initial, start)
+        turn, paths = await self._painted(Proposal(initial, states.get(0, TurnState(0))), replayed=True)
         history = History(self._plan.prompt, turn.columns[0])
         for number in range(1, self._plan.settings.turns + 1):
-            turn, paths = await self._turn(history, states.get(number, TurnState(number)))
-            history = history.extended(turn)
+            history, paths = await self._turn(history, states.get(number, TurnState(number)))
         await self._recorder.finish()
+        turn = history.turns[-1]
         column = 0 if turn.choice is None else turn.choice.column
         self._emit(Finished(self._plan.session, history.current_prompt, turn.columns[column], paths[column]))
         return history
 
-    async def _turn(self, history: History, state: TurnState) -> tuple[Turn, _Paths]:
-        candidates = await self._candidates(history, state)
-        slate = await self._slate(history, state, candidates)
-        turn, paths = await self._painted(Turn(state.number, candidates, slate), state)
-        return replace(turn, choice=await self._choice(history, turn, state)), paths
+    async def _turn(self, history: History, state: TurnState) -> tuple[History, Paths]:
+        """Propose slates until one is chosen from: those that the record holds, and then new ones."""
+        recorded = iter(state.proposals)
+        for number in count():
+            proposed = next(recorded, TurnState(state.number))
+            candidates = await self._candidates(history, proposed, number)
+            slate = await self._slate(history, proposed, number, candidates)
+            turn, paths, end = await self._answered(
+                history, Proposal(Turn(state.number, candidates, slate), proposed, number)
+            )
+            if isinstance(end, Choice):
+                return history.extended(replace(turn, choice=end)), paths
+            history = history.refusing(Refusal(turn, end.critique))
+        raise AssertionError("unreachable")
 
-    async def _candidates(self, history: History, state: TurnState) -> tuple[Candidate, ...]:
+    async def _candidates(self, history: History, state: TurnState, proposal: int) -> tuple[Candidate, ...]:
         if state.candidates:
-            self._emit(CandidatesReady(state.number, state.candidates, replayed=True))
+            self._emit(CandidatesReady(state.number, state.candidates, proposal, replayed=True))
             return state.candidates
         number, settings = state.number, self._plan.settings
         budget = word_budget(self._initial_words, number, settings.turns, settings.max_words)
-        seed = self._plan.seed_of(number, "write")
+        seed = self._plan.seed_of(number, "write", proposal=proposal)
         form = self._services.selector.form(settings.columns)
 
         def progress(done: int, total: int) -> None:
@@ -131,88 +157,114 @@ class _Rollout:
             "writing", lambda: self._services.writer.write(history, form, budget, seed, progress)
         )
         await self._recorder.save_candidates(number, candidates, budget, seed)
-        self._emit(CandidatesReady(number, candidates))
+        self._emit(CandidatesReady(number, candidates, proposal))
         return candidates
 
-    async def _slate(self, history: History, state: TurnState, candidates: tuple[Candidate, ...]) -> Slate:
+    async def _slate(
+        self, history: History, state: TurnState, proposal: int, candidates: tuple[Candidate, ...]
+    ) -> Slate:
         if state.slate is not None:
-            self._emit(SlateChosen(state.number, state.slate, replayed=True))
+            self._emit(SlateChosen(state.number, state.slate, proposal, replayed=True))
             return state.slate
-        seed = self._plan.seed_of(state.number, "select")
+        seed = self._plan.seed_of(state.number, "select", proposal=proposal)
         columns = self._plan.settings.columns
         slate = await self._redone(
             "choosing what to show",
             lambda: self._services.selector.select(history, candidates, columns, seed),
         )
         await self._recorder.save_slate(state.number, slate, seed)
-        self._emit(SlateChosen(state.number, slate))
+        self._emit(SlateChosen(state.number, slate, proposal))
         return slate
 
-    async def _painted(self, turn: Turn, state: TurnState) -> tuple[Turn, _Paths]:
-        """The turn with all its images: those the record holds, and the missing ones painted."""
-        images, paths = dict(state.images), dict[Place, Path | None](state.paths)
-        for (column, index), image in sorted(images.items(), key=lambda item: item[0]):
-            path = paths.get((column, index))
-            self._emit(ImageReady(turn.number, column, index, image, path, replayed=True))
-        places = self._places(turn)
-        replayed = all(place in images for place in places)
-        await self._redone("painting", lambda: self._paint_missing(turn, images, paths))
-        columns, indices = range(len(turn.slate.indices)), range(self._plan.settings.images)
-        turn = replace(turn, columns=tuple(tuple(images[c, m] for m in indices) for c in columns))
-        files = tuple(tuple(paths.get((c, m)) for m in indices) for c in columns)
-        ready = TurnReady(turn.number, turn.candidates, turn.slate, turn.columns, files, replayed=replayed)
-        self._emit(ready)
-        return turn, files
+    async def _answered(
+        self, history: History, proposal: Proposal
+    ) -> tuple[Turn, Paths, Choice | NoneOfThese]:
+        """Paint a proposal and ask about it; swaps are painted and asked about again."""
+        recorded = iter(proposal.state.answers)
+        replayed = True
+        while True:
+            turn, paths = await self._painted(proposal, replayed)
+            answer: Answer | None = next(recorded, None)
+            replayed = answer is not None
+            if answer is None:
+                answer = await self._asked(history, turn, proposal)
+            self._tell(proposal, answer, replayed)
+            if not isinstance(answer, Swap):
+                return turn, paths, answer
+            proposal.swap(answer)
 
-    async def _paint_missing(
-        self, turn: Turn, images: dict[Place, Image], paths: dict[Place, Path | None]
-    ) -> None:
-        """Paint what is not in `images` yet, adding each image as soon as it is durable."""
-        missing = [place for place in self._places(turn) if place not in images]
+    async def _asked(self, history: History, turn: Turn, proposal: Proposal) -> Answer:
+        """What the user says to a painted slate, once it is durable."""
+        answer = await self._redone("asking", lambda: self._services.user.choose(history, turn))
+        proposal.check(answer)
+        match answer:
+            case Choice():
+                await self._recorder.save_choice(turn.number, answer)
+            case NoneOfThese():
+                await self._recorder.save_refusal(turn.number, answer)
+            case Swap():
+                await self._recorder.save_swap(turn.number, answer)
+        return answer
+
+    def _tell(self, proposal: Proposal, answer: Answer, replayed: bool) -> None:
+        turn = proposal.turn
+        match answer:
+            case Choice():
+                self._emit(Chosen(turn.number, answer, replayed=replayed))
+            case NoneOfThese():
+                self._emit(Refused(turn.number, proposal.number, answer.critique, replayed=replayed))
+            case Swap():
+                self._emit(Swapped(turn.number, answer, turn.slate.swapped(answer), replayed=replayed))
+
+    async def _painted(self, proposal: Proposal, replayed: bool) -> tuple[Turn, Paths]:
+        """The turn with all images that its slate shows: those of the record, and the missing ones painted.
+
+        `replayed` says whether the slate itself was in the record.
+        """
+        images = self._plan.settings.images
+        for spot in proposal.spots(images):
+            if (image := proposal.untold(spot)) is not None:
+                path = proposal.paths.get(spot.painting)
+                self._emit(ImageReady(spot.turn, spot.column, spot.index, image, path, replayed=True))
+        replayed = replayed and all(spot.painting in proposal.state.images for spot in proposal.spots(images))
+        await self._redone("painting", lambda: self._paint_missing(proposal))
+        turn, paths = proposal.painted(images)
+        at = proposal.number
+        ready = TurnReady(
+            turn.number, turn.candidates, turn.slate, turn.columns, paths, at, replayed=replayed
+        )
+        self._emit(ready)
+        return turn, paths
+
+    async def _paint_missing(self, proposal: Proposal) -> None:
+        """Paint what the slate shows and is not there yet, keeping each image as soon as it is painted."""
+        missing = [s for s in proposal.spots(self._plan.settings.images) if not proposal.has(s)]
         if not missing:
             return
-        columns = sorted({column for column, _ in missing})
-        indices = [[index for column, index in missing if column == wanted] for wanted in columns]
-        prompts = [turn.shown[column].prompt for column in columns]
+        number = proposal.turn.number
+        columns = sorted({spot.column for spot in missing})
+        wanted = [[spot for spot in missing if spot.column == column] for column in columns]
+        prompts = [proposal.turn.shown[column].prompt for column in columns]
         seeds = [
-            [self._plan.seed_of(turn.number, "image", column, index) for index in wanted]
-            for column, wanted in zip(columns, indices, strict=True)
+            [self._plan.seed_of(number, *proposal.purpose(s), proposal=proposal.number) for s in spots]
+            for spots in wanted
         ]
 
         def progress(done: int, total: int) -> None:
-            self._emit(PaintingProgress(turn.number, done, total))
+            self._emit(PaintingProgress(number, done, total))
 
         async with AsyncExitStack() as stack:
             painting = self._services.painter.paint(prompts, seeds, progress)
             if isinstance(painting, AsyncGenerator):
                 await stack.enter_async_context(aclosing(painting))
             async for painted in painting:
-                column, index = columns[painted.column], indices[painted.column][painted.index]
-                path = await self._recorder.save_image(turn.number, column, index, painted.image)
-                images[column, index], paths[column, index] = painted.image, path
-                self._emit(ImageReady(turn.number, column, index, painted.image, path))
-        left = sum(place not in images for place in missing)
+                spot = wanted[painted.column][painted.index]
+                path = await self._recorder.save_image(spot, painted.image)
+                proposal.add(spot, painted.image, path)
+                self._emit(ImageReady(number, spot.column, spot.index, painted.image, path))
+        left = sum(not proposal.has(spot) for spot in missing)
         if left:
             raise WorkerError(f"the painter left out {left} of {len(missing)} images")
-
-    async def _choice(self, history: History, turn: Turn, state: TurnState) -> Choice:
-        if state.choice is not None:
-            self._emit(Chosen(turn.number, state.choice, replayed=True))
-            return state.choice
-        choice = await self._redone("asking", lambda: self._services.user.choose(history, turn))
-        if not 0 <= choice.column < len(turn.columns):
-            raise InvalidInput(
-                f"column {choice.column + 1} was chosen, but {len(turn.columns)} are shown",
-                f"choose a column from 1 to {len(turn.columns)}",
-            )
-        await self._recorder.save_choice(turn.number, choice)
-        self._emit(Chosen(turn.number, choice))
-        return choice
-
-    def _places(self, turn: Turn) -> Sequence[Place]:
-        """Every image of a turn, in shown order."""
-        images = range(self._plan.settings.images)
-        return [(column, index) for column in range(len(turn.slate.indices)) for index in images]
 
     async def _redone(self, doing: str, step: Callable[[], Awaitable[T]]) -> T:
         """Run a step, and run it again after a retryable error, at most `REDOS` times."""
@@ -224,6 +276,3 @@ class _Rollout:
                     raise
                 self._emit(Note(f"{error.message}: {doing} again"))
         raise AssertionError("unreachable")
-
-
-_Paths = tuple[tuple[Path | None, ...], ...]

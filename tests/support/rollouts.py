@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pasta_core.domain import (
+    Answer,
     Candidate,
     CandidateForm,
     Choice,
     History,
     Image,
+    NoneOfThese,
     PaintedImage,
     Progress,
     Slate,
+    Swap,
     Turn,
 )
 from pasta_core.simulation.rollout import Services
@@ -101,6 +104,25 @@ class BrightnessUser:
     async def choose(self, history: History, turn: Turn) -> Choice:
         means = [np.mean([image.pixels.mean() for image in column]) for column in turn.columns]
         return Choice(int(np.argmax(means)), "brighter still" if turn.number % 2 else "")
+
+
+@dataclass
+class FussyUser(BrightnessUser):
+    """Refuses slates and swaps columns, always in the same places: it goes by nothing but what it is shown.
+
+    Turn 1: none of these. Turn 2: a swap, none of these, another swap, none of these. Turn 3: two swaps.
+    """
+
+    async def choose(self, history: History, turn: Turn) -> Answer:
+        before = sum(refusal.turn.number == turn.number for refusal in history.refusals)
+        shown = turn.slate.indices
+        wished = {(2, 0): [24], (2, 1): [0], (3, 0): [12, 3]}.get((turn.number, before), [])
+        for column, candidate in enumerate(wished):
+            if candidate not in shown:
+                return Swap(column, candidate)
+        if before < {1: 1, 2: 2}.get(turn.number, 0):
+            return NoneOfThese("brighter" if before == 0 else "")
+        return await super().choose(history, turn)
 
 
 def small_services() -> Services:

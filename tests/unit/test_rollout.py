@@ -286,7 +286,9 @@ def test_a_cancelled_rollout_keeps_what_is_finished(steps: int) -> None:
     kept = {state.number: state for state in recorder.turns}
     for event in events:
         if isinstance(event, ImageReady):
-            assert kept[event.turn].images[event.column, event.index] is event.image
+            state = kept[event.turn]
+            candidate = 0 if state.slate is None else state.slate.indices[event.column]
+            assert state.images[candidate, event.index] is event.image
         elif isinstance(event, Chosen):
             assert kept[event.turn].choice == event.choice
         elif isinstance(event, CandidatesReady):
