@@ -147,8 +147,9 @@ class PastaApp(App[None]):
             self._first = self._first and not start.first
             made_of = opened.session.info.made_of
             view = SessionView(clean(made_of.prompt).text, made_of.settings, made_of.blind)
-            await turn.begin(view, "" if opened.by_person else made_of.user)
-            self.player = Player(opened, view, partial(self._show, turn), self.say)
+            insight = opened.insight()
+            await turn.begin(view, "" if opened.by_person else made_of.user, insight)
+            self.player = Player(opened, view, partial(self._show, turn), self.say, insight)
             await self.player.play()
             finished, view = self.player.view.finished, self.player.view
             await self._evaluate(opened, self.player.history, keeper)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pasta_core.domain import Choice, History, Turn
 from pasta_core.errors import PastaError
 from pasta_core.events import Event, Failed, Note
+from pasta_core.sessions.insight import Insight
 from pasta_tui.plain.opening import Opened
 from pasta_tui.screens.telling import unexpected
 from pasta_tui.session_state import SessionView, Stage, advance, stopped
@@ -28,6 +29,7 @@ class Player:
         view: SessionView,
         show: Callable[[SessionView], None],
         note: Callable[[str], None],
+        insight: Insight | None = None,
     ) -> None:
         self.view = view
         self.history: History | None = None
@@ -35,6 +37,7 @@ class Player:
         self._opened = opened
         self._show = show
         self._note = note
+        self._insight = insight
         self._running: asyncio.Task[History] | None = None
         self._stopping = False
         self._answer: asyncio.Future[Choice] | None = None
@@ -100,6 +103,8 @@ class Player:
                 await self._running
 
     def _take(self, event: Event) -> None:
+        if self._insight is not None:
+            self._insight.take(event)
         if isinstance(event, Note):
             self._note(event.text)
         else:

@@ -11,8 +11,9 @@ from typing import Protocol
 from pasta_core.agent.selectors import SelectorName, Valuer, make_selector
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
 from pasta_core.configuration import Configuration
-from pasta_core.domain import History, Painter, User, Writer
+from pasta_core.domain import History, Painter, Selector, User, Writer
 from pasta_core.profiles import load_profile
+from pasta_core.sessions.insight import Insight
 from pasta_core.sessions.records import PERSON, NewSession, SessionStatus
 from pasta_core.sessions.session import Services, Session, begin_session, resume_session
 from pasta_core.sessions.store import Store
@@ -74,11 +75,10 @@ class Opened:
 
         May be cancelled, and run again. Raises what `rollout` raises.
         """
-        made_of = self.session.info.made_of
         learner = await self._learner()
         services = Services(
             writer=self.models.writer,
-            selector=make_selector(made_of.selector, made_of.settings.form, self.models.valuer, learner),
+            selector=self._selector(learner),
             painter=self.models.painter,
             user=person() if self.by_person else self._rater(),
         )
@@ -88,6 +88,16 @@ class Opened:
         """Let the rater answer what is open in the evaluation phase; raises what the models raise."""
         made_of = self.session.info.made_of
         await study.assess(history, self.models.study_rater(made_of.user, made_of.seed), emit)
+
+    def insight(self) -> Insight | None:
+        """What the session can say of itself; None in a study, where it must not."""
+        if self.taste is None or self.session.info.made_of.study:
+            return None
+        return Insight(self.session.info, self.taste, self._selector)
+
+    def _selector(self, learner: TasteLearner | None) -> Selector:
+        made_of = self.session.info.made_of
+        return make_selector(made_of.selector, made_of.settings.form, self.models.valuer, learner)
 
     async def _learner(self) -> TasteLearner | None:
         """Who judges by taste, if that is what selects."""

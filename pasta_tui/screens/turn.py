@@ -12,13 +12,15 @@ from textual.widgets import Input, Static
 
 from pasta_core.domain import Choice
 from pasta_core.errors import InvalidInput
+from pasta_core.sessions.insight import Insight
 from pasta_core.text import CRITIQUE_WORDS, clean, clean_critique, count_words, told
 from pasta_tui.keep import Keeper
-from pasta_tui.screens.telling import TellingScreen
+from pasta_tui.screens.turn_insight import InsightScreen
 from pasta_tui.screens.turn_keys import TURN_BINDINGS
 from pasta_tui.screens.zoom import ZoomScreen
 from pasta_tui.session_state import SessionView, Stage, doing
 from pasta_tui.terminal.graphics import Graphics
+from pasta_tui.widgets.belief import BeliefPanel
 from pasta_tui.widgets.fit import Place, moved
 from pasta_tui.widgets.keys import KeyLine, key_of
 from pasta_tui.widgets.slate import Slate, Thumbnail
@@ -34,7 +36,7 @@ _HIGH = 16
 """Lines from which there is room to say that there is nothing to say."""
 
 
-class TurnScreen(TellingScreen[None]):
+class TurnScreen(InsightScreen):
     """Shows a session as it is played, and tells the app what the person wants of it."""
 
     AUTO_FOCUS = ""
@@ -70,8 +72,10 @@ class TurnScreen(TellingScreen[None]):
             yield Static(id="prompt", markup=False)
             yield Static(id="turn", markup=False)
         yield Static(id="way", markup=False)
-        with Container(id="table"):
-            yield Waiting(self._view.settings, self._graphics.unicode)
+        with Horizontal(id="middle"):
+            with Container(id="table"):
+                yield Waiting(self._view.settings, self._graphics.unicode)
+            yield BeliefPanel("beside")
         yield Static(id="status", markup=False)
         with Horizontal(id="critique"):
             yield Input(placeholder="what should change?", compact=True, id="words")
@@ -86,9 +90,9 @@ class TurnScreen(TellingScreen[None]):
 
     # what there is to see
 
-    async def begin(self, view: SessionView, rater: str) -> None:
+    async def begin(self, view: SessionView, rater: str, insight: Insight | None = None) -> None:
         """Show a session that has just been opened; `rater` chooses in it, if it is not empty."""
-        self._rater = rater
+        self._rater, self.insight = rater, insight
         self._slate = Slate(self._graphics, view.settings.columns, view.settings.images)
         # Beside what is said meanwhile it would be laid out in no room at all.
         self._slate.display = False
@@ -140,6 +144,7 @@ class TurnScreen(TellingScreen[None]):
             take = key_of(self, "turn.take", "Enter")
             line = status(view, self._place.column, self._critique, take, self._rater)
             self.query_one("#status", Static).update(line)
+            self.follow()
             self.refresh_bindings()
         for screen in self.app.screen_stack:
             if isinstance(screen, ZoomScreen):
@@ -164,6 +169,10 @@ class TurnScreen(TellingScreen[None]):
                 return not view.blind
             case "zoom" | "save" | "save_column" | "open" | "sheet":
                 return True if view.painted else None
+            case "belief":
+                return self.insight is not None
+            case "why":
+                return self.insight is not None and (view.shown > 0 or None)
             case "stop":
                 return view.working
             case "go_on":
@@ -276,6 +285,10 @@ class TurnScreen(TellingScreen[None]):
     def _zoomed(self, place: Place | None) -> None:
         if place is not None and place.column < len(self._view.columns):
             self._select(place)
+
+    def action_why(self) -> None:
+        """Say why these columns are shown."""
+        self.explain(self._view.blind, self._place.column)
 
     def action_prompts(self) -> None:
         """Show or hide prompts and categories."""

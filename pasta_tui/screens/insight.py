@@ -1,0 +1,89 @@
+"""What is believed, and why the slate is shown, over the screen below."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from pasta_core.agent.slate_reasons import SlateReasons
+from pasta_core.errors import PastaError
+from pasta_core.sessions.insight import Insight
+from pasta_core.text import clean, told
+from pasta_tui.widgets.belief import BeliefPanel
+from pasta_tui.widgets.why import why_lines
+
+__all__ = ["BeliefScreen", "WhyScreen"]
+
+
+class BeliefScreen(ModalScreen[None]):
+    """Shows what is believed where there is no room for it beside the slate."""
+
+    BINDINGS = [Binding("b,escape,enter,q", "dismiss", "Close", id="belief.close")]
+
+    def __init__(self, insight: Insight) -> None:
+        super().__init__()
+        self._insight = insight
+
+    def compose(self) -> ComposeResult:
+        yield BeliefPanel("belief", focus=True)
+
+    def on_mount(self) -> None:
+        """Begin to show it."""
+        panel = self.query_one(BeliefPanel)
+        panel.border_title = "What is believed of your taste"
+        panel.border_subtitle = "b or Escape closes"
+        self.follow()
+
+    def follow(self) -> None:
+        """Show what is believed now."""
+        self.query_one(BeliefPanel).follow(self._insight)
+
+
+class WhyScreen(ModalScreen[None]):
+    """Explains the slate at hand."""
+
+    BINDINGS = [Binding("w,escape,enter,q", "dismiss", "Close", id="why.close")]
+
+    def __init__(self, insight: Insight, blind: bool, selected: int) -> None:
+        super().__init__()
+        self._insight = insight
+        self._blind = blind
+        self._selected = selected
+        self._reasons: SlateReasons | None = None
+        self._text = Static(Content.styled("one moment", "$foreground 60%"), markup=False)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="why"):
+            yield self._text
+
+    def on_mount(self) -> None:
+        """Ask for the reasons beside the keys."""
+        box = self.query_one("#why")
+        box.border_title = "Why these"
+        box.border_subtitle = "w or Escape closes"
+        self.run_worker(self._ask(), exclusive=True, group="why")
+
+    def on_resize(self) -> None:
+        """Lay the lines out again."""
+        self.call_after_refresh(self._show)
+
+    async def _ask(self) -> None:
+        try:
+            self._reasons = await self._insight.reasons()
+        except PastaError as error:
+            self._text.update(Content.styled(clean(told(error)).text, "$foreground 60%"))
+            return
+        self._show()
+
+    def _show(self) -> None:
+        width = self.query_one("#why").scrollable_content_region.width
+        if self._reasons is not None and width > 0:
+            self._text.update(why_lines(self._reasons, width, self._blind, self._selected))
+
+    def on_click(self) -> None:
+        """A click leads back."""
+        self.dismiss()
