@@ -62,8 +62,8 @@ def worth(reason: ColumnReason) -> str:
     return ", ".join(said)
 
 
-def because(reason: ColumnReason, reasons: SlateReasons, blind: bool) -> str:
-    """Why a column is shown, in one sentence without its end; with `blind` no prompt is named."""
+def because(reason: ColumnReason, reasons: SlateReasons) -> str:
+    """Why a column is shown, in one sentence without its end, which names no prompt."""
     size, of_all = reason.category_size, reasons.candidates
     match reason.intent:
         case Intent.PLEASE:
@@ -71,7 +71,7 @@ def because(reason: ColumnReason, reasons: SlateReasons, blind: bool) -> str:
             return f"{of}{_ordinal(reason.rank)} of all {of_all}"
         case Intent.LEARN:
             drawn = "" if reason.drawn_rank is None else f", drawn as {_ordinal(reason.drawn_rank)}"
-            return f"{_behind(reason, blind)}{drawn} of {of_all}" if drawn else _behind(reason, blind)
+            return f"{_behind(reason)}{drawn} of {of_all}" if drawn else _behind(reason)
         case Intent.CHANCE if reason.rank is not None:
             return "nothing tells the prompts apart yet"
         case Intent.CHANCE:
@@ -84,7 +84,7 @@ def because(reason: ColumnReason, reasons: SlateReasons, blind: bool) -> str:
             return "" if reasons.current else "the taste was changed since: this is how it judges now"
 
 
-def _behind(reason: ColumnReason, blind: bool) -> str:
+def _behind(reason: ColumnReason) -> str:
     if reason.instead is None:
         return f"{_ordinal(reason.rank)} by what is expected"
     if reason.instead.category != reason.candidate.category:

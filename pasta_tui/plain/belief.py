@@ -22,13 +22,13 @@ async def belief_told(insight: Insight) -> list[str]:
         return [told(error)]
 
 
-async def why_told(insight: Insight, blind: bool) -> list[str]:
-    """Why each column of the slate is shown; with `blind` no prompt is named."""
+async def why_told(insight: Insight) -> list[str]:
+    """Why each column of the slate is shown; no prompt is named."""
     try:
         reasons = await insight.reasons()
     except PastaError as error:
         return [told(error)]
-    return ["there is no slate yet"] if reasons is None else _why(reasons, blind)
+    return ["there is no slate yet"] if reasons is None else _why(reasons)
 
 
 def _belief(account: BeliefAccount) -> list[str]:
@@ -53,11 +53,11 @@ def _belief(account: BeliefAccount) -> list[str]:
     return lines
 
 
-def _why(reasons: SlateReasons, blind: bool) -> list[str]:
+def _why(reasons: SlateReasons) -> list[str]:
     lines = [chose(reasons)]
     for number, reason in enumerate(reasons.columns, start=1):
         intent = "" if reason.intent is None else f", {reason.intent}"
-        parts = [worth(reason), because(reason, reasons, blind)]
+        parts = [worth(reason), because(reason, reasons)]
         said = "; ".join(part for part in parts if part)
         lines.append(f"{number}  {clean(reason.candidate.category).text}{intent}: {said}")
     return lines

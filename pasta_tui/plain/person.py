@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -12,7 +12,10 @@ from pasta_core.domain import Choice, History, Turn
 from pasta_core.errors import Cancelled, ExitCode, InvalidInput
 from pasta_core.text import CRITIQUE_WORDS, clean_critique, told
 
-__all__ = ["Answer", "Lines", "Person", "Quit", "parse_answer"]
+__all__ = ["Answer", "Explain", "Lines", "Person", "Quit", "parse_answer"]
+
+Explain = Callable[[str], Awaitable[Sequence[str]]]
+"""Says what is believed (`belief`), or why the slate is shown (`why`), in lines."""
 
 
 class Quit(Cancelled):
@@ -23,7 +26,7 @@ class Quit(Cancelled):
 
 @dataclass(frozen=True)
 class Answer:
-    """What one typed line asks for: `choose`, `critique`, `save` or `quit`."""
+    """What one typed line asks for: `choose`, `critique`, `save`, `why`, `belief` or `quit`."""
 
     action: str
     column: int | None = None
@@ -38,6 +41,8 @@ def parse_answer(line: str, columns: int) -> Answer:
         return Answer("quit")
     if head.lower() in ("c", "critique"):
         return Answer("critique", text=rest)
+    if head.lower() in ("w", "why", "b", "belief") and not rest:
+        return Answer("why" if head.lower().startswith("w") else "belief")
     if head.lower() in ("s", "save") and not rest:
         return Answer("save")
     if head.lower() in ("s", "save"):
@@ -94,20 +99,23 @@ class Person:
         tell: Callable[[Sequence[str]], None],
         save: Callable[[Turn, int | None], Sequence[str]],
         before: Callable[[], None],
+        explain: Explain | None = None,
     ) -> None:
         self._lines = lines
         self._ask = ask
         self._tell = tell
         self._save = save
         self._before = before
+        self._explain = explain
 
     async def choose(self, history: History, turn: Turn) -> Choice:
         """Ask until a column is chosen; leaving or the end of input raises `Quit`."""
         self._before()
         columns = len(turn.columns)
         critique = ""
+        more = "" if self._explain is None else "w why, b belief, "
         while True:
-            line = await self._line(f"Which column? 1-{columns} (c critique, s save, q quit): ")
+            line = await self._line(f"Which column? 1-{columns} (c critique, s save, {more}q quit): ")
             try:
                 answer = parse_answer(line, columns)
                 if answer.action == "quit":
@@ -116,10 +124,17 @@ class Person:
                     critique = await self._critique(answer.text)
                 elif answer.action == "save":
                     self._tell(self._save(turn, answer.column))
+                elif answer.action in ("why", "belief"):
+                    self._tell(await self._explained(answer.action))
                 elif answer.column is not None:
                     return Choice(answer.column, clean_critique(answer.text) or critique)
             except InvalidInput as error:
                 self._tell([told(error)])
+
+    async def _explained(self, what: str) -> Sequence[str]:
+        if self._explain is None:
+            raise InvalidInput("a study explains nothing: choose what comes closest")
+        return await self._explain(what)
 
     async def _critique(self, text: str) -> str:
         critique = clean_critique(

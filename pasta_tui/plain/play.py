@@ -17,6 +17,7 @@ from pasta_core.study.guide import load_guide
 from pasta_tui.cli._json_lines import JsonLines
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._run import run_until_stopped
+from pasta_tui.plain.belief import belief_told, why_told
 from pasta_tui.plain.files import copy_final, copy_turn, usable_directory
 from pasta_tui.plain.opening import Opened, begun, resumed
 from pasta_tui.plain.person import Lines, Person, Quit
@@ -80,6 +81,7 @@ class _Play:
             pictures=self._person or not out.as_json,
             who="you" if self._person else made_of.user,
         )
+        self._insight = opened.insight()
         self._copies: list[Path] = []
         self._lines = JsonLines(out.record, lambda: self._copies)
         self._typed: Lines | None = None
@@ -118,8 +120,19 @@ class _Play:
 
     def _somebody(self) -> Person:
         return Person(
-            self._lines_typed(), self._out.ask, self._out.show, self._saved, before=self._view.catch_up
+            self._lines_typed(),
+            self._out.ask,
+            self._out.show,
+            self._saved,
+            before=self._view.catch_up,
+            explain=None if self._insight is None else self._explained,
         )
+
+    async def _explained(self, what: str) -> Sequence[str]:
+        assert self._insight is not None
+        if what == "belief":
+            return await belief_told(self._insight)
+        return await why_told(self._insight)
 
     def _lines_typed(self) -> Lines:
         """One reader for the whole session: it may hold the beginning of the next line."""
@@ -128,6 +141,8 @@ class _Play:
         return self._typed
 
     def _emit(self, event: Event) -> None:
+        if self._insight is not None:
+            self._insight.take(event)
         self._view(event)
         if isinstance(event, Finished):
             self._finished = event

@@ -25,7 +25,7 @@ def why_lines(reasons: SlateReasons, width: int, blind: bool, selected: int) -> 
     for number, reason in enumerate(reasons.columns):
         lines += [Content(), _head(number, reason, width, blind, number == selected)]
         lines += _judged(reason, width, scale)
-        said = because(reason, reasons, blind)
+        said = because(reason, reasons)
         lines += [Content(" " * _MARGIN + line) for line in wrap(said, width - _MARGIN)]
     if scale is not None:
         nought = _NOUGHT if scale[0] <= 0 <= scale[1] else ""

@@ -152,6 +152,8 @@ def test_the_size_comes_from_the_environment_where_no_terminal_tells_it() -> Non
         ("C make it night", Answer("critique", text="make it night")),
         ("s", Answer("save")),
         ("s 3", Answer("save", 2)),
+        ("w", Answer("why")),
+        ("Belief", Answer("belief")),
         ("q", Answer("quit")),
     ],
 )
