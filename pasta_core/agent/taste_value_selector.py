@@ -54,6 +54,6 @@ class TasteValueSelector(TasteSelector):
             noise = np.random.default_rng(seed)
             for group in grouped(candidates, self._form, columns):
                 taste = opinion.belief.draw(noise, self._exploration)
-                drawn[group] = both.drawn(taste, noise, self._exploration)[group]
-        # solving leaves rounding behind, which must not order what is equal
-        return Judgement(both.means, both.deviations, drawn.round(9), values, opinion.picks)
+                apart = opinion.means @ (taste - opinion.belief.mean)
+                drawn[group] = both.drawn(apart)[group]
+        return Judgement(both.means, both.deviations, drawn, values, opinion.picks)

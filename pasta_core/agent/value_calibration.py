@@ -21,10 +21,11 @@ CALIBRATION = "taste-calibration.json"
 FORMAT = "pasta-taste-calibration"
 VERSION = 1
 
-ASSUMED = ValueCalibration(slope=0.1, shared=0.1, deviation=0.5)
-"""For a value model that nobody calibrated, or whose folder is on another machine: about the micro one's.
+ASSUMED = ValueCalibration(slope=0.25, shared=0.0, deviation=0.5)
+"""For a value model that nobody calibrated, or whose folder is on another machine.
 
-Values are in rewards of 0 to 10 whatever the model, so that its numbers mean something elsewhere.
+Values are in rewards of 0 to 10 whatever the model, so that the micro one's numbers mean something elsewhere:
+about its slope, and a larger deviation, so that an unknown model is heard less.
 """
 
 _AGAIN = "measure it again: pasta taste calibrate"

@@ -37,6 +37,11 @@ Examples:
   pasta simulate --trajectories 200 --users model --embeddings --out simulated
   pasta taste space --data trajectories:simulated
 """
+_CALIBRATE_EPILOG = """\b
+Examples:
+  pasta simulate --trajectories 100 --users model --embeddings --seed 1 --out measured
+  pasta taste calibrate --data trajectories:measured
+"""
 
 
 @app.command("show")
@@ -171,3 +176,22 @@ def space(
     from pasta_tui.cli._taste_space import learn
 
     learn(data or [], out, profile, as_json)
+
+
+@app.command("calibrate", epilog=_CALIBRATE_EPILOG)
+def calibrate(
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", metavar="KIND:PATH", help="Trajectories with embeddings; may be given again."),
+    ] = None,
+    value_model: Annotated[
+        Path | None,
+        typer.Option("--value-model", metavar="DIR", help="A value model (default: the profile's)."),
+    ] = None,
+    profile: MaybeProfile = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how much a value model is to be heard beside a taste (--selector taste+value)."""
+    from pasta_tui.cli._taste_calibration import measure
+
+    measure(data or [], value_model, profile, as_json)
