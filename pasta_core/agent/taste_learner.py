@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 
-from pasta_core.domain import Candidate, Choice, Embedding, History
+from pasta_core.domain import Candidate, Choice, Embedding, History, NoneOfThese, Turn
 from pasta_core.errors import PastaError
 from pasta_core.users.taste import Belief, Worth, believe
 from pasta_core.users.taste_fit import fit_space
-from pasta_core.users.taste_picks import Pick, normalised, ordered
+from pasta_core.users.taste_picks import Key, Pick, normalised, ordered
 from pasta_core.users.taste_record import NO_TASTE, KeptTaste
 from pasta_core.users.taste_space import TasteSpace
 
-__all__ = ["EmbedTexts", "Opinion", "RememberedTexts", "TasteLearner", "pick_of", "picks_of"]
+__all__ = [
+    "EmbedTexts",
+    "Opinion",
+    "RememberedTexts",
+    "TasteLearner",
+    "numbered",
+    "pick_of",
+    "picks_of",
+    "says_something",
+]
 
 EmbedTexts = Callable[[Sequence[str]], Awaitable[Embedding]]
 """CLIP's text embeddings before normalisation, (n, d)."""
@@ -102,32 +111,62 @@ class TasteLearner:
 async def picks_of(
     history: History, texts: RememberedTexts, session: str, when: Callable[[int], datetime]
 ) -> tuple[Pick, ...]:
-    """The picks of a history, each with its CLIP features; `when` says the time of a turn's choice."""
+    """The picks of a history, each with its CLIP features; `when` says the time of a turn's answers."""
     start = [image.embedding for image in history.initial_images]
+    refused: list[tuple[Turn, Choice | NoneOfThese]] = [
+        (it.turn, NoneOfThese(it.critique)) for it in history.refusals
+    ]
+    chosen = [(turn, turn.choice) for turn in history.turns if turn.choice is not None]
+    made = sorted((*refused, *chosen), key=lambda it: it[0].number)
     picks = []
-    for turn in history.turns:
+    for (turn, _), (proposal, answer) in zip(
+        made, numbered((it[0].number, it[1]) for it in made), strict=True
+    ):
         columns = [[image.embedding for image in column] for column in turn.columns]
-        if turn.choice is not None and len(columns) > 1:
+        if says_something(answer, len(columns)):
             prompts = (history.initial_prompt, *(candidate.prompt for candidate in turn.shown))
-            made = (session, turn.number, when(turn.number))
-            picks.append(await pick_of(made, prompts, (start, *columns), turn.choice, texts))
+            key = (session, turn.number, proposal)
+            picks.append(await pick_of(key, when(turn.number), prompts, (start, *columns), answer, texts))
     return tuple(picks)
 
 
+def says_something(answer: Choice | NoneOfThese, columns: int) -> bool:
+    """Whether there was anything to answer: the only column can be refused, but not chosen from."""
+    return columns > 1 or (columns == 1 and isinstance(answer, NoneOfThese))
+
+
+def numbered(
+    answers: Iterable[tuple[int, Choice | NoneOfThese]],
+) -> Iterator[tuple[int, Choice | NoneOfThese]]:
+    """The proposal of each answer, given (turn, answer) in the order they were made, and what it adds.
+
+    A critique that was said of a refused slate and again with what follows it in the turn counts once.
+    """
+    before: dict[int, list[str]] = {}
+    for turn, answer in answers:
+        said = before.setdefault(turn, [])
+        proposal = len(said)
+        yield proposal, replace(answer, critique="") if answer.critique in said else answer
+        said.append(answer.critique)
+
+
 async def pick_of(
-    made: tuple[str, int, datetime],
+    key: Key,
+    when: datetime,
     prompts: tuple[str, ...],
     images: Sequence[Sequence[Embedding | None]],
-    choice: Choice,
+    answer: Choice | NoneOfThese,
     texts: RememberedTexts,
 ) -> Pick:
-    """One pick: its session, turn and time, the initial prompt and the columns', and images of each.
+    """One pick: its key and time, the initial prompt and the columns', and images of each.
 
-    `PastaError` where an image has none.
+    Of a choice the columns are the alternatives: it takes one to go on, so that it says nothing of the
+    initial prompt's own picture. A refusal prefers that picture to all of them. `PastaError` where an image
+    has no embedding.
     """
-    asked = [f"{prompts[0]}, {choice.critique}"] if choice.critique else []
+    asked = [f"{prompts[0]}, {answer.critique}"] if answer.critique else []
     rows = await texts.many([*prompts, *asked])
-    session, turn, when = made
+    session, turn, proposal = key
     return Pick(
         session=session,
         turn=turn,
@@ -135,9 +174,11 @@ async def pick_of(
         prompts=prompts,
         images=rounded(np.stack([_mean(column) for column in images])),
         texts=rows[: len(prompts)],
-        chosen=(choice.column,),
-        critique=choice.critique,
+        chosen=(answer.column,) if isinstance(answer, Choice) else (),
+        outside=isinstance(answer, NoneOfThese),
+        critique=answer.critique,
         critique_text=rows[-1] if asked else None,
+        proposal=proposal,
     )
 
 

@@ -116,3 +116,8 @@ class StoredTurn:
     refusal: NoneOfThese | None = None
     refused_at: datetime | None = None
     refused: tuple[StoredTurn, ...] = ()
+
+    @property
+    def proposals(self) -> tuple[StoredTurn, ...]:
+        """The slates that were refused, and what follows them."""
+        return (*self.refused, self)

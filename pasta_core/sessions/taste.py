@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner, pick_of
+from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner, numbered, pick_of, says_something
 from pasta_core.data.embeddings import encoder_fingerprint
-from pasta_core.domain import Choice, Embedding
+from pasta_core.domain import Choice, Embedding, NoneOfThese
 from pasta_core.errors import PastaError
 from pasta_core.events import Event, Note
 from pasta_core.sessions.recorder import StoreRecorder
@@ -74,10 +74,10 @@ class TasteOfSession:
         if name is None:
             return
         turns = await asyncio.to_thread(store.turns, session)
-        chosen = _chosen(turns)
+        given = _answers(turns)
         known = await asyncio.to_thread(self.shelf.read, name)
-        have = [(pick.key, pick.chosen) for pick in known.picks if pick.session == session]
-        if have == [((session, turn.number), (turn.choice.column,)) for turn in chosen if turn.choice]:
+        have = [(pick.turn, pick.proposal, pick.chosen) for pick in known.picks if pick.session == session]
+        if have == [(turn.number, proposal, _taken(answer)) for turn, proposal, answer in given]:
             return
         clip = await asyncio.to_thread(lambda: self.clip)
         known.check(clip)
@@ -92,7 +92,7 @@ class TasteOfSession:
 
     async def picks(self, info: SessionInfo, turns: Sequence[StoredTurn]) -> tuple[Pick, ...]:
         """The picks on a session's path, with their features; raises what embedding texts raises."""
-        return tuple([await self._pick(info, turns[0], turn) for turn in _chosen(turns)])
+        return tuple([await self._pick(info, turns[0], *given) for given in _answers(turns)])
 
     async def others(self, info: SessionInfo) -> tuple[TasteSpace | None, KeptTaste]:
         """What a session goes by beside its own picks: the CLIP's space and the picks kept before it began.
@@ -108,22 +108,40 @@ class TasteOfSession:
         record.check(self.clip)
         return record.kept(info.created_at, info.id)
 
-    async def _pick(self, info: SessionInfo, start: StoredTurn, turn: StoredTurn) -> Pick:
-        assert turn.slate is not None and turn.choice is not None and turn.chosen_at is not None
+    async def _pick(
+        self, info: SessionInfo, start: StoredTurn, turn: StoredTurn, proposal: int, answer: _Given
+    ) -> Pick:
+        when = turn.chosen_at or turn.refused_at
+        assert turn.slate is not None and when is not None
         shown = [turn.candidates[index].prompt for index in turn.slate.indices]
         columns = [_column(turn, column) for column in range(len(shown))]
         return await pick_of(
-            (info.id, turn.number, turn.chosen_at),
+            (info.id, turn.number, proposal),
+            when,
             (info.made_of.prompt, *shown),
             (_column(start, 0), *columns),
-            turn.choice,
+            answer,
             self.texts,
         )
 
 
-def _chosen(turns: Sequence[StoredTurn]) -> list[StoredTurn]:
-    """The turns whose choice says something: from several columns."""
-    return [turn for turn in turns if turn.choice is not None and _columns(turn) > 1]
+_Given = Choice | NoneOfThese
+
+
+def _answers(turns: Sequence[StoredTurn]) -> list[tuple[StoredTurn, int, _Given]]:
+    """The slates whose answers say something, each with its proposal and its answer, oldest first."""
+    slates = [slate for turn in turns for slate in turn.proposals]
+    made = [(slate, answer) for slate in slates if (answer := slate.choice or slate.refusal) is not None]
+    said = numbered((slate.number, answer) for slate, answer in made)
+    return [
+        (slate, proposal, answer)
+        for (slate, _), (proposal, answer) in zip(made, said, strict=True)
+        if says_something(answer, _columns(slate))
+    ]
+
+
+def _taken(answer: _Given) -> tuple[int, ...]:
+    return (answer.column,) if isinstance(answer, Choice) else ()
 
 
 def _columns(turn: StoredTurn) -> int:
@@ -149,6 +167,10 @@ class KeepingRecorder(StoreRecorder):
 
     async def save_choice(self, turn: int, choice: Choice) -> None:
         await super().save_choice(turn, choice)
+        await self._keep()
+
+    async def save_refusal(self, turn: int, refusal: NoneOfThese) -> None:
+        await super().save_refusal(turn, refusal)
         await self._keep()
 
     async def finish(self) -> None:

@@ -23,7 +23,8 @@ from pasta_core.users.taste_record import TasteRecord
 __all__ = ["FORMAT", "VERSION", "read_taste", "taste_bytes", "write_taste"]
 
 FORMAT = "pasta-taste"
-VERSION = 1
+VERSION = 2
+"""Version 2 added slates that were refused; one of version 1 holds none."""
 _LONGEST_ID = 200
 
 
@@ -58,10 +59,10 @@ def read_taste(file: Path) -> TasteRecord:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidInput(f"{file} is no taste", "name a file of 'pasta taste export'")
     version = document.get("version")
-    if version != VERSION:
+    if version not in range(1, VERSION + 1):
         newer = isinstance(version, int) and version > VERSION
         raise InvalidInput(
-            f"{file} has version {json.dumps(version)[:20]} of the format, this pasta reads {VERSION}",
+            f"{file} has version {json.dumps(version)[:20]} of the format, this pasta reads up to {VERSION}",
             "update pasta" if newer else "export it again",
         )
     seal = document.pop("sha256", None)
@@ -95,6 +96,7 @@ def _to_json(pick: Pick) -> dict[str, Any]:
     return {
         "session": pick.session,
         "turn": pick.turn,
+        "proposal": pick.proposal,
         "when": pick.when.isoformat(),
         "prompts": list(pick.prompts),
         "chosen": list(pick.chosen),
@@ -120,6 +122,7 @@ def _from_json(row: Mapping[str, Any]) -> Pick:
         outside=bool(row["outside"]),
         critique=_text(row["critique"]),
         critique_text=None if asked is None else _unpacked(asked),
+        proposal=int(row.get("proposal", 0)),
     )
 
 

@@ -14,21 +14,22 @@ from pasta_core.errors import InvalidInput
 
 __all__ = ["Key", "Pick", "forgotten", "merged", "normalised", "ordered", "pick_weights"]
 
-Key = tuple[str, int]
-"""What tells one pick from another: its session and its turn."""
+Key = tuple[str, int, int]
+"""What tells one pick from another: its session, its turn, and how often that was refused before."""
 
 _SHORTEST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Pick:
-    """One choice: what was shown, in CLIP's words, and what was taken.
+    """One answer: what was shown, in CLIP's words, and what was taken.
 
     Row 0 is the initial prompt and what it was painted as, row l + 1 is column l. `images` (L + 1, d) are
     means of normalised image embeddings, `texts` (L + 1, d) are normalised embeddings of `prompts`. `chosen`
     holds one column (0-based); several that are equally good, a tie; or none, where no column beats the
-    initial prompt. `outside` says whether "none of these" could be answered. `critique_text` (d,) is the
-    normalised embedding of the initial prompt with the critique behind it.
+    initial prompt. `outside` says whether "none of these" is one of the alternatives. `critique_text` (d,) is
+    the normalised embedding of the initial prompt with the critique behind it. `proposal` slates of the same
+    turn were refused before this one.
     """
 
     session: str
@@ -41,6 +42,7 @@ class Pick:
     outside: bool = False
     critique: str = ""
     critique_text: Embedding | None = None
+    proposal: int = 0
 
     def __post_init__(self) -> None:
         columns = len(self.prompts) - 1
@@ -54,13 +56,15 @@ class Pick:
             raise InvalidInput(f"a pick of {columns} columns has chosen {self.chosen}")
         if len(set(self.chosen)) != len(self.chosen) or (not self.chosen and not self.outside):
             raise InvalidInput("a pick has chosen nothing, or a column twice")
+        if self.proposal < 0:
+            raise InvalidInput(f"a pick is of proposal {self.proposal}")
         if self.when.tzinfo is None:
             raise InvalidInput("a pick's time has no time zone")
 
     @property
     def key(self) -> Key:
-        """Its session and turn."""
-        return self.session, self.turn
+        """Its session, turn and proposal."""
+        return self.session, self.turn, self.proposal
 
     @property
     def dimension(self) -> int:
@@ -81,12 +85,12 @@ def normalised(embeddings: npt.ArrayLike) -> Embedding:
 
 
 def ordered(picks: Iterable[Pick]) -> tuple[Pick, ...]:
-    """The picks by session and turn: whatever order they come in, everything is summed in this one."""
+    """The picks by session, turn and proposal: whatever order they come in, all is summed in this one."""
     return tuple(sorted(picks, key=lambda pick: pick.key))
 
 
 def merged(*tastes: Iterable[Pick]) -> tuple[Pick, ...]:
-    """The union of picks; of two of the same session and turn, the later one is kept."""
+    """The union of picks; of two of the same session, turn and proposal, the later one is kept."""
     found: dict[Key, Pick] = {}
     for pick in ordered(pick for taste in tastes for pick in taste):
         known = found.get(pick.key)

@@ -57,13 +57,17 @@ class Fragment:
 
 @dataclass(frozen=True)
 class Column:
-    """A painted column and its utility relative to its slate's mean, in nats; `column` counts from 0."""
+    """A painted column and its utility relative to its slate's mean, in nats; `column` counts from 0.
+
+    `proposal` slates of the turn were refused before the one that it is of.
+    """
 
     session: str
     turn: int
     column: int
     prompt: str
     utility: float
+    proposal: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def _columns(space: TasteSpace, belief: Belief, picks: Sequence[Pick]) -> list[C
         utilities = belief.utilities(space.features(pick))
         utilities = utilities - utilities.mean()
         found += [
-            Column(*pick.key, place, pick.prompts[place + 1], float(utility))
+            Column(pick.session, pick.turn, place, pick.prompts[place + 1], float(utility), pick.proposal)
             for place, utility in enumerate(utilities)
         ]
     return found

@@ -30,8 +30,8 @@ __all__ = ["show_taste"]
 _PICTURES = 4
 """Columns of each sort whose first picture is shown."""
 
-Files = dict[tuple[str, int, int], StoredImage]
-"""The first image of columns, by session, turn and column, as far as it is still there."""
+Files = dict[tuple[str, int, int, int], StoredImage]
+"""The first image of columns, by session, turn, proposal and column, as far as it is still there."""
 
 
 def show_taste(name: str | None, profile: str | None, as_json: bool) -> None:
@@ -73,9 +73,10 @@ def _files(config: Configuration, columns: Sequence[Column]) -> Files:
         known = {info.id for info in store.sessions()}
         for session in {it.session for it in columns} & known:
             for turn in store.turns(session):
-                for (column, index), image in turn.images.items():
-                    if index == 0 and image.path.is_file():
-                        found[session, turn.number, column] = image
+                for proposal, slate in enumerate(turn.proposals):
+                    for (column, index), image in slate.images.items():
+                        if index == 0 and image.path.is_file():
+                            found[session, turn.number, proposal, column] = image
     return found
 
 
@@ -119,8 +120,8 @@ def _tell_pictures(out: Output, title: str, columns: Sequence[Column], files: Fi
         out.data(clipped(line, out.terminal.width) if out.terminal.interactive else line)
 
 
-def _key(column: Column) -> tuple[str, int, int]:
-    return column.session, column.turn, column.column
+def _key(column: Column) -> tuple[str, int, int, int]:
+    return column.session, column.turn, column.proposal, column.column
 
 
 def _document(

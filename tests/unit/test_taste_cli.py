@@ -170,7 +170,7 @@ def test_what_is_wrong_is_said_in_one_line_and_the_old_one_untouched(
         tmp_path / f"{n}.json" for n in ("foreign", "newer", "broken", "picture")
     )
     write_taste(TasteRecord(lived(1, first=5), "clip-2"), foreign)
-    newer.write_text(json.dumps(json.loads(before) | {"version": 2}))
+    newer.write_text(json.dumps(json.loads(before) | {"version": 3}))
     broken.write_bytes(before[:-200])
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     edited = json.loads(before)
@@ -179,7 +179,7 @@ def test_what_is_wrong_is_said_in_one_line_and_the_old_one_untouched(
     ran(capsys, "import", "foreign.json")
     refused = {
         ("merge", "foreign"): "another CLIP",
-        ("import", "newer.json"): "version 2",
+        ("import", "newer.json"): "version 3",
         ("import", "broken.json"): "cut short",
         ("import", "picture.json"): "no taste",
         ("import", "edited.json"): "changed by hand",

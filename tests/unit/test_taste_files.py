@@ -60,7 +60,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         file = tmp_path / f"{number}.json"
         write_taste(record, file)
         assert same(read_taste(file), record)
-    assert read_taste(tmp_path / "0.json").picks[0].key == ("a cat 猫", 1), "in their own order"
+    assert read_taste(tmp_path / "0.json").picks[0].key == ("a cat 猫", 1, 0), "in their own order"
     again = {pick.key: pick for pick in read_taste(tmp_path / "0.json").picks}
     for pick in PICKS:
         for name in ("session", "turn", "when", "prompts", "chosen", "outside", "critique"):
@@ -81,7 +81,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
         (b"[1, 2]", "is no taste"),
         (b'{"format": "something"}', "is no taste"),
         (taste_bytes(RECORD)[:-500], "cut short"),
-        (changed(lambda it: it.update(version=2)), "version 2"),
+        (changed(lambda it: it.update(version=3)), "version 3"),
         (changed(lambda it: it.update(version="x")), 'version "x"'),
         (changed(lambda it: it.update(strength=1.0)), "changed by hand"),
         (changed(lambda it: it["picks"][0].update(chosen=[1])), "changed by hand"),
@@ -160,7 +160,7 @@ def test_no_bytes_raise_anything_else(
 def test_a_session_goes_by_picks_of_others_that_were_made_before_it() -> None:
     began = START + timedelta(days=2, hours=1)
     kept = RECORD.kept(began, "a cat 猫")
-    assert [pick.key for pick in kept.picks] == [("a red train", 1), ("a red train", 2)]
+    assert [pick.key for pick in kept.picks] == [("a red train", 1, 0), ("a red train", 2, 0)]
     assert kept.weights == pytest.approx([0.5 * 0.5 ** (25 / 24 / 30), 0.5 * 0.5 ** (1 / 24 / 30)])
     assert replace(RECORD, strength=0.0).kept(began) is NO_TASTE
 
@@ -168,7 +168,7 @@ def test_a_session_goes_by_picks_of_others_that_were_made_before_it() -> None:
 def test_a_session_is_replaced_and_forgotten_whole() -> None:
     other = kept(WORLD.pick("a red train", 1, chosen=(2,)))
     updated = RECORD.with_session("a red train", [other], "clip-1")
-    assert [pick.key for pick in updated.picks] == [("a cat 猫", 1), ("a red train", 1)]
+    assert [pick.key for pick in updated.picks] == [("a cat 猫", 1, 0), ("a red train", 1, 0)]
     assert updated.picks[1].chosen == (2,)
     emptied = updated.without("a red train").without("a cat 猫")
     assert same(emptied, TasteRecord(strength=0.5, half_life_days=30.0))
