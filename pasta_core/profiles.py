@@ -144,7 +144,10 @@ def _part(
             values[name] = reader.loras(value, f"[{key}] {name}")
         else:
             values[name] = convert(value, types[name], f"{where} {name}")
-    return replace(base, **values) if base is not None else kind(**values)
+    try:
+        return replace(base, **values) if base is not None else kind(**values)
+    except InvalidInput as error:
+        raise InvalidInput(f"{where} {error.message}", error.hint) from error
 
 
 def _served(section: dict[str, Any], base: object, where: str) -> dict[str, Any]:
@@ -155,12 +158,19 @@ def _served(section: dict[str, Any], base: object, where: str) -> dict[str, Any]
         if before and "model" not in section:
             raise InvalidInput(f'{where} lacks "model"', "without a url it needs a GGUF file")
         return {}
-    address = urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.hostname:
+    if not _is_address(url):
         raise InvalidInput(f"{where} url is {url!r}", 'write it as "http://HOST:PORT"')
     if "model" in section:
         return {"model": Path(convert(section.pop("model"), str, f"{where} model"))}
     return {} if before else {"model": Path()}
+
+
+def _is_address(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        return address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:
+        return False
 
 
 def _examples(value: object, file: Path) -> tuple[str, ...]:

@@ -127,11 +127,18 @@ class WriterProfile:
     """The address of a server with the OpenAI interface (llama-server, vLLM) that writes instead."""
     timeout: float = 120.0
     """Seconds of silence after which such a server counts as gone."""
+    images: bool = False
+    """Whether the model on such a server is shown the pictures."""
 
     @property
     def served(self) -> str:
         """The model's name on the server at `url`, empty for its only one."""
         return "" if self.model == Path() else str(self.model)
+
+    @property
+    def sees(self) -> bool:
+        """Whether it is shown the history's images."""
+        return self.images if self.url else self.mmproj is not None
 
 
 @dataclass(frozen=True)

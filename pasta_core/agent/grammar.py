@@ -7,7 +7,9 @@ touching the others, and no grammar ever spans more than one prompt.
 
 from __future__ import annotations
 
-__all__ = ["CATEGORY_WORDS", "category_grammar", "prompt_grammar"]
+from pasta_core.domain import CandidateForm
+
+__all__ = ["CATEGORY_WORDS", "answer_grammar", "category_grammar", "prompt_grammar"]
 
 CATEGORY_WORDS = 5
 """The longest category name in words."""
@@ -35,8 +37,21 @@ def category_grammar() -> str:
     return _line(CATEGORY_WORDS) + _WORDS
 
 
-def _line(max_words: int) -> str:
+def answer_grammar(form: CandidateForm, max_words: int) -> str:
+    """A whole answer, for servers that can't be asked line by line."""
+    category = f'"*" category prompt{{{form.per_category}}}'
+    root = f"prompt{{{form.per_category}}}" if form.direct else f"({category}){{{form.categories}}}"
+    return (
+        f"root ::= {root}\n"
+        + _line(CATEGORY_WORDS, "category")
+        + _line(max_words, "line")
+        + 'prompt ::= "-" line\n'
+        + _WORDS
+    )
+
+
+def _line(max_words: int, name: str = "root") -> str:
     if max_words < 1:
         raise ValueError(f"a line of {max_words} words cannot hold anything")
     more = f' (" " word){{0,{max_words - 1}}}' if max_words > 1 else ""
-    return f'root ::= " " first{more} "\\n"\n'
+    return f'{name} ::= " " first{more} "\\n"\n'

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image as Pillow
 
 from pasta_core.domain import History, Image, Pixels
 
@@ -31,12 +30,16 @@ def side_of(tokens: int) -> int:
 
 def contact_sheet(images: Sequence[Pixels], side: int) -> Pixels:
     """Images in a square grid, 2x2 for three or four, on black; (side, side, 3), `side` in pixels."""
+    # the interface names pictures without ever making one
+    from PIL import Image as Pillow
+
     grid = math.isqrt(max(len(images), 1) - 1) + 1
     cell = side // grid
     sheet = np.zeros((side, side, 3), dtype=np.uint8)
     for place, image in enumerate(images):
         row, column = divmod(place, grid)
-        small = Pillow.fromarray(image).convert("RGB").resize((cell, cell), Pillow.Resampling.LANCZOS)
+        small = Pillow.fromarray(image).convert("RGB")
+        small = small.resize((cell, cell), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
         sheet[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = np.asarray(small)
     return sheet
 

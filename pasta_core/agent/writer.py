@@ -41,8 +41,15 @@ class CandidateWriter(Protocol):
         ...
 
 
-def open_writer(profile: WriterProfile) -> CandidateWriter:
-    """The writer that a profile describes, loaded; `ModelUnavailable` where a part of it is of no use."""
+def open_writer(profile: WriterProfile, key: str = "") -> CandidateWriter:
+    """The writer that a profile describes, loaded; `ModelUnavailable` where a part of it is of no use.
+
+    `key` is for the server at `profile.url`.
+    """
+    if profile.url:
+        from pasta_core.agent.served_writer import ServedWriter
+
+        return ServedWriter(profile, key)
     if profile.parallel or profile.mmproj is not None:
         from pasta_core.agent.branch_writer import BranchWriter
 

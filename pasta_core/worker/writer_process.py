@@ -1,8 +1,8 @@
-"""The process that owns llama.cpp alone: `python -m pasta_core.worker.writer_process --profile NAME`.
+"""The process that writes: `python -m pasta_core.worker.writer_process --profile NAME`.
 
-With `--slots N` it writes so many calls side by side (`agent.slot_writer`), as simulations want it.
-
-A grammar error inside llama.cpp aborts its process; here that costs one call, not the painter.
+It owns llama.cpp alone: a grammar error inside it aborts its process, and here that costs one call, not the
+painter. With `--slots N` it writes so many calls side by side (`agent.slot_writer`), as simulations want it.
+A writer behind a URL needs no model here, and is asked for as many texts at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from pasta_core.agent.requests import WriteRequest
@@ -22,7 +23,7 @@ from pasta_core.worker.station import Call, Station, claim_stdio
 
 if TYPE_CHECKING:
     from pasta_core.agent.slot_writer import SlotWriter
-    from pasta_core.agent.writer import LlamaWriter
+    from pasta_core.agent.writer import CandidateWriter
     from pasta_core.domain import Candidate
 
 log = logging.getLogger(__name__)
@@ -31,16 +32,18 @@ log = logging.getLogger(__name__)
 class WriterDesk:
     """Holds the language model and answers `write`."""
 
-    def __init__(self, load: Callable[[], WriterProfile]) -> None:
+    def __init__(self, load: Callable[[], WriterProfile], key: str) -> None:
         self._load = load
-        self._writer: LlamaWriter | None = None
+        self._key = key
+        self._writer: CandidateWriter | None = None
+        self._noted: set[str] = set()
 
-    def writer(self) -> LlamaWriter:
+    def writer(self) -> CandidateWriter:
         """The model, loaded on first use; a failed load is tried again next time."""
         if self._writer is None:
-            from pasta_core.agent.writer import LlamaWriter
+            from pasta_core.agent.writer import open_writer
 
-            self._writer = LlamaWriter(self._load())
+            self._writer = open_writer(self._load(), self._key)
         return self._writer
 
     def warm(self) -> None:
@@ -53,10 +56,43 @@ class WriterDesk:
             log.exception("the writer did not load")
 
     def write(self, call: Call) -> None:
-        """Write the candidates of one turn."""
+        """Write the candidates of one turn, an item for each category where the call asks for them."""
+
+        def listener(category: tuple[Candidate, ...]) -> None:
+            if call.args.get("stream"):
+                call.item(_written(category))
+
+        def note(text: str) -> None:
+            if text not in self._noted:
+                self._noted.add(text)
+                call.note(text)
+
         request = WriteRequest.from_json(call.args["request"])
-        candidates = self.writer().write(request, call.cancelled, call.progress)
+        candidates = self.writer().write(
+            request, call.cancelled, call.progress, pictures=call.arrays, listener=listener, note=note
+        )
         call.result(_written(candidates))
+
+    def work(self, station: Station, at_once: int) -> None:
+        """Answer for ever, so many calls at a time; for a writer that may be used from several threads."""
+
+        def answer(call: Call) -> None:
+            try:
+                self.write(call)
+            except BrokenPipeError:
+                os._exit(0)
+            except Exception as error:
+                if not isinstance(error, PastaError):
+                    log.exception("write failed")
+                call.error(error)
+            finally:
+                station.close(call)
+
+        threads = ThreadPoolExecutor(at_once, "writer")
+        while True:
+            call = station.take(wait=True)
+            if call is not None:
+                threads.submit(answer, call)
 
 
 class WriterRoom:
@@ -133,13 +169,23 @@ def main(arguments: list[str]) -> None:
 
         return load_profile(options.profile, locate(os.environ)).writer
 
-    desk = WriterDesk(load)
+    desk = WriterDesk(load, os.environ.get("PASTA_WRITER_KEY", ""))
     station = Station(source, sink, queued={"write": desk.write})
     station.start()
+    if options.slots > 1 and _served(load):
+        desk.work(station, options.slots)
     if options.slots > 1:
         WriterRoom(load, options.slots).work(station)
     desk.warm()
     station.work()
+
+
+def _served(load: Callable[[], WriterProfile]) -> bool:
+    """Whether a server writes; a profile that cannot be read is complained of when a text is asked for."""
+    try:
+        return bool(load().url)
+    except PastaError:
+        return False
 
 
 if __name__ == "__main__":
