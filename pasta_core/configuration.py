@@ -18,11 +18,15 @@ __all__ = ["GRAPHICS", "KEYS", "Configuration", "configure"]
 GRAPHICS = ("auto", "kitty", "sixel", "half", "none")
 """How pictures may be shown in a terminal; `auto` asks it."""
 
+TASTE_SPACE = "taste-space.safetensors"
+"""The file in a CLIP's folder that says how tastes of it vary (`users.taste_space_files`)."""
+
 KEYS: Mapping[str, type] = {
     "profile": str,
     "selector": str,
     "worker": str,
     "memory": str,
+    "compile": bool,
     "graphics": str,
     "theme": str,
     "keys": dict,
@@ -36,6 +40,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "selector": "",
     "worker": "",
     "memory": "",
+    "compile": False,
     "graphics": "auto",
     "theme": "",
 }
@@ -47,12 +52,17 @@ class Configuration:
 
     profile: Profile
     selector: str
-    """Which slate selector (§3.1), by default `value` where the profile has a value model, else `random`. An
-    unknown one is refused where selectors are made."""
+    """Which slate selector (§3.1), by default the best that the profile has.
+
+    That is `taste+value` with a value model, else `taste`. One that is none is refused where selectors are
+    made.
+    """
     worker: str
     """The command of the worker, empty for one on this machine."""
     memory: str
-    """How language model and painter share one GPU, one of `MEMORY`; by default as the profile says."""
+    """How language model and painter share one GPU, one of `MEMORY`; empty: as the profile says."""
+    compile: bool
+    """Whether the painter is compiled, whatever the profile says."""
     graphics: str
     """How pictures are shown in the terminal, one of `GRAPHICS`."""
     theme: str
@@ -93,9 +103,10 @@ def configure(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Co
         session = _changed(session, layer)
     return Configuration(
         profile=profile,
-        selector=values["selector"] or ("random" if profile.value_model is None else "value"),
+        selector=values["selector"] or _best_selector(profile),
         worker=values["worker"],
-        memory=values["memory"] or profile.memory,
+        memory=values["memory"],
+        compile=values["compile"],
         graphics=values["graphics"],
         theme=values["theme"],
         keys={name: key for layer in layers for name, key in layer.values.get("keys", {}).items()},
@@ -103,6 +114,10 @@ def configure(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Co
         paths=replace(paths, data=values.get("data_dir", paths.data)),
         sources=sources,
     )
+
+
+def _best_selector(profile: Profile) -> str:
+    return "taste" if profile.value_model is None else "taste+value"
 
 
 def _from_file(file: Path) -> _Layer:

@@ -7,7 +7,7 @@ logit and keeps the templates' text, so that a model is always asked in the word
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,14 @@ import torch
 
 from pasta_core.agent.history_text import ValueTemplates
 from pasta_core.agent.value_model import ValueModel, ValueNetwork, attention_for
+from pasta_core.agent.value_model_document import (
+    AGAIN,
+    CONFIG,
+    FORMAT,
+    VERSION,
+    read_document,
+    refuse_foreign,
+)
 from pasta_core.agent.value_model_lora import base_of, merge_adapter, save_adapter
 from pasta_core.agent.value_model_tokens import ValueTokens, read_tokenizer
 from pasta_core.errors import InvalidInput, ModelUnavailable
@@ -22,9 +30,6 @@ from pasta_core.files import make_directory, replacing, write_atomically
 
 __all__ = ["CONFIG", "load_language_model", "load_value_model", "save_value_model"]
 
-FORMAT = "pasta-value-model"
-VERSION = 1
-CONFIG = "value_model.json"
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 
@@ -34,21 +39,25 @@ _ARCHITECTURES = {
     "gemma3_text": "Gemma3ForCausalLM",
 }
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_AGAIN = "train or fetch it again"
 
 
-def load_value_model(folder: Path, device: str = "cpu", dtype: str = "float32") -> ValueModel:
+def load_value_model(
+    folder: Path, device: str = "cpu", dtype: str = "", profiles: Sequence[str] = ()
+) -> ValueModel:
     """Load a trained value model for use; `ModelUnavailable` says what is missing, damaged or foreign.
 
-    An adapter comes back merged into its base, as a whole model.
+    An adapter comes back merged into its base, as a whole model. Without a `dtype` it is bfloat16 on a GPU
+    and float32 elsewhere. With `profiles`, one that says that it was trained for none of them is refused.
     """
-    document = _document(folder / CONFIG)
+    document = read_document(folder)
+    refuse_foreign(folder, document, profiles)
+    dtype = dtype or ("bfloat16" if device.startswith("cuda") else "float32")
     try:
         templates = ValueTemplates(document["templates"]["history"], document["templates"]["candidate"])
         logit, offset = int(document["logit"]), float(document["offset"])
         scale = float(document.get("scale", 1.0))
     except (KeyError, TypeError, ValueError, InvalidInput) as error:
-        raise ModelUnavailable(f"{folder / CONFIG} has a wrong value: {error}", _AGAIN) from error
+        raise ModelUnavailable(f"{folder / CONFIG} has a wrong value: {error}", AGAIN) from error
     base = document.get("base")
     place = folder if base is None else base_of(folder, base)
     model = load_language_model(place, templates, logit, offset, device, dtype, scale)
@@ -130,23 +139,6 @@ def _save_whole(model: ValueModel, folder: Path, half: bool) -> None:
     write_atomically(folder / TOKENIZER, model.tokens.tokenizer.to_str(pretty=True).encode())
 
 
-def _document(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        raise ModelUnavailable(
-            f"there is no value model in {file.parent}", "'pasta train-value-model --out DIR' makes one"
-        )
-    try:
-        document = json.loads(file.read_bytes())
-        name, version = document["format"], document["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelUnavailable(f"{file} does not describe a value model", _AGAIN) from error
-    if name != FORMAT:
-        raise ModelUnavailable(f"{file} describes something else", "name the folder of a value model")
-    if version != VERSION:
-        raise ModelUnavailable(f"{file} has version {version}, this pasta reads {VERSION}", "update pasta")
-    return dict(document)
-
-
 def _language_model(folder: Path, dtype: str) -> Any:
     import transformers
 
@@ -173,14 +165,14 @@ def _language_model(folder: Path, dtype: str) -> Any:
         )
     except Exception as error:  # the library raises whatever its parts raise
         raise ModelUnavailable(
-            f"the language model in {folder} does not load: {_first_line(error)}", _AGAIN
+            f"the language model in {folder} does not load: {_first_line(error)}", AGAIN
         ) from error
     # what is missing would be drawn at random, with nothing but a line in the log
     if strange := {name for kind in ("missing_keys", "mismatched_keys") for name in loading[kind]}:
         raise ModelUnavailable(
             f"the weights in {folder} do not fit its config.json ({len(strange)} tensors, "
             f"{sorted(map(str, strange))[0]})",
-            _AGAIN,
+            AGAIN,
         )
     return model
 
@@ -192,7 +184,7 @@ def _architecture(folder: Path) -> str:
     except FileNotFoundError as error:
         raise ModelUnavailable(f"{folder} lacks config.json", "name a language model's folder") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelUnavailable(f"{file} does not describe a language model", _AGAIN) from error
+        raise ModelUnavailable(f"{file} does not describe a language model", AGAIN) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -14,9 +14,9 @@ _TORCH = GIB // 2
 """A GPU's context of PyTorch with its libraries."""
 _LLAMA = 2 * GIB // 5
 """The same of llama.cpp."""
-_WORKER = 7 * GIB // 10
+_WORKER = 17 * GIB // 20
 """What a worker takes of the machine's own memory before it has loaded a model: its libraries."""
-_WRITER = GIB // 6
+_WRITER = GIB // 20
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Arrangement:
     """The same while the painter paints."""
     room: int
     """Bytes that there are."""
+    worker: int
+    """The most that the worker's own process has, as it is measured: on a GPU its tensors, else all of it."""
+    writer: int
+    """The same of the writer process, with its context of the GPU."""
 
     @property
     def peak(self) -> int:
@@ -89,7 +93,8 @@ def _arrangements(needs: Needs, machine: Machine, asked: str, served: bool) -> I
 def _on_gpu(
     needs: Needs, machine: Machine, mode: str, park: bool, value_on_gpu: bool, images: int, off: bool
 ) -> Arrangement:
-    always = _TORCH + needs.clip + (needs.value if value_on_gpu else 0)
+    seeing = needs.clip + (needs.value if value_on_gpu else 0)
+    always = _TORCH + seeing
     writer = 0 if off or mode == "cpu" else needs.writer + _LLAMA
     return Arrangement(
         mode,
@@ -99,6 +104,8 @@ def _on_gpu(
         writing=always + writer + (0 if park else needs.painter),
         painting=always + needs.painter + needs.painting[images] + (writer if mode == "resident" else 0),
         room=machine.gpu_free,
+        worker=seeing + needs.painter + needs.painting[images],
+        writer=writer or (_WRITER + needs.writer if needs.writer else 0),
     )
 
 
@@ -107,4 +114,5 @@ def _on_cpu(needs: Needs, machine: Machine, mode: str, images: int) -> Arrangeme
     writer = _WRITER + needs.writer
     kept = 0 if mode == "swap" else writer
     painting = stay + needs.painting[images] + kept
-    return Arrangement(mode, False, False, images, stay + writer, painting, machine.ram_bytes)
+    worker = stay + needs.painting[images]
+    return Arrangement(mode, False, False, images, stay + writer, painting, machine.ram_bytes, worker, writer)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pasta_core.planning.machine import GIB
 from pasta_core.planning.plan import CPU, ELSEWHERE, Plan
 
-__all__ = ["duration", "gib", "verdict_of"]
+__all__ = ["LONG", "duration", "gib", "verdict_of"]
 
-_LONG = 600.0
+LONG = 600.0
 """Seconds; a turn that takes longer is not for somebody who waits."""
 
 
@@ -34,7 +34,7 @@ def verdict_of(plan: Plan) -> tuple[str, ...]:
         return (f"{plan.profile} does not fit {where}: it needs {taken}", _remedy(plan))
     lines = [f"{plan.profile} fits {where} ({taken}): {_how(plan)}"]
     turn = plan.times.turn
-    if turn.seconds > _LONG:
+    if turn.seconds > LONG:
         about = "" if turn.measured else "about "
         lines.append(f"a turn takes {about}{duration(turn.seconds)}: {_faster(plan)}")
     return tuple(lines)

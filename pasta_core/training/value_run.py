@@ -80,7 +80,8 @@ def train_value_model(run: UserModelRun, model: ValueModel, data: ValueData, tas
     state = EmState(network)
     phase = ValueTraining(state, examples, config, task.objective, run.seed, run.devices)
     measured = HeldOutValues(model, held_out, word_counts(examples.examples), config, run.seed)
-    keeper = _Keeper(run, model, task, measured, {"trajectories": len(data), "held_out": len(held_out)})
+    counts = {"trajectories": len(data), "held_out": len(held_out), "profiles": list(data.profiles)}
+    keeper = _Keeper(run, model, task, measured, counts)
 
     def figures() -> dict[str, Any]:
         return phase.watch.read() | (keeper.look() if run.devices.main else {})
@@ -115,7 +116,7 @@ class _Keeper:
         model: ValueModel,
         task: ValueTask,
         held_out: HeldOutValues,
-        counts: Mapping[str, int],
+        counts: Mapping[str, Any],
     ) -> None:
         self._run = run
         self._model = model

@@ -62,6 +62,11 @@ class ValueData:
         """How many turns were paid for, with something or nothing."""
         return sum(len(one.rewards) for one in self.trajectories)
 
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Whose writers wrote and whose painters painted what is learnt from, sorted."""
+        return tuple(sorted({one.record.profile for one in self.trajectories} - {""}))
+
     def returns(self, discount: float) -> tuple[float, ...]:
         """G_t of every transition."""
         return tuple(value for one in self.trajectories for value in returns_of(one.rewards, discount))

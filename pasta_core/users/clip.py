@@ -13,12 +13,15 @@ from PIL import Image as PillowImage
 from torch import Tensor, nn
 
 from pasta_core.domain import Embedding, Pixels
-from pasta_core.errors import ModelUnavailable
+from pasta_core.errors import InvalidInput, ModelUnavailable
 
 __all__ = ["ClipEncoder"]
 
 BATCH = 4
 """Rows of every forward pass, images and texts alike: at one shape a row never depends on its neighbours."""
+
+PICKLED = (".pt", ".pth", ".bin", ".ckpt")
+_DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 T = TypeVar("T")
 
@@ -30,24 +33,32 @@ class ClipEncoder:
     and, where `text_cfg` names an `hf_tokenizer_name`, that tokenizer's files.
     """
 
-    def __init__(self, model: nn.Module, preprocess: Any, tokenizer: Any, device: str) -> None:
+    def __init__(
+        self, model: nn.Module, preprocess: Any, tokenizer: Any, device: str, dtype: str = "float32"
+    ) -> None:
         self._model = model
         self._preprocess = preprocess
         self._tokenizer = tokenizer
         self._device = device
+        self._dtype = _DTYPES[dtype]
 
     @classmethod
-    def load(cls, folder: Path, device: str = "cpu") -> ClipEncoder:
-        """Load a folder; `ModelUnavailable` names it where a file is missing, damaged or foreign."""
+    def load(cls, folder: Path, device: str = "cpu", dtype: str = "float32") -> ClipEncoder:
+        """Load a folder; `ModelUnavailable` names it where a file is missing, damaged or foreign.
+
+        `dtype` is what it computes in, float32 or float16; what it returns is float32 either way.
+        """
+        if dtype not in _DTYPES:
+            raise InvalidInput(f"CLIP cannot run in {dtype}", f"choose {' or '.join(_DTYPES)}")
         for name in ("open_clip_config.json", "open_clip_model.safetensors"):
             if not (folder / name).is_file():
-                raise ModelUnavailable(
-                    f"the CLIP model in {folder} lacks {name}",
-                    "point the profile's [clip] model at an open_clip folder",
-                )
+                raise _lacking(folder, name)
         try:
             name = f"local-dir:{folder}"
-            model, preprocess = open_clip.create_model_from_pretrained(name, device=device)
+            precision = {"float16": "fp16"}.get(dtype, "fp32")
+            model, preprocess = open_clip.create_model_from_pretrained(
+                name, device=device, precision=precision
+            )
             tokenizer = open_clip.get_tokenizer(name)
             if hasattr(tokenizer, "tokenizer") and not (folder / "tokenizer.json").is_file():
                 # Without its file a tokenizer loads all the same, with an empty vocabulary.
@@ -58,7 +69,7 @@ class ClipEncoder:
                 f"the CLIP model in {folder} does not load: {_first_line(error)}",
                 "fetch or build it again",
             ) from error
-        return cls(model, preprocess, tokenizer, device)
+        return cls(model, preprocess, tokenizer, device, dtype)
 
     @property
     def dimension(self) -> int:
@@ -82,7 +93,7 @@ class ClipEncoder:
 
     def embed_images(self, images: Sequence[Pixels]) -> Embedding:
         """Embed RGB images of shape (h, w, 3), any size; returns (n, d) float32."""
-        tensors = [self._preprocess(PillowImage.fromarray(pixels)) for pixels in images]
+        tensors = [self._preprocess(PillowImage.fromarray(pixels)).to(self._dtype) for pixels in images]
         return self._embed(tensors, self._model.encode_image)
 
     def embed_texts(self, texts: Sequence[str]) -> Embedding:
@@ -109,6 +120,19 @@ class ClipEncoder:
                 for chunk in _chunks(rows)
             ]
         return np.concatenate(parts)
+
+
+def _lacking(folder: Path, name: str) -> ModelUnavailable:
+    """What to say of a folder without one of its files, above all if it holds OpenAI's own."""
+    found = [folder] if folder.is_file() else sorted(folder.glob("*")) if folder.is_dir() else []
+    pickled = next((file for file in found if file.suffix in PICKLED), None)
+    if pickled is None:
+        hint = "point the profile's [clip] model at an open_clip folder"
+        return ModelUnavailable(f"the CLIP model in {folder} lacks {name}", hint)
+    return ModelUnavailable(
+        f"the CLIP model {pickled} is a pickle, which can run programs, and is never read",
+        "timm/vit_large_patch14_clip_224.openai has the same weights as safetensors",
+    )
 
 
 def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from pasta_core.agent.requests import ValueRequest
 from pasta_core.domain import Pixels
 from pasta_core.errors import InvalidInput, PastaError
 from pasta_core.settings import Profile
+from pasta_core.worker.devices import choose_device, explained
+from pasta_core.worker.handover import move
 from pasta_core.worker.station import Call
 
 if TYPE_CHECKING:
@@ -26,15 +29,39 @@ __all__ = ["Models", "split_columns"]
 
 log = logging.getLogger(__name__)
 
+_NAMES = {"clip": "CLIP", "value": "value model"}
+
 
 class Models:
-    """Loads each model once, on first use, on one device; used from one thread only."""
+    """Loads each model once, on first use, on one device; used from one thread only.
 
-    def __init__(self, profile: Profile, assets: Path, lanes: int, device: str | None = None) -> None:
+    `notes` are lines that a person is told with the first images. Where a CPU takes too long for anybody to
+    wait (not `bearable`), a GPU that is there and cannot be used is an error. What is found out about the
+    device is kept in `cache`.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        assets: Path,
+        lanes: int,
+        device: str | None = None,
+        *,
+        notes: Sequence[str] = (),
+        bearable: bool = True,
+        value_on_gpu: bool = True,
+        cache: Path | None = None,
+    ) -> None:
         self._profile = profile
         self._assets = assets
         self._lanes = lanes
-        self._device = device
+        self._asked = device
+        self._device: str | None = None
+        self._notes = list(notes)
+        self._bearable = bearable
+        self._value_on_gpu = value_on_gpu
+        self._cache = cache
+        self._parked = False
         self._painter: DiffusersPainter | None = None
         self._clip: ClipEncoder | None = None
         self._raters: dict[str, PlantedRater] = {}
@@ -51,9 +78,27 @@ class Models:
         # One thread an operation, everywhere: what a model computes never depends on the number of cores.
         torch.set_num_threads(1)
         if self._device is None:
-            self._device = "cuda" if torch.cuda.is_available() else "cpu"
+            self._device, trouble = choose_device(self._asked, torch.cuda.is_available, self._bearable)
+            self._notes += [trouble] if trouble else []
         self.states["torch"] = f"{torch.__version__} on {self._device}"
         return self._device
+
+    def park(self) -> None:
+        """Let the painter's weights wait in the machine's own memory, if they are on a GPU."""
+        self._move("cpu")
+
+    def unpark(self) -> None:
+        """Bring them back."""
+        self._move(self._device or "cpu")
+
+    def _move(self, device: str) -> None:
+        if self._painter is None or self._device in (None, "cpu") or self._parked == (device == "cpu"):
+            return
+        import torch
+
+        move(self._painter, device)
+        self._parked = device == "cpu"
+        torch.cuda.empty_cache()
 
     def _lanes_on(self, device: str) -> int:
         return self._lanes if device == "cpu" else 1
@@ -64,7 +109,10 @@ class Models:
             device = self.device()
             from pasta_core.users.clip import ClipEncoder
 
-            self._clip = self._noting("clip", lambda: ClipEncoder.load(self._profile.clip.model, device))
+            dtype = "float16" if device.startswith("cuda") else "float32"
+            self._clip = self._noting(
+                "clip", lambda: ClipEncoder.load(self._profile.clip.model, device, dtype)
+            )
         return self._clip
 
     def painter(self) -> DiffusersPainter:
@@ -75,7 +123,9 @@ class Models:
 
             self._painter = self._noting(
                 "painter",
-                lambda: DiffusersPainter.load(self._profile.painter, device, self._lanes_on(device)),
+                lambda: DiffusersPainter.load(
+                    self._profile.painter, device, self._lanes_on(device), self._cache
+                ),
             )
         return self._painter
 
@@ -96,29 +146,43 @@ class Models:
                 f"profile {self._profile.name} has no value model", "name one: --selector value:PATH"
             )
         if folder not in self._values:
-            device = self.device()
+            device = self.device() if self._value_on_gpu else "cpu"
             from pasta_core.agent.value_model_files import load_value_model
 
-            self._values[folder] = self._noting("value", lambda: load_value_model(folder, device))
+            made_for = (self._profile.name, *self._profile.lineage) if name else ()
+            self._values[folder] = self._noting(
+                "value", lambda: load_value_model(folder, device, profiles=made_for)
+            )
         return self._values[folder]
 
     def warm(self) -> None:
         """Load what painting needs; what fails here is said when it is asked for."""
         try:
-            self.painter()
+            painter = self.painter()
             self.clip()
+            painter.settle(self._notes.append)
         except PastaError as error:
             log.warning("%s", error)
         except Exception:
             log.exception("the painter did not load")
 
     def paint(self, call: Call) -> None:
-        """Paint prompts x seeds: one item per image, with its CLIP embedding, as each pass ends."""
+        """Paint prompts x seeds: one item per image, with its CLIP embedding, as each pass ends.
+
+        Previews go between them where they are asked for.
+        """
         prompts = [str(prompt) for prompt in call.args["prompts"]]
         seeds = [[int(seed) for seed in column] for column in call.args["seeds"]]
         painter = self.painter()
         clip = self.clip()
-        for batch in painter.paint(prompts, seeds, call.cancelled, call.progress, call.note):
+        while self._notes:
+            call.note(self._notes.pop(0))
+
+        def preview(column: int, index: int, pixels: Pixels) -> None:
+            call.preview({"column": column, "index": index}, {"pixels": pixels})
+
+        shown = preview if call.args.get("previews") else None
+        for batch in painter.paint(prompts, seeds, call.cancelled, call.progress, call.note, shown):
             embeddings = clip.embed_images([pixels for _, _, pixels in batch])
             for (column, index, pixels), embedding in zip(batch, embeddings, strict=True):
                 call.item({"column": column, "index": index}, {"pixels": pixels, "embedding": embedding})
@@ -177,7 +241,9 @@ class Models:
             model = load()
         except Exception as error:
             self.states[name] = f"failed: {error}"
-            raise
+            if (found := explained(error, _NAMES.get(name, name))) is error:
+                raise
+            raise found from error
         self.states[name] = "ready"
         return model
 

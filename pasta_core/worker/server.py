@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from pasta_core.errors import PastaError
+from pasta_core.paths import Paths
+from pasta_core.settings import MEMORY, Profile
 from pasta_core.worker.protocol import NAME, PROTOCOL, Hello, error_to_json, package_version
 from pasta_core.worker.station import Call, Station, claim_stdio
 
@@ -35,8 +37,12 @@ class WorkerOptions:
     """A torch device; None takes a GPU where there is one."""
     pass_size: int = 0
     """Images per denoising pass, 0 for the profile's; another size rounds differently."""
+    compile: bool = False
+    """Whether the painter is compiled, whatever the profile says."""
     slots: int = 1
     """Texts that are written side by side; more than 1 round differently, whatever their number."""
+    memory: str = ""
+    """How language model and painter share one GPU, one of `settings.MEMORY`; empty for the profile's."""
 
 
 def serve(options: WorkerOptions) -> None:
@@ -49,26 +55,38 @@ def serve(options: WorkerOptions) -> None:
     # Threads that wait by spinning take the cores from those they wait for: measured, 20 times slower on a
     # busy machine. Read by libgomp when llama.cpp or torch loads it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from pasta_core.worker.relay import WriterRelay
-
-    writing = [sys.executable, "-m", "pasta_core.worker.writer_process", "--profile", options.profile]
-    relay = WriterRelay([*writing, "--slots", str(options.slots)], sink)
-    relay.start()
-
     from pasta_core.paths import locate
-    from pasta_core.profiles import load_profile
-    from pasta_core.worker.models import Models
+    from pasta_core.worker.relay import WriterRelay
+    from pasta_core.worker.sharing import plan_sharing
 
     try:
         paths = locate(os.environ)
-        lanes = options.threads or min(len(os.sched_getaffinity(0)), 8)
-        profile = load_profile(options.profile, paths)
-        if options.pass_size:
-            profile = replace(profile, painter=replace(profile.painter, pass_size=options.pass_size))
-        models = Models(profile, paths.assets, lanes, options.device)
+        profile = _profile(options, paths)
+        sharing = plan_sharing(profile, paths.cache, options.device, options.memory)
     except PastaError as error:
         sink.send({"kind": "fatal", "error": error_to_json(error)})
         sys.exit(error.exit_code)
+    writing = [sys.executable, "-m", "pasta_core.worker.writer_process", "--profile", options.profile]
+    relay = WriterRelay(
+        [*writing, "--slots", str(options.slots)], sink, sharing.writer_environment, sharing.gauge.wrote
+    )
+    if not sharing.swaps:
+        relay.start()
+
+    from pasta_core.worker.models import Models
+
+    lanes = options.threads or min(len(os.sched_getaffinity(0)), 8)
+    models = Models(
+        profile,
+        paths.assets,
+        lanes,
+        options.device,
+        notes=sharing.notes,
+        bearable=sharing.bearable,
+        value_on_gpu=sharing.plan.arrangement.value_on_gpu,
+        cache=paths.cache,
+    )
+    write, paint = sharing.handlers(relay, models)
 
     def status(call: Call) -> None:
         call.result({"profile": options.profile, "pid": os.getpid(), "writer": relay.pid, **models.states})
@@ -76,11 +94,13 @@ def serve(options: WorkerOptions) -> None:
     station = Station(
         source,
         sink,
-        prompt={"write": relay.write, "status": status},
+        # what takes turns is answered in turn
+        prompt={"status": status} if sharing.swaps else {"write": write, "status": status},
         queued={
-            "paint": models.paint,
+            **({"write": write} if sharing.swaps else {}),
+            "paint": paint,
             "embed": models.embed,
-            "value": models.value,
+            "value": sharing.gauge.timed(models.value, "value", lambda call: 1),
             "choose": models.choose,
             "rate": models.rate,
         },
@@ -90,6 +110,17 @@ def serve(options: WorkerOptions) -> None:
     with _uncollected():
         models.warm()
     station.work()
+
+
+def _profile(options: WorkerOptions, paths: Paths) -> Profile:
+    from pasta_core.profiles import load_profile
+
+    profile = load_profile(options.profile, paths)
+    if options.pass_size:
+        profile = replace(profile, painter=replace(profile.painter, pass_size=options.pass_size))
+    if options.compile:
+        profile = replace(profile, painter=replace(profile.painter, compile=True))
+    return profile
 
 
 @contextmanager
@@ -113,7 +144,9 @@ def parse(arguments: Sequence[str]) -> WorkerOptions:
     parser.add_argument("--threads", type=int, default=WorkerOptions.threads)
     parser.add_argument("--device", default=None)
     parser.add_argument("--pass-size", type=int, default=WorkerOptions.pass_size)
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--slots", type=int, default=WorkerOptions.slots)
+    parser.add_argument("--memory", choices=MEMORY, default=WorkerOptions.memory)
     return WorkerOptions(**vars(parser.parse_args(arguments)))
 
 

@@ -11,8 +11,10 @@ from pasta_core.errors import ExitCode
 
 __all__ = [
     "Json",
+    "MaybeCompile",
     "MaybeDevice",
     "MaybeImages",
+    "MaybeMemory",
     "MaybeProfile",
     "MaybeSeed",
     "MaybeWorker",
@@ -25,11 +27,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and not
 MaybeProfile = Annotated[
     str | None, typer.Option("--profile", metavar="NAME", help="The set of models to use (default: micro).")
 ]
+MaybeCompile = Annotated[
+    bool | None,
+    typer.Option("--compile", help="Compile the painter first: minutes once, then faster steps (GPU)."),
+]
 MaybeDevice = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda (default: cuda if there).")
 ]
 MaybeImages = Annotated[
     int | None, typer.Option("--images", metavar="N", help="Images per prompt (default: 4).")
+]
+MaybeMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory", metavar="HOW", help="One GPU for all: auto, resident, swap or cpu (default: what fits)."
+    ),
 ]
 MaybeSeed = Annotated[
     int | None,

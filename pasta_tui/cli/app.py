@@ -14,6 +14,7 @@ from pasta_tui.cli import (
     microworld,
     models,
     paint,
+    plan,
     profiles,
     reproduce,
     session,
@@ -80,6 +81,7 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(taste.app, name="taste")
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(models.app, name="models")
+app.command("plan", epilog=plan.EPILOG, short_help="What a profile's models take of this machine.")(plan.plan)
 app.command("doctor", short_help="What is installed, what is missing, where it lies.")(doctor.doctor)
 app.command("worker", epilog=worker.EPILOG, short_help="Serve this machine's models to a session elsewhere.")(
     worker.worker

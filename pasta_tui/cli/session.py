@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeImages, MaybeProfile, MaybeSeed, MaybeWorker, Out
+from pasta_tui.cli._options import (
+    Json,
+    MaybeCompile,
+    MaybeImages,
+    MaybeMemory,
+    MaybeProfile,
+    MaybeSeed,
+    MaybeWorker,
+    Out,
+)
 
 __all__ = ["EPILOG", "session"]
 
@@ -60,6 +69,8 @@ def session(
         bool, typer.Option("--no-taste", help="Neither go by what was learned of you nor add to it.")
     ] = False,
     worker: MaybeWorker = None,
+    memory: MaybeMemory = None,
+    compiled: MaybeCompile = None,
     graphics: Annotated[
         str | None,
         typer.Option("--graphics", metavar="HOW", help="Pictures as auto, kitty, sixel, half or none."),
@@ -82,6 +93,8 @@ def session(
         "columns": columns,
         "images": images,
         "worker": worker,
+        "memory": memory,
+        "compile": compiled,
         "graphics": graphics,
     }
     request = Request(prompt, resume, flags, seed, blind, rater, as_json, out, study, no_taste)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import MaybeProfile
+from pasta_tui.cli._options import MaybeCompile, MaybeMemory, MaybeProfile
 
 __all__ = ["EPILOG", "worker"]
 
@@ -32,6 +32,8 @@ def worker(
         int | None,
         typer.Option("--slots", metavar="N", min=1, help="Texts written side by side (simulations)."),
     ] = None,
+    memory: MaybeMemory = None,
+    compiled: MaybeCompile = None,
 ) -> None:
     """Serve the models of this machine on stdin and stdout."""
     import os
@@ -50,7 +52,9 @@ def worker(
         "--device": device,
         "--pass-size": pass_size,
         "--slots": slots,
+        "--memory": memory,
     }
     given = [text for name, value in options.items() if value is not None for text in (name, str(value))]
+    given += ["--compile"] if compiled else []
     # The worker must own its file descriptors from its first moment, so it takes this process over.
     os.execv(sys.executable, [sys.executable, "-m", "pasta_core.worker", *given])

@@ -14,10 +14,13 @@ from pasta_core.configuration import Configuration, configure
 from pasta_core.errors import InvalidInput
 from pasta_core.models import ModelFile, model_files, require_models
 from pasta_core.paths import Paths
+from pasta_core.planning.machine import Machine, find_machine
+from pasta_core.planning.verdict import verdict_of
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.sessions.provenance import versions
 from pasta_core.text import told
 from pasta_tui.cli._output import Output
+from pasta_tui.plain.plan import plan_here
 from pasta_tui.terminal.capabilities import Terminal
 from pasta_tui.terminal.graphics import Graphics, find_graphics
 from pasta_tui.terminal.probe import drop_answers
@@ -33,10 +36,12 @@ def diagnose(profile: str | None, as_json: bool) -> None:
     config = configure({"profile": profile}, os.environ, Path.cwd())
     profiles = {name: _models(name, config.paths) for name in sorted(known_profiles(config.paths))}
     graphics = find_graphics(config.graphics, os.environ, sys.stdin, sys.stdout)
+    machine = find_machine()
     report: dict[str, Any] = {
         "versions": versions(),
-        "devices": _devices(),
+        "devices": _devices(machine),
         "profile": config.profile.name,
+        "plan": list(verdict_of(plan_here(config, machine)[0])),
         "profiles": profiles,
         "terminal": _terminal(out.terminal, os.environ),
         "graphics": _graphics(config.graphics, graphics),
@@ -70,9 +75,8 @@ def _model(model: ModelFile) -> dict[str, Any]:
     }
 
 
-def _devices() -> dict[str, Any]:
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return {"cpus": len(os.sched_getaffinity(0)), "memory_bytes": memory, "gpus": _gpus()}
+def _devices(machine: Machine) -> dict[str, Any]:
+    return {"cpus": machine.cores, "memory_bytes": machine.ram_bytes, "gpus": _gpus()}
 
 
 def _gpus() -> list[str]:
@@ -124,6 +128,8 @@ def _print(report: Mapping[str, Any], out: Output) -> None:
     devices = report["devices"]
     out.data(f"{'cpus':14}{devices['cpus']}, {devices['memory_bytes'] / 2**30:.1f} GiB memory")
     out.data(f"{'gpus':14}{'; '.join(devices['gpus']) or 'none found, the CPU paints'}")
+    for number, line in enumerate(report["plan"]):
+        out.data(f"{'' if number else 'plan':14}{line}")
     for name, models in report["profiles"].items():
         out.data("")
         out.data(f"profile {name}{' (in use)' if name == report['profile'] else ''}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import open_clip
 import pytest
 import torch
 from PIL import Image as PillowImage
+from safetensors.torch import save_file
 
-from pasta_core.errors import ModelUnavailable
+from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.users.clip import ClipEncoder
@@ -81,3 +83,63 @@ def test_a_folder_that_cannot_be_used_is_named(folder: Path, tmp_path: Path, fil
     with pytest.raises(ModelUnavailable) as caught:
         ClipEncoder.load(damaged)
     assert str(damaged) in caught.value.message
+
+
+def test_half_precision_is_close_and_comes_back_in_float32(
+    clip: ClipEncoder, folder: Path, pictures: list[np.ndarray]
+) -> None:
+    half = ClipEncoder.load(folder, dtype="float16")
+    for own, exact in (
+        (half.embed_images(pictures[:3]), clip.embed_images(pictures[:3])),
+        (half.embed_texts(["a red train"]), clip.embed_texts(["a red train"])),
+    ):
+        assert own.dtype == np.float32
+        assert 0 < np.abs(own - exact).max() < 0.01 * np.linalg.norm(exact, axis=1).max()
+    with pytest.raises(InvalidInput, match="int8"):
+        ClipEncoder.load(folder, dtype="int8")
+
+
+def openai_like(folder: Path, *, quick: bool) -> open_clip.CLIP:
+    """A small CLIP as OpenAI's is: their names of tensors, their tokenizer, and QuickGELU if `quick`."""
+    torch.manual_seed(1)
+    shape = {
+        "embed_dim": 24,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+        "quick_gelu": quick,
+    }
+    model = open_clip.CLIP(**shape).eval()
+    folder.mkdir(parents=True)
+    preprocess = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.26130258, 0.27577711]}
+    config = {"model_cfg": shape, "preprocess_cfg": preprocess}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return model
+
+
+def test_openais_activation_is_the_one_that_its_configuration_names(
+    tmp_path: Path, pictures: list[np.ndarray]
+) -> None:
+    quick = openai_like(tmp_path / "ViT-L-14-quickgelu", quick=True)
+    openai_like(tmp_path / "ViT-L-14", quick=False)
+    found = ClipEncoder.load(tmp_path / "ViT-L-14-quickgelu")
+    with torch.inference_mode():
+        exact = quick.encode_image(torch.stack([found.prepare(picture) for picture in pictures[:2]])).numpy()
+        words = quick.encode_text(found.tokens(["a red train"])).numpy()
+    assert np.allclose(found.embed_images(pictures[:2]), exact, atol=1e-5)
+    assert np.allclose(found.embed_texts(["a red train"]), words, atol=1e-5)
+    assert found.too_long(["word " * 80, "a cat"]) == ["word " * 80]
+    # the same weights with the usual GELU are another model
+    plain = ClipEncoder.load(tmp_path / "ViT-L-14").embed_images(pictures[:2])
+    assert np.abs(plain - exact).max() > 1e-3
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_openais_own_file_is_refused_with_the_reason(tmp_path: Path, inside: bool) -> None:
+    place = tmp_path / "clip" / "ViT-L-14.pt"
+    place.parent.mkdir()
+    place.write_bytes(b"\x80\x02}q\x00.")
+    (place.parent / "open_clip_config.json").write_text("{}")
+    with pytest.raises(ModelUnavailable, match=r"ViT-L-14\.pt is a pickle") as raised:
+        ClipEncoder.load(place.parent if inside else place)
+    assert "safetensors" in raised.value.hint

@@ -1,0 +1,54 @@
+"""`value_model.json`: what a value model's folder says of itself, read without a model library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pasta_core.errors import ModelUnavailable
+from pasta_core.text import clean_line
+
+__all__ = ["AGAIN", "CONFIG", "FORMAT", "VERSION", "read_document", "refuse_foreign"]
+
+FORMAT = "pasta-value-model"
+VERSION = 1
+CONFIG = "value_model.json"
+AGAIN = "train or fetch it again"
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """Read it; `ModelUnavailable` where it is missing, damaged, of something else or too new."""
+    file = folder / CONFIG
+    if not file.is_file():
+        raise ModelUnavailable(
+            f"there is no value model in {file.parent}", "'pasta train-value-model --out DIR' makes one"
+        )
+    try:
+        document = json.loads(file.read_bytes())
+        name, version = document["format"], document["version"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelUnavailable(f"{file} does not describe a value model", AGAIN) from error
+    if name != FORMAT:
+        raise ModelUnavailable(f"{file} describes something else", "name the folder of a value model")
+    if version != VERSION:
+        raise ModelUnavailable(f"{file} has version {version}, this pasta reads {VERSION}", "update pasta")
+    return dict(document)
+
+
+def refuse_foreign(folder: Path, document: Mapping[str, Any], profiles: Sequence[str]) -> None:
+    """Refuse (`ModelUnavailable`) a model that says that it was trained for none of these profiles.
+
+    What it values are one writer's words and one painter's images. The first of `profiles` is the one in use,
+    the others those that it extends; one that does not say what it was trained for is taken.
+    """
+    facts = document.get("training")
+    told = facts.get("profiles") if isinstance(facts, dict) else None
+    made = [name for name in told if isinstance(name, str)] if isinstance(told, list) else []
+    if profiles and made and not set(made) & set(profiles):
+        raise ModelUnavailable(
+            f"the value model in {folder} was trained for profile {clean_line(', '.join(made))}, "
+            f"not for {profiles[0]}",
+            "train one for this profile, or name it as value_model in a profile of your own",
+        )

@@ -1,0 +1,250 @@
+"""Plans: sizes come from headers, machines of five sizes get what fits them, and what was measured counts."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pasta_core.configuration import TASTE_SPACE
+from pasta_core.errors import InvalidInput
+from pasta_core.gguf_header import gguf_facts
+from pasta_core.paths import Paths, locate
+from pasta_core.planning.arrangement import Needs, arrange
+from pasta_core.planning.machine import GIB, Machine, find_machine, imagined
+from pasta_core.planning.measured import MEASURED, Measurements, profile_key
+from pasta_core.planning.plan import Plan, make_plan
+from pasta_core.planning.sizes import cache_of, sizes_of
+from pasta_core.planning.speeds import speed_of
+from pasta_core.planning.verdict import verdict_of
+from pasta_core.profiles import load_profile
+from pasta_core.users.taste_space_files import SPACE_FILE
+
+GPU_12 = "NVIDIA GeForce RTX 3060, 12288 MiB, 11700 MiB, 570.86.10\n"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return locate({"PASTA_CONFIG_DIR": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "nothing")})
+
+
+def planned(paths: Paths, name: str, gigabytes: float, asked: str = "auto") -> Plan:
+    return make_plan(load_profile(name, paths), imagined(gigabytes), asked)
+
+
+def golden(plan: Plan) -> dict[str, Any]:
+    chosen = plan.arrangement
+    return {
+        "mode": chosen.mode,
+        "parks": chosen.park,
+        "at once": chosen.images,
+        "fits": chosen.fits,
+        "writing": round(chosen.writing / GIB, 1),
+        "painting": round(chosen.painting / GIB, 1),
+        "writer lives": plan.parts[0].lives,
+        "painter lives": plan.parts[2].lives,
+    }
+
+
+SDXL = {"at once": 8, "painter lives": "GPU"}
+IN_TURNS = {"mode": "swap", "parks": True, "writer lives": "GPU in turns", "painter lives": "GPU in turns"}
+BOTH = {"mode": "resident", "parks": False, "writer lives": "GPU"}
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "expected"),
+    [
+        (8, SDXL | IN_TURNS | {"at once": 4, "fits": False, "writing": 5.3, "painting": 9.6}),
+        (12, SDXL | IN_TURNS | {"fits": True, "writing": 5.3, "painting": 10.8}),
+        (16, SDXL | BOTH | {"fits": True, "writing": 11.8, "painting": 14.9}),
+        (24, SDXL | BOTH | {"fits": True, "writing": 11.8, "painting": 14.9}),
+        (
+            0,
+            SDXL
+            | {"mode": "resident", "parks": False, "fits": True, "writing": 19.1, "painting": 25.2}
+            | {"writer lives": "CPU", "painter lives": "CPU"},
+        ),
+    ],
+)
+def test_sdxl_on_five_machines(paths: Paths, gigabytes: float, expected: dict[str, Any]) -> None:
+    assert golden(planned(paths, "sdxl", gigabytes)) == expected
+
+
+def test_a_verdict_is_honest_where_it_is_bad(paths: Paths) -> None:
+    small = verdict_of(planned(paths, "sdxl", 8))
+    assert "does not fit a GPU of 8 GB: it needs 9.6 GiB of 7.5 GiB" in small[0]
+    assert "let another machine paint" in small[1]
+    slow = verdict_of(planned(paths, "sdxl", 0))
+    assert "everything runs on the CPU" in slow[0] and " h: a GPU is what it wants" in slow[1]
+    assert len(verdict_of(planned(paths, "turbo", 24))) == 1
+
+
+def test_estimates_say_that_they_are_estimates(paths: Paths) -> None:
+    times = planned(paths, "sdxl", 24).times
+    assert not times.turn.measured and times.like == "RTX 3090"
+    assert 30 < times.paint.seconds < 600 and times.select is None
+    assert planned(paths, "turbo", 24).times.paint.seconds < times.paint.seconds / 10
+    profile = load_profile("sdxl", paths)
+    known = {"write": 0.1, "paint": 2.5}
+    turn = make_plan(profile, imagined(24), seconds=known).times
+    assert (turn.write.seconds, turn.paint.seconds) == (pytest.approx(2.5), pytest.approx(40.0))
+    assert turn.turn.measured
+
+
+@pytest.mark.parametrize("mode", ["resident", "swap", "cpu"])
+def test_a_mode_that_is_asked_for_is_taken(paths: Paths, mode: str) -> None:
+    for gigabytes in (12, 24):
+        plan = planned(paths, "sdxl", gigabytes, mode)
+        assert plan.arrangement.mode == mode
+        assert plan.arrangement.fits or (mode, gigabytes) == ("resident", 12)
+    refused = verdict_of(planned(paths, "sdxl", 12, "resident"))
+    assert "does not fit" in refused[0] and "--memory" in refused[1]
+
+
+NEEDS = Needs(
+    writer=4 * GIB, painter=6 * GIB, painting={1: GIB, 4: 3 * GIB}, clip=0, value=5 * GIB, value_on_cpu=0
+)
+
+
+def test_what_fits_is_the_quickest_that_fits() -> None:
+    found = {size: arrange(NEEDS, imagined(size)) for size in (7, 9, 12, 15, 18, 20)}
+    chosen = {
+        size: (one.mode, one.park, one.value_on_gpu, one.images, one.fits) for size, one in found.items()
+    }
+    assert chosen == {
+        7: ("swap", True, False, 1, False),
+        9: ("swap", True, False, 1, True),
+        12: ("swap", False, False, 4, True),
+        15: ("swap", True, True, 4, True),
+        18: ("swap", False, True, 4, True),
+        20: ("resident", False, True, 4, True),
+    }
+    assert all(one.peak == max(one.writing, one.painting) for one in found.values())
+
+
+def test_a_writer_that_is_not_on_the_gpu_leaves_nothing() -> None:
+    machine = replace(imagined(12), writer_on_gpu=False)
+    assert arrange(NEEDS, machine).mode == "resident"
+    assert arrange(NEEDS, imagined(12), served=True).mode == "resident"
+
+
+def test_this_machine_is_asked_without_a_model_library() -> None:
+    found = find_machine(query=lambda: GPU_12)
+    assert (found.name, found.gpu_bytes, found.gpu_free) == (
+        "NVIDIA GeForce RTX 3060",
+        12 * GIB,
+        11700 * 2**20,
+    )
+    assert found.driver == "570.86.10" and found.key == found.name
+    assert speed_of(found).like == "RTX 3060"
+    for said in ("", "no devices were found\n", "NVIDIA GB10, [N/A], [N/A], 580\n"):
+        assert not find_machine(query=lambda said=said: said).has_gpu
+    assert not find_machine("cpu", query=lambda: GPU_12).has_gpu
+    two = GPU_12 + GPU_12.replace("3060", "3090")
+    assert find_machine("cuda:1", query=lambda: two).name.endswith("3090")
+
+
+def test_cards_are_told_apart_by_whole_names() -> None:
+    def like(name: str, gigabytes: int) -> str:
+        return speed_of(Machine(name, gigabytes * GIB, 0, 0, 1)).like
+
+    assert like("NVIDIA A100-SXM4-80GB", 80) == "A100"
+    assert like("NVIDIA H100 80GB HBM3", 80) == "H100"
+    assert like("NVIDIA GeForce RTX 4070 Ti SUPER", 16) == "RTX 4070 Ti"
+    assert like("NVIDIA RTX A4000", 16) == "RTX 4060 Ti", "an unknown card counts as a usual one of its size"
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="-1 GB"):
+        imagined(-1)
+
+
+def test_sizes_are_those_of_the_files(paths: Paths) -> None:
+    profile = load_profile("micro", paths)
+    sizes = sizes_of(profile)
+    values = 0
+    for file in (profile.painter.model / "unet").glob("*.safetensors"):
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(length))
+        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+        values += sum(math.prod(shape) for shape in shapes)
+    assert sizes.painter.unet == values > 1_000_000
+    assert sizes.painter.known and sizes.clip_known and sizes.writer.known
+    assert sizes.writer.bytes == profile.writer.model.stat().st_size
+    facts = gguf_facts(profile.writer.model)
+    # 4 layers of 4 heads with 48 values each, keys and values in float16
+    assert cache_of(facts) == 4 * 4 * 48 * 2 * 2
+    assert sizes.value is not None and sizes.value.values > 500_000
+
+
+def test_layers_with_heads_of_their_own_are_added_up() -> None:
+    facts = gguf_facts(load_profile("micro", locate({})).writer.model)
+    mixed = replace(facts, lists={"attention.head_count_kv": (4, 1, 1, 4)})
+    assert cache_of(mixed) == 10 * 48 * 2 * 2
+    wide = replace(mixed, numbers={**facts.numbers, "attention.key_length": 64, "attention.value_length": 32})
+    assert cache_of(wide) == 10 * 96 * 2
+
+
+def test_a_damaged_file_counts_as_one_that_is_not_here(paths: Paths, tmp_path: Path) -> None:
+    for name in ("writer.gguf", "painter.safetensors"):
+        (tmp_path / name).write_bytes(b"GGUF" + bytes(20))
+    profile = load_profile("sdxl", paths)
+    damaged = replace(
+        profile,
+        writer=replace(profile.writer, model=tmp_path / "writer.gguf"),
+        painter=replace(profile.painter, model=tmp_path / "painter.safetensors"),
+    )
+    sizes = sizes_of(damaged)
+    assert not sizes.writer.known and not sizes.painter.known
+    assert sizes.painter.unet == sizes_of(profile).painter.unet > 2_500_000_000
+
+
+def test_what_was_measured_is_kept_by_machine_and_profile(tmp_path: Path, paths: Paths) -> None:
+    kept = Measurements(tmp_path / "cache")
+    for seconds in (9.0, 2.0, 2.2):
+        kept.note_seconds("a card", "sdxl 1", "paint", seconds)
+    kept.note_peak("a card", "sdxl 1", "worker", 10 * GIB)
+    before = (tmp_path / "cache" / MEASURED).read_bytes()
+    kept.note_peak("a card", "sdxl 1", "worker", 9 * GIB)
+    assert (tmp_path / "cache" / MEASURED).read_bytes() == before
+    again = Measurements(tmp_path / "cache").of("a card", "sdxl 1")
+    assert again.seconds == {"paint": 2.2} and again.peaks == {"worker": 10 * GIB}
+    assert kept.of("a card", "sdxl 2").seconds == {} == kept.of("another", "sdxl 1").peaks
+    for _ in range(20):
+        kept.note_seconds("a card", "sdxl 1", "paint", 1.0)
+    assert (
+        len(
+            json.loads((tmp_path / "cache" / MEASURED).read_text())["machines"]["a card"]["sdxl 1"][
+                "seconds"
+            ]["paint"]
+        )
+        == 8
+    )
+
+    profile = load_profile("micro", paths)
+    faster = replace(profile, painter=replace(profile.painter, steps=2))
+    assert profile_key(profile) != profile_key(faster)
+    assert profile_key(profile).startswith("micro ")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 2}', '{"version": 1, "machines": {"m": {"p": 3}}}']
+)
+def test_a_damaged_file_of_measurements_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / MEASURED).write_text(text)
+    kept = Measurements(tmp_path)
+    assert kept.of("m", "p").seconds == {}
+    kept.note_seconds("m", "p", "write", 1.5)
+    assert kept.of("m", "p").seconds == {"write": 1.5}
+
+
+def test_the_file_of_a_taste_space_has_one_name() -> None:
+    assert TASTE_SPACE == SPACE_FILE
+    assert (load_profile("micro", locate(os.environ)).clip.model / TASTE_SPACE).is_file()
