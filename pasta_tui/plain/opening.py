@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
+from pasta_core.agent.second_opinion import ValueCalibration
 from pasta_core.agent.selectors import SelectorName, Valuer, make_selector
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
+from pasta_core.agent.value_calibration import calibration_of
 from pasta_core.configuration import Configuration
 from pasta_core.domain import History, Painter, Selector, User, Writer
 from pasta_core.profiles import load_profile
@@ -97,7 +100,15 @@ class Opened:
 
     def _selector(self, learner: TasteLearner | None) -> Selector:
         made_of = self.session.info.made_of
-        return make_selector(made_of.selector, made_of.settings.form, self.models.valuer, learner)
+        return make_selector(
+            made_of.selector, made_of.settings.form, self.models.valuer, learner, self._calibration
+        )
+
+    def _calibration(self, model: str) -> ValueCalibration:
+        """How the value model of that name is weighed beside the taste; "" names the profile's."""
+        if model:
+            return calibration_of(Path(model))
+        return calibration_of(None if self.taste is None else self.taste.profile.value_model)
 
     async def _learner(self) -> TasteLearner | None:
         """Who judges by taste, if that is what selects."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pasta_core.agent.selectors import RandomSelector, SelectorName
+from pasta_core.agent.selectors import RandomSelector, SelectorName, ValueSelector
 from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
@@ -70,7 +70,7 @@ def wants_screen(request: Request, plain: bool, env: Mapping[str, str]) -> bool:
 
 def check_request(request: Request, config: Configuration) -> None:
     """Refuse a request for a new session that cannot be met, as soon as it is typed."""
-    settled_selector(config, request.study)
+    settled_selector(config, request.study, request.no_taste)
     checked_seed(request.seed)
     if request.prompt is not None:
         clean_prompt(request.prompt, initial_words(config.session.max_words, request.study))
@@ -94,7 +94,7 @@ def new_session(request: Request, config: Configuration, prompt: str) -> NewSess
         prompt=prompt,
         seed=checked_seed(request.seed),
         profile=config.profile.name,
-        selector=settled_selector(config, request.study),
+        selector=settled_selector(config, request.study, request.no_taste),
         user=request.user,
         blind=request.blind or request.study,
         settings=config.session,
@@ -103,15 +103,18 @@ def new_session(request: Request, config: Configuration, prompt: str) -> NewSess
     )
 
 
-def settled_selector(config: Configuration, study: bool = False) -> str:
+def settled_selector(config: Configuration, study: bool = False, no_taste: bool = False) -> str:
     """The selector by a name that means the same from any directory; `InvalidInput` where it is none.
 
     Studies are of a baseline (§4.1) where nobody says otherwise: what is learnt from them must not have
-    chosen what they show. With a worker elsewhere a value model's path is its machine's, and is left as it
-    was typed.
+    chosen what they show. Who wants no taste gets the best selector without one. With a worker elsewhere a
+    value model's path is its machine's, and is left as it was typed.
     """
-    baseline = study and "selector" not in config.sources
-    name = SelectorName.parse(RandomSelector.name if baseline else config.selector)
+    said = config.selector
+    if "selector" not in config.sources and (study or no_taste):
+        plain = study or config.profile.value_model is None
+        said = RandomSelector.name if plain else ValueSelector.name
+    name = SelectorName.parse(said)
     if config.worker or not name.valued:
         return str(name.settled())
     if not name.model:
@@ -119,13 +122,13 @@ def settled_selector(config: Configuration, study: bool = False) -> str:
             raise InvalidInput(
                 f"profile {config.profile.name} has no value model", "name one: --selector value:PATH"
             )
-        return str(name)
+        return str(name.settled())
     folder = Path(name.model).expanduser().absolute()
     if not (folder / "value_model.json").is_file():
         raise InvalidInput(
             f"there is no value model in {name.model}", "'pasta train-value-model --out DIR' makes one"
         )
-    return str(SelectorName(name.kind, str(folder)))
+    return str(replace(name.settled(), model=str(folder)))
 
 
 def refuse_contradictions(request: Request, info: SessionInfo) -> None:

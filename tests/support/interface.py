@@ -97,7 +97,8 @@ class SmallDesk(Desk):
 def small_app(data: Path, request: Request, models: SmallModels | None = None, note: str = "") -> PastaApp:
     """The interface over a store in `data`, where it also looks for settings and saves images."""
     env = {"PASTA_DATA_DIR": str(data), "PASTA_CONFIG_DIR": str(data / "config")}
-    config = configure(request.flags, env, data)
+    # small models have no CLIP that a taste could learn with
+    config = configure({"selector": "value", **request.flags}, env, data)
     return PastaApp(
         SmallDesk(request, config, env, data, models=models or SmallModels(), note=note), Graphics()
     )

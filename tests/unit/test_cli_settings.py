@@ -54,19 +54,21 @@ def test_each_layer_beats_the_one_below_it(config_dir: Path, tmp_path: Path) -> 
 
 def test_defaults_are_the_papers_and_the_shipped_profile(tmp_path: Path) -> None:
     config = configured(tmp_path)
-    assert (config.profile.name, config.selector, config.worker) == ("micro", "value", "")
+    assert (config.profile.name, config.selector, config.worker) == ("micro", "taste+value", "")
     session = config.session
     assert (session.turns, session.columns, session.images, session.form.total) == (5, 4, 4, 25)
 
 
-def test_slates_are_random_where_the_profile_has_no_value_model(config_dir: Path, tmp_path: Path) -> None:
-    assert configured(tmp_path, {"profile": "mine"}).selector == "random"
+def test_the_taste_alone_selects_where_the_profile_has_no_value_model(
+    config_dir: Path, tmp_path: Path
+) -> None:
+    assert configured(tmp_path, {"profile": "mine"}).selector == "taste"
     assert configured(tmp_path, {"profile": "mine"}, PASTA_SELECTOR="writer").selector == "writer"
 
 
 def test_a_study_is_of_a_baseline_unless_a_selector_is_named(config_dir: Path, tmp_path: Path) -> None:
     cases: tuple[tuple[bool, dict[str, object], str], ...] = (
-        (False, {}, "value"),
+        (False, {}, "taste:0.25+value"),
         (True, {}, "random"),
         (True, {"selector": "value"}, "value"),
         (True, {"selector": "writer"}, "writer"),
@@ -76,6 +78,17 @@ def test_a_study_is_of_a_baseline_unless_a_selector_is_named(config_dir: Path, t
         assert new_session(request, configured(tmp_path, given), "a cat").selector == selector
     (tmp_path / "pasta.toml").write_text('selector = "value"\n')
     assert new_session(Request("a cat", study=True), configured(tmp_path), "a cat").selector == "value"
+
+
+def test_without_a_taste_the_best_selector_that_needs_none_selects(config_dir: Path, tmp_path: Path) -> None:
+    def selector(study: bool = False, **flags: object) -> str:
+        request = Request("a cat", no_taste=True, study=study)
+        return new_session(request, configured(tmp_path, flags), "a cat").selector
+
+    assert selector() == "value"
+    assert selector(profile="mine") == "random"
+    assert selector(selector="taste") == "taste:0.25", "it learns from the session's own picks"
+    assert selector(study=True) == "random"
 
 
 def test_paths_start_at_the_profile_and_shipped_ones_at_the_assets(config_dir: Path, tmp_path: Path) -> None:
