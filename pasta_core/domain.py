@@ -238,11 +238,15 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class PaintedImage:
-    """An image that has just been finished, and its place in the slate."""
+    """An image that has just been finished, and its place in the slate.
+
+    A `preview` shows what it will be, smaller and before it is finished; who did not ask for any gets none.
+    """
 
     column: int
     index: int
     image: Image
+    preview: bool = False
 
 
 Progress = Callable[[int, int], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pasta_core.domain import Candidate, Choice, Image, Slate, Swap, TurnRating
+from pasta_core.domain import Candidate, Choice, Image, Pixels, Slate, Swap, TurnRating
 
 __all__ = [
     "CandidatesReady",
@@ -13,6 +13,7 @@ __all__ = [
     "Event",
     "Failed",
     "Finished",
+    "ImagePreview",
     "ImageReady",
     "Note",
     "PaintingProgress",
@@ -29,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Event:
-    """Anything that happens in a rollout; an event that has been emitted is durable.
+    """Anything that happens in a rollout; an event that has been emitted is durable, but for previews.
 
     `replayed` events tell again what was durable before this run of the rollout began.
     """
@@ -90,6 +91,16 @@ class PaintingProgress(Event):
     turn: int
     done: int
     total: int
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePreview(Event):
+    """What an image that is being painted looks like so far: RGB, (h, w, 3), small. Never stored."""
+
+    turn: int
+    column: int
+    index: int
+    pixels: Pixels
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,9 @@ class Desk:
         request = self._request(start)
         config = configure(request.flags, self.env, self.cwd)
         if start.resume is not None:
-            return resumed(request, config, note)
-        return begun(new_session(request, config, start.prompt or ""), config, note, self.launched)
+            return resumed(request, config, note, previews=True)
+        new = new_session(request, config, start.prompt or "")
+        return begun(new, config, note, self.launched, previews=True)
 
     def target(self) -> Path:
         """Make the directory that images are saved into."""

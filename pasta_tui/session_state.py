@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
 
-from pasta_core.domain import Candidate, Image
+from pasta_core.domain import Candidate, Image, Pixels
 from pasta_core.events import (
     CandidatesReady,
     Chosen,
     Event,
     Failed,
     Finished,
+    ImagePreview,
     ImageReady,
     PaintingProgress,
     SessionStarted,
@@ -45,13 +47,22 @@ class Stage(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One prompt of a slate and its M images, each None until it is painted; the text is safe to show."""
+    """One prompt of a slate and its M images, each None until it is painted; the text is safe to show.
+
+    `previews` are what images look like that are still painted, by index.
+    """
 
     prompt: str
     category: str
     value: float | None
     images: tuple[Image | None, ...]
     paths: tuple[Path | None, ...]
+    previews: Mapping[int, Pixels] = field(default_factory=dict)
+
+    def pixels(self, index: int) -> Pixels | None:
+        """What there is to see of an image, RGB (h, w, 3)."""
+        image = self.images[index] if index < len(self.images) else None
+        return self.previews.get(index) if image is None else image.pixels
 
 
 @dataclass(frozen=True)
@@ -136,6 +147,8 @@ def advance(view: SessionView, event: Event) -> SessionView:
             return replace(_initial(view, turn), stage=Stage.PAINTING, turn=turn, done=done, total=total)
         case ImageReady():
             return _painted(_initial(view, event.turn), event)
+        case ImagePreview():
+            return _previewed(_initial(view, event.turn), event)
         case TurnReady():
             return _ready(view, event)
         case Chosen(turn=turn, choice=choice):
@@ -207,7 +220,15 @@ def _painted(view: SessionView, event: ImageReady) -> SessionView:
     images = (*column.images[: event.index], event.image, *column.images[event.index + 1 :])
     paths = (*column.paths[: event.index], event.path, *column.paths[event.index + 1 :])
     columns = list(view.columns)
-    columns[event.column] = replace(column, images=images, paths=paths)
+    previews = {index: pixels for index, pixels in column.previews.items() if index != event.index}
+    columns[event.column] = replace(column, images=images, paths=paths, previews=previews)
+    return replace(view, columns=tuple(columns))
+
+
+def _previewed(view: SessionView, event: ImagePreview) -> SessionView:
+    columns = list(view.columns)
+    column = columns[event.column]
+    columns[event.column] = replace(column, previews={**column.previews, event.index: event.pixels})
     return replace(view, columns=tuple(columns))
 
 
@@ -216,7 +237,7 @@ def _ready(view: SessionView, event: TurnReady) -> SessionView:
     view = _shown(view, event.turn, shown, event.slate.values)
     paths = event.paths or tuple((None,) * len(column) for column in event.columns)
     columns = tuple(
-        replace(column, images=images, paths=files)
+        replace(column, images=images, paths=files, previews={})
         for column, images, files in zip(view.columns, event.columns, paths, strict=True)
     )
     return replace(

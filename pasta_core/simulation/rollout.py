@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import TypeVar
 
 from pasta_core.agent.budget import word_budget
@@ -14,6 +16,7 @@ from pasta_core.domain import (
     Candidate,
     Choice,
     History,
+    Image,
     NoneOfThese,
     Painter,
     Refusal,
@@ -31,6 +34,7 @@ from pasta_core.events import (
     Event,
     Failed,
     Finished,
+    ImagePreview,
     ImageReady,
     Note,
     PaintingProgress,
@@ -44,7 +48,8 @@ from pasta_core.events import (
 from pasta_core.seeds import derive_seed
 from pasta_core.settings import SessionSettings
 from pasta_core.simulation.proposal import Paths, Proposal
-from pasta_core.simulation.recorder import Recorder, TurnState
+from pasta_core.simulation.recorder import Recorder, Spot, TurnState
+from pasta_core.simulation.saving import SavingAhead
 from pasta_core.text import count_words
 
 __all__ = ["INITIAL_CATEGORY", "REDOS", "Emit", "Plan", "Services", "rollout"]
@@ -254,17 +259,25 @@ class _Rollout:
             self._emit(PaintingProgress(number, done, total))
 
         async with AsyncExitStack() as stack:
+            saving = await stack.enter_async_context(SavingAhead())
             painting = self._services.painter.paint(prompts, seeds, progress)
             if isinstance(painting, AsyncGenerator):
                 await stack.enter_async_context(aclosing(painting))
             async for painted in painting:
                 spot = wanted[painted.column][painted.index]
-                path = await self._recorder.save_image(spot, painted.image)
-                proposal.add(spot, painted.image, path)
-                self._emit(ImageReady(number, spot.column, spot.index, painted.image, path))
+                if painted.preview:
+                    self._emit(ImagePreview(number, spot.column, spot.index, painted.image.pixels))
+                else:
+                    save = partial(self._recorder.save_image, spot, painted.image)
+                    await saving.take(save, partial(self._saved, proposal, spot, painted.image))
         left = sum(not proposal.has(spot) for spot in missing)
         if left:
             raise WorkerError(f"the painter left out {left} of {len(missing)} images")
+
+    def _saved(self, proposal: Proposal, spot: Spot, image: Image, path: Path | None) -> None:
+        """Tell of an image that is durable."""
+        proposal.add(spot, image, path)
+        self._emit(ImageReady(spot.turn, spot.column, spot.index, image, path))
 
     async def _redone(self, doing: str, step: Callable[[], Awaitable[T]]) -> T:
         """Run a step, and run it again after a retryable error, at most `REDOS` times."""

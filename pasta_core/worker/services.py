@@ -60,8 +60,10 @@ class Worker:
 
     The call during which it dies raises a retryable `WorkerError`; whoever made it may make it again.
     `on_note` gets the lines a person should read: a prompt that is too long, a worker that was restarted.
-    With `captions` the writer is told what the initial prompt's images show. A worker that serves another
-    profile than `profile` is refused (`InvalidInput`), unless that is None.
+    With `captions` the writer is told what the initial prompt's images show, with `picture_tokens` it sees
+    the history's: a contact sheet of so many tokens for each prompt. A worker that serves another profile
+    than `profile` is refused (`InvalidInput`), unless that is None. With `previews` its painter shows
+    images while they are painted, where the profile has a model for that.
     """
 
     def __init__(
@@ -72,8 +74,11 @@ class Worker:
         handshake: float = HANDSHAKE,
         captions: CaptionSheet | None = None,
         profile: str | None = None,
+        previews: bool = False,
+        picture_tokens: int = 0,
     ) -> None:
         self._profile = profile
+        self._previews = previews
         self._command = list(command)
         self._log = log
         self._on_note = on_note
@@ -99,7 +104,7 @@ class Worker:
     @property
     def painter(self) -> WorkerPainter:
         """The text-to-image model (`domain.Painter`)."""
-        return WorkerPainter(self)
+        return WorkerPainter(self, self._previews)
 
     def valuer(self, model: str) -> WorkerValuer:
         """The value model in the folder `model` (its profile's where that is empty), as `agent.Valuer`."""
@@ -236,20 +241,25 @@ class WorkerWriter:
 class WorkerPainter:
     """The pipeline in the worker; every image comes with its CLIP embedding."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, previews: bool = False) -> None:
         self._worker = worker
 
     async def paint(
         self, prompts: Sequence[str], seeds: Sequence[Sequence[int]], progress: Progress
     ) -> AsyncIterator[PaintedImage]:
-        """Paint, and yield each image when its pass is finished, in slate order."""
-        args = {"prompts": list(prompts), "seeds": [list(column) for column in seeds]}
+        """Paint, and yield each image when its pass is finished, in slate order, previews between them."""
+        args: dict[str, Any] = {"prompts": list(prompts), "seeds": [list(column) for column in seeds]}
+        if self._previews:
+            args["previews"] = True
         replies = self._worker.call("paint", args, progress=progress)
+        self._previews = previews
         async with aclosing(replies):
             async for reply in replies:
-                if reply.data["kind"] == "item":
-                    column, index = int(reply.data["data"]["column"]), int(reply.data["data"]["index"])
-                    yield PaintedImage(column, index, _image(seeds[column][index], reply.arrays))
+                kind, data = reply.data["kind"], reply.data["data"]
+                if kind in ("item", "preview"):
+                    column, index = int(data["column"]), int(data["index"])
+                    image = _image(seeds[column][index], reply.arrays)
+                    yield PaintedImage(column, index, image, preview=kind == "preview")
 
 
 class WorkerValuer:
@@ -334,4 +344,4 @@ class WorkerStudyRater(WorkerRater):
 
 
 def _image(seed: int, arrays: Mapping[str, Array]) -> Image:
-    return Image(seed=seed, pixels=arrays["pixels"], embedding=arrays["embedding"])
+    return Image(seed=seed, pixels=arrays["pixels"], embedding=arrays.get("embedding"))

@@ -85,6 +85,10 @@ class Call:
         """Send a part of the answer as soon as there is one."""
         self._send("item", arrays, **data)
 
+    def preview(self, data: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> None:
+        """Send what a part of the answer will be like; only to who asked for it."""
+        self._send("preview", arrays, **data)
+
     def result(self, data: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> None:
         """Send the last part of the answer."""
         self._send("result", arrays, **data)

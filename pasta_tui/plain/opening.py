@@ -125,13 +125,18 @@ class Opened:
 
 @asynccontextmanager
 async def begun(
-    new: NewSession, config: Configuration, note: Note, launched: Launched | None = None
+    new: NewSession,
+    config: Configuration,
+    note: Note,
+    launched: Launched | None = None,
+    previews: bool = False,
 ) -> AsyncIterator[Opened]:
     """Begin a session, unless its models cannot be started; everything is closed when the block ends.
 
-    A worker that was `launched` ahead is used if it is the one that the session needs.
+    A worker that was `launched` ahead is used if it is the one that the session needs. With `previews` images
+    are shown while they are painted.
     """
-    worker = worker_for(config, config.profile, note)
+    worker = worker_for(config, config.profile, note, previews=previews)
     if launched is not None:
         worker.take_over(launched)
     try:
@@ -149,14 +154,16 @@ async def begun(
 
 
 @asynccontextmanager
-async def resumed(request: Request, config: Configuration, note: Note) -> AsyncIterator[Opened]:
+async def resumed(
+    request: Request, config: Configuration, note: Note, previews: bool = False
+) -> AsyncIterator[Opened]:
     """Take up the session that `request.resume` names; its models start while what it holds is told."""
     with ExitStack() as stack:
         store = stack.enter_context(await asyncio.to_thread(Store, config.paths.data))
         found = store.find(request.resume or "")
         refuse_contradictions(request, found)
         profile = load_profile(found.made_of.profile, config.paths)
-        worker = worker_for(replace(config, profile=profile), profile, note)
+        worker = worker_for(replace(config, profile=profile), profile, note, previews=previews)
         starting = asyncio.create_task(_started(worker, found.status is not SessionStatus.FINISHED))
         try:
             session = stack.enter_context(await asyncio.to_thread(resume_session, store, found.id))

@@ -88,7 +88,6 @@ class ZoomScreen(TellingScreen[Place]):
     def _show(self) -> None:
         view, place = self._view, self._place
         column = view.columns[place.column]
-        image = column.images[place.image]
         what = "your words" if view.shown == 0 else f"column {place.column + 1} of {len(view.columns)}"
         self.query_one("#where", Static).update(f"{what}, image {place.image + 1} of {len(column.images)}")
         self.query_one("#turn", Static).update(
@@ -96,7 +95,7 @@ class ZoomScreen(TellingScreen[Place]):
         )
         self._picture.placeholder = "not painted yet"
         self._picture.description = f"{what}, image {place.image + 1}"
-        self._picture.pixels = None if image is None else image.pixels
+        self._picture.pixels = column.pixels(place.image)
         caption = self.query_one("#caption", Static)
         caption.display = self._texts and not view.blind
         value = "" if column.value is None else f", value {column.value:.2f}"

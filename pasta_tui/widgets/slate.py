@@ -73,10 +73,9 @@ class ColumnPanel(Vertical):
         self._title.update(title)
         self._text.update(text)
         for index, thumbnail in enumerate(self.thumbnails):
-            image = column.images[index] if index < len(column.images) else None
             thumbnail.picture.placeholder = "·"
             thumbnail.picture.description = f"picture {index + 1}"
-            thumbnail.picture.pixels = None if image is None else image.pixels
+            thumbnail.picture.pixels = column.pixels(index)
 
     def mark(self, selected: int | None, chosen: bool) -> None:
         """Mark the selected image, and the whole column."""
@@ -150,8 +149,8 @@ class Slate(Vertical):
             panel.mark(self._place.image if selected else None, view.chosen == number)
         column = view.columns[self._place.column]
         self._detail.update(f"{self._place.column + 1}  {column.prompt}")
-        for picture, image in zip(self._enlarged, column.images, strict=True):
-            picture.pixels = None if image is None or not layout.large else image.pixels
+        for index, picture in enumerate(self._enlarged):
+            picture.pixels = column.pixels(index) if layout.large else None
         if self._row.max_scroll_x:
             self._row.scroll_to_widget(self._panels[self._place.column], animate=False)
 
