@@ -54,6 +54,7 @@ def parts(profile: Profile) -> tuple[Part, ...]:
         ("scheduler", profile.painter.scheduler),
         ("vae", profile.painter.vae),
         *((f"lora-{number}", lora.path) for number, lora in enumerate(profile.painter.loras, start=1)),
+        ("preview", profile.painter.preview),
         ("clip", profile.clip.model),
         ("vocabulary", profile.vocabulary),
         ("captions", profile.captions),

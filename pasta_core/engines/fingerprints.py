@@ -59,4 +59,8 @@ def profile_digest(profile: Profile) -> str:
     numbers += repr((profile.painter.size, profile.painter.guidance, profile.painter.dtype))
     if painter.loras:
         numbers += repr(tuple(lora.weight for lora in painter.loras))
+    if painter.negative or painter.guidance_until < 1:
+        numbers += repr((painter.negative, painter.guidance_until))
+    if profile.writer.url or profile.writer.parallel:
+        numbers += repr((profile.writer.url, profile.writer.served, profile.writer.parallel))
     return hashlib.sha256((content_digest(*present) + numbers).encode()).hexdigest()

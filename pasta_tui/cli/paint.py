@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeImages, MaybeProfile, MaybeSeed, MaybeWorker
+from pasta_tui.cli._options import Json, MaybeCompile, MaybeImages, MaybeProfile, MaybeSeed, MaybeWorker
 
 __all__ = ["EPILOG", "paint"]
 
@@ -30,6 +30,7 @@ def paint(
     ] = None,
     profile: MaybeProfile = None,
     worker: MaybeWorker = None,
+    compiled: MaybeCompile = None,
     as_json: Json = False,
 ) -> None:
     """Paint images of a prompt as it is; their paths are printed on stdout.
@@ -38,5 +39,5 @@ def paint(
     """
     from pasta_tui.plain.painting import Commission, paint_all
 
-    flags = {"images": images, "profile": profile, "worker": worker}
+    flags = {"images": images, "profile": profile, "worker": worker, "compile": compiled}
     paint_all(Commission(prompt, flags, seed, as_json, out))

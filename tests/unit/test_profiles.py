@@ -37,7 +37,7 @@ def test_the_shipped_profiles_name_pinned_and_licensed_sources(paths: Paths) -> 
     for name in ("sdxl", "turbo"):
         profile = load_profile(name, paths)
         hubs = {role: source for role, source in profile.sources.items() if source.hub}
-        assert set(hubs) == {"writer", "painter", "vae", "clip"}
+        assert set(hubs) == {"writer", "painter", "vae", "preview", "clip"}
         for source in hubs.values():
             assert source.hub is not None and len(source.hub.revision) == 40 and source.licence
         config = load_profile(name, paths).painter.config
@@ -93,7 +93,7 @@ def test_a_profile_that_extends_another_says_only_what_differs(paths: Paths) -> 
     assert own.painter == replace(base.painter, model=own.painter.model, steps=20)
     assert own.writer == base.writer and own.clip == base.clip and own.examples == base.examples
     assert own.session == replace(base.session, images=2)
-    assert set(own.sources) == {"writer", "vae", "clip"}
+    assert set(own.sources) == {"writer", "vae", "preview", "clip"}
     written(paths, 'extends = "mine"\n[session]\nturns = 3\n', "other")
     assert load_profile("other", paths).session == replace(own.session, turns=3)
 
