@@ -18,9 +18,6 @@ __all__ = ["GRAPHICS", "KEYS", "Configuration", "configure"]
 GRAPHICS = ("auto", "kitty", "sixel", "half", "none")
 """How pictures may be shown in a terminal; `auto` asks it."""
 
-TASTE_SPACE = "taste-space.safetensors"
-"""The file in a CLIP's folder that says how tastes of it vary (`users.taste_space_files`)."""
-
 KEYS: Mapping[str, type] = {
     "profile": str,
     "selector": str,

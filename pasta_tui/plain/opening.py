@@ -29,7 +29,7 @@ from pasta_core.vocabulary import load_vocabulary, unknown_words
 from pasta_core.worker.launch import Launched
 from pasta_core.worker.services import Worker
 from pasta_tui.cli._connect import worker_for
-from pasta_tui.plain.request import Request, refuse_contradictions
+from pasta_tui.plain.request import Request, refuse_contradictions, selector_note
 
 __all__ = ["Models", "Opened", "begun", "resumed"]
 
@@ -148,6 +148,8 @@ async def begun(
             # a store that another process has locked is waited for
             session = stack.enter_context(await asyncio.to_thread(begin_session, store, new))
             _name_unknown_words(session, config.profile, note)
+            if line := selector_note(config, new):
+                note(line)
             yield Opened(session, worker, taste)
     finally:
         await worker.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pasta_core.agent.selectors import RandomSelector, SelectorName, ValueSelector
+from pasta_core.agent.value_model_document import read_document, refuse_foreign
 from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
@@ -25,6 +26,7 @@ __all__ = [
     "check_request",
     "new_session",
     "refuse_contradictions",
+    "selector_note",
     "settled_selector",
     "wants_screen",
 ]
@@ -128,7 +130,18 @@ def settled_selector(config: Configuration, study: bool = False, no_taste: bool 
         raise InvalidInput(
             f"there is no value model in {name.model}", "'pasta train-value-model --out DIR' makes one"
         )
+    refuse_foreign(folder, read_document(folder), (config.profile.name, *config.profile.lineage))
     return str(replace(name.settled(), model=str(folder)))
+
+
+def selector_note(config: Configuration, new: NewSession) -> str:
+    """What to say of a selector that nobody asked for where the profile has no trained one; "" mostly."""
+    if config.profile.value_model is not None or "selector" in config.sources or new.study:
+        return ""
+    chosen = "your picks alone say what is shown"
+    if not SelectorName.parse(new.selector).learns:
+        chosen = "what is shown is drawn at random until one is trained (pasta train-value-model)"
+    return f"profile {config.profile.name} has no value model: {chosen}"
 
 
 def refuse_contradictions(request: Request, info: SessionInfo) -> None:

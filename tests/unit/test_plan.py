@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from pasta_core.configuration import TASTE_SPACE
 from pasta_core.errors import InvalidInput
 from pasta_core.gguf_header import gguf_facts
 from pasta_core.paths import Paths, locate
@@ -24,7 +22,6 @@ from pasta_core.planning.sizes import cache_of, sizes_of
 from pasta_core.planning.speeds import speed_of
 from pasta_core.planning.verdict import verdict_of
 from pasta_core.profiles import load_profile
-from pasta_core.users.taste_space_files import SPACE_FILE
 
 GPU_12 = "NVIDIA GeForce RTX 3060, 12288 MiB, 11700 MiB, 570.86.10\n"
 
@@ -243,8 +240,3 @@ def test_a_damaged_file_of_measurements_is_none(tmp_path: Path, text: str) -> No
     assert kept.of("m", "p").seconds == {}
     kept.note_seconds("m", "p", "write", 1.5)
     assert kept.of("m", "p").seconds == {"write": 1.5}
-
-
-def test_the_file_of_a_taste_space_has_one_name() -> None:
-    assert TASTE_SPACE == SPACE_FILE
-    assert (load_profile("micro", locate(os.environ)).clip.model / TASTE_SPACE).is_file()
