@@ -1,15 +1,13 @@
 """The trajectory schema: what `simulate` and `sessions export` write and every trainer reads.
 
 One row is one trajectory, with its turns and their images nested in it. docs/trajectories.md says what each
-column means; `VERSION` is written into every file, and a newer one is refused. Version 2 added what only a
-simulation knows: the user's type and the utilities of every type; files of version 1 are read as well.
+column means; `VERSION` is written into every file. A newer one is refused, older ones are read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,17 @@ import pyarrow.parquet as pq
 from pasta_core.data.embedding_bytes import embedding_from_bytes, embedding_to_bytes
 from pasta_core.data.images import said
 from pasta_core.data.parquet import DAMAGED
-from pasta_core.domain import Candidate, Choice, Comparison, Embedding, Image, Slate, Turn, TurnRating
+from pasta_core.data.trajectory_records import (
+    ImageRecord,
+    RefusalRecord,
+    ReplacedRecord,
+    TrajectoryRecord,
+    TurnRecord,
+    image_record,
+    turn_record,
+)
+from pasta_core.data.trajectory_schema import SCHEMA, VERSION, VERSION_KEY
+from pasta_core.domain import Candidate, Choice, Comparison, Slate, TurnRating
 from pasta_core.errors import InvalidInput
 from pasta_core.files import appearing, make_directory
 
@@ -29,6 +37,8 @@ __all__ = [
     "SCHEMA",
     "VERSION",
     "ImageRecord",
+    "RefusalRecord",
+    "ReplacedRecord",
     "TrajectoryRecord",
     "TurnRecord",
     "image_record",
@@ -37,155 +47,11 @@ __all__ = [
     "write_trajectories",
 ]
 
-VERSION = 2
-
 CLIP = "clip"
 """The key in `versions` of the fingerprint of the CLIP that made the embeddings."""
 
-_VERSION_KEY = b"pasta.trajectories.version"
 _ROWS_PER_GROUP = 16
 _WRITTEN_BY = "name what `pasta sessions export` or `pasta simulate` wrote"
-
-_INTEGERS = pa.list_(pa.int64())
-_REALS = pa.list_(pa.float64())
-_IMAGE = pa.struct(
-    [
-        pa.field("seed", pa.int64(), nullable=False),
-        pa.field("sha256", pa.string(), nullable=False),
-        pa.field("embedding", pa.binary()),
-        pa.field("png", pa.binary()),
-    ]
-)
-_CANDIDATE = pa.struct(
-    [pa.field("category", pa.string(), nullable=False), pa.field("prompt", pa.string(), nullable=False)]
-)
-_RATING = pa.struct(
-    [
-        pa.field("preferred", pa.int64(), nullable=False),
-        pa.field("column_scores", _INTEGERS, nullable=False),
-        pa.field("score", pa.int64(), nullable=False),
-        pa.field("comparison", pa.string()),
-        pa.field("rationale", pa.string(), nullable=False),
-    ]
-)
-_TURN = pa.struct(
-    [
-        pa.field("number", pa.int64(), nullable=False),
-        pa.field("candidates", pa.list_(_CANDIDATE), nullable=False),
-        pa.field("slate", _INTEGERS, nullable=False),
-        pa.field("values", _REALS),
-        pa.field("columns", pa.list_(pa.list_(_IMAGE)), nullable=False),
-        pa.field("choice", pa.int64(), nullable=False),
-        pa.field("critique", pa.string(), nullable=False),
-        pa.field("max_words", pa.int64()),
-        pa.field("write_seed", pa.int64()),
-        pa.field("select_seed", pa.int64()),
-        pa.field("utilities", _REALS),
-        pa.field("type_utilities", pa.list_(_REALS)),
-        pa.field("posterior", _REALS),
-        pa.field("reward", pa.float64()),
-        pa.field("rating", _RATING),
-    ]
-)
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("created_at", pa.timestamp("us", tz="UTC")),
-        pa.field("complete", pa.bool_(), nullable=False),
-        pa.field("user", pa.string(), nullable=False),
-        pa.field("user_type", pa.int64()),
-        pa.field("profile", pa.string(), nullable=False),
-        pa.field("selector", pa.string(), nullable=False),
-        pa.field("seed", pa.int64(), nullable=False),
-        pa.field("settings", pa.string(), nullable=False),
-        pa.field("versions", pa.string(), nullable=False),
-        pa.field("initial_prompt", pa.string(), nullable=False),
-        pa.field("initial_images", pa.list_(_IMAGE), nullable=False),
-        pa.field("turns", pa.list_(_TURN), nullable=False),
-    ],
-    metadata={_VERSION_KEY: str(VERSION).encode()},
-)
-
-
-@dataclass(frozen=True, eq=False)
-class ImageRecord:
-    """One image without its pixels: seed, SHA-256 of its RGB bytes, CLIP embedding (d,), PNG bytes."""
-
-    seed: int
-    sha256: str
-    embedding: Embedding | None = None
-    png: bytes | None = None
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ImageRecord) and self._identity() == other._identity()
-
-    def __hash__(self) -> int:
-        return hash(self.sha256)
-
-    def _identity(self) -> tuple[int, str, bytes | None, bytes | None]:
-        return self.seed, self.sha256, embedding_to_bytes(self.embedding), self.png
-
-
-@dataclass(frozen=True)
-class TurnRecord:
-    """One finished turn: what was written, shown, painted and chosen, and what else is known of it.
-
-    `columns[l][m]` is image m of the slate's prompt l. `utilities` has one value per column, `type_utilities`
-    one row of them per user type, `posterior` one value per type after the choice; `reward` is r_t, the
-    utility of the chosen column on the rewards' scale of 0 to 10.
-    """
-
-    number: int
-    candidates: tuple[Candidate, ...]
-    slate: Slate
-    columns: tuple[tuple[ImageRecord, ...], ...]
-    choice: Choice
-    max_words: int | None = None
-    write_seed: int | None = None
-    select_seed: int | None = None
-    utilities: tuple[float, ...] | None = None
-    posterior: tuple[float, ...] | None = None
-    reward: float | None = None
-    rating: TurnRating | None = None
-    type_utilities: tuple[tuple[float, ...], ...] | None = None
-
-
-@dataclass(frozen=True)
-class TrajectoryRecord:
-    """One trajectory: how it came about, its initial prompt with turn 0's images, and its finished turns.
-
-    `complete` says that the last planned turn was chosen: sparse rewards exist only then. `settings` and
-    `versions` are JSON documents.
-    """
-
-    id: str
-    source: str
-    complete: bool
-    user: str
-    profile: str
-    selector: str
-    seed: int
-    initial_prompt: str
-    initial_images: tuple[ImageRecord, ...] = ()
-    turns: tuple[TurnRecord, ...] = ()
-    settings: str = "{}"
-    versions: str = "{}"
-    created_at: datetime | None = None
-    user_type: int | None = None
-
-
-def image_record(image: Image, png: bytes | None = None) -> ImageRecord:
-    """The record of an image that has just been painted."""
-    return ImageRecord(image.seed, image.sha256, image.embedding, png)
-
-
-def turn_record(turn: Turn) -> TurnRecord:
-    """The record of a chosen turn of a rollout; what else is known of it comes in with `replace`."""
-    if turn.choice is None:
-        raise ValueError(f"turn {turn.number} has no choice yet")
-    columns = tuple(tuple(image_record(image) for image in column) for column in turn.columns)
-    return TurnRecord(turn.number, turn.candidates, turn.slate, columns, turn.choice)
 
 
 def write_trajectories(path: Path, records: Iterable[TrajectoryRecord]) -> int:
@@ -223,7 +89,7 @@ def _read_file(path: Path) -> Iterator[TrajectoryRecord]:
             "name what `pasta sessions export` or `pasta simulate` wrote",
         ) from error
     with parquet:
-        version = (parquet.schema_arrow.metadata or {}).get(_VERSION_KEY)
+        version = (parquet.schema_arrow.metadata or {}).get(VERSION_KEY)
         if version is None or not version.isdigit():
             raise InvalidInput(
                 f"{path} holds no trajectories", "name what `pasta sessions export` or `pasta simulate` wrote"
@@ -242,26 +108,39 @@ def _row(record: TrajectoryRecord) -> dict[str, Any]:
         **{name: getattr(record, name) for name in SCHEMA.names},
         "initial_images": _image_rows(record.initial_images),
         "turns": [_turn_row(turn) for turn in record.turns],
+        "refusals": [{"turn": it.turn, "critique": it.critique, **_slate_row(it)} for it in record.refusals],
     }
 
 
 def _turn_row(turn: TurnRecord) -> dict[str, Any]:
     return {
         "number": turn.number,
-        "candidates": [asdict(candidate) for candidate in turn.candidates],
-        "slate": list(turn.slate.indices),
-        "values": turn.slate.values,
-        "columns": [_image_rows(column) for column in turn.columns],
+        **_slate_row(turn),
         "choice": turn.choice.column,
         "critique": turn.choice.critique,
-        "max_words": turn.max_words,
-        "write_seed": turn.write_seed,
-        "select_seed": turn.select_seed,
         "utilities": turn.utilities,
         "type_utilities": turn.type_utilities,
         "posterior": turn.posterior,
         "reward": turn.reward,
         "rating": None if turn.rating is None else asdict(turn.rating),
+    }
+
+
+def _slate_row(it: TurnRecord | RefusalRecord) -> dict[str, Any]:
+    """What was proposed: all that a chosen and a refused slate have in common."""
+    return {
+        "candidates": [asdict(candidate) for candidate in it.candidates],
+        "slate": list(it.slate.indices),
+        "values": it.slate.values,
+        "all_values": it.slate.all_values,
+        "columns": [_image_rows(column) for column in it.columns],
+        "replaced": [
+            {"column": old.column, "candidate": old.candidate, "images": _image_rows(old.images)}
+            for old in it.replaced
+        ],
+        "max_words": it.max_words,
+        "write_seed": it.write_seed,
+        "select_seed": it.select_seed,
     }
 
 
@@ -283,6 +162,7 @@ def _record(row: dict[str, Any]) -> TrajectoryRecord:
             **row,
             "initial_images": _images(row["initial_images"]),
             "turns": tuple(_turn(turn) for turn in row["turns"]),
+            "refusals": tuple(_refusal(refusal) for refusal in row.get("refusals") or ()),
         }
     )
 
@@ -292,7 +172,7 @@ def _turn(row: dict[str, Any]) -> TurnRecord:
     return TurnRecord(
         number=row["number"],
         candidates=tuple(Candidate(**candidate) for candidate in row["candidates"]),
-        slate=Slate(tuple(row["slate"]), _reals(row["values"])),
+        slate=_slate(row),
         columns=tuple(_images(column) for column in row["columns"]),
         choice=Choice(row["choice"], row["critique"]),
         max_words=row["max_words"],
@@ -303,6 +183,32 @@ def _turn(row: dict[str, Any]) -> TurnRecord:
         reward=row["reward"],
         rating=None if rating is None else _rating(rating),
         type_utilities=_table(row.get("type_utilities")),
+        replaced=_replaced(row),
+    )
+
+
+def _refusal(row: dict[str, Any]) -> RefusalRecord:
+    return RefusalRecord(
+        turn=row["turn"],
+        candidates=tuple(Candidate(**candidate) for candidate in row["candidates"]),
+        slate=_slate(row),
+        columns=tuple(_images(column) for column in row["columns"]),
+        critique=row["critique"],
+        max_words=row["max_words"],
+        write_seed=row["write_seed"],
+        select_seed=row["select_seed"],
+        replaced=_replaced(row),
+    )
+
+
+def _slate(row: dict[str, Any]) -> Slate:
+    return Slate(tuple(row["slate"]), _reals(row["values"]), _reals(row.get("all_values")))
+
+
+def _replaced(row: dict[str, Any]) -> tuple[ReplacedRecord, ...]:
+    return tuple(
+        ReplacedRecord(it["column"], it["candidate"], _images(it["images"]))
+        for it in row.get("replaced") or ()
     )
 
 

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord, TurnRecord, write_trajectories
+from pasta_core.data.trajectories import (
+    ImageRecord,
+    RefusalRecord,
+    ReplacedRecord,
+    TrajectoryRecord,
+    TurnRecord,
+    write_trajectories,
+)
 from pasta_core.sessions.images import read_image
 from pasta_core.sessions.records import SessionInfo, SessionStatus, StoredImage, StoredTurn
 from pasta_core.sessions.rows import settings_to_json
@@ -35,7 +42,8 @@ def export_sessions(
 ) -> Exported:
     """Write sessions to one Parquet file, by default without the images themselves. Raises `StorageError`.
 
-    Sessions that nothing was chosen in yet are written too, without turns; a half-done turn is left out.
+    Sessions that nothing was chosen in yet are written too, without turns; a half-done turn is left out, but
+    for the slates of it that were refused.
     """
     turns = lost = 0
 
@@ -73,6 +81,7 @@ def session_record(store: Store, info: SessionInfo, with_images: bool) -> Trajec
         settings=settings_to_json(made_of.settings),
         versions=json.dumps(dict(made_of.versions), sort_keys=True),
         created_at=info.created_at,
+        refusals=tuple(_refusal(it, with_images) for turn in turns for it in turn.refused),
     )
 
 
@@ -80,20 +89,57 @@ def _turn(turn: StoredTurn, with_images: bool) -> Iterator[TurnRecord]:
     """The record of a turn that has been chosen; nothing for turn 0 and a half-done one."""
     if turn.slate is None or turn.choice is None:
         return
-    columns = [
-        tuple(_image(image, with_images) for (at, _), image in turn.images.items() if at == column)
-        for column in range(len(turn.slate.indices))
-    ]
     yield TurnRecord(
         number=turn.number,
         candidates=turn.candidates,
         slate=turn.slate,
-        columns=tuple(columns),
+        columns=_columns(turn, with_images),
         choice=turn.choice,
         max_words=turn.max_words,
         write_seed=turn.write_seed,
         select_seed=turn.select_seed,
         rating=turn.rating,
+        replaced=_replaced(turn, with_images),
+    )
+
+
+def _refusal(turn: StoredTurn, with_images: bool) -> RefusalRecord:
+    """The record of a slate that was refused, whether its turn has been chosen since or not."""
+    assert turn.slate is not None and turn.refusal is not None
+    return RefusalRecord(
+        turn=turn.number,
+        candidates=turn.candidates,
+        slate=turn.slate,
+        columns=_columns(turn, with_images),
+        critique=turn.refusal.critique,
+        max_words=turn.max_words,
+        write_seed=turn.write_seed,
+        select_seed=turn.select_seed,
+        replaced=_replaced(turn, with_images),
+    )
+
+
+def _columns(turn: StoredTurn, with_images: bool) -> tuple[tuple[ImageRecord, ...], ...]:
+    assert turn.slate is not None
+    return tuple(
+        tuple(_image(image, with_images) for (at, _), image in turn.images.items() if at == column)
+        for column in range(len(turn.slate.indices))
+    )
+
+
+def _replaced(turn: StoredTurn, with_images: bool) -> tuple[ReplacedRecord, ...]:
+    """What columns showed before, in the order in which it was swapped out."""
+    return tuple(
+        ReplacedRecord(
+            it.swap.column,
+            it.before,
+            tuple(
+                _image(image, with_images)
+                for (candidate, _), image in turn.paintings.items()
+                if candidate == it.before
+            ),
+        )
+        for it in turn.swaps
     )
 
 
@@ -105,6 +151,9 @@ def _image(stored: StoredImage, with_image: bool) -> ImageRecord:
 
 def _all_images(record: TrajectoryRecord) -> Iterator[ImageRecord]:
     yield from record.initial_images
-    for turn in record.turns:
-        for column in turn.columns:
+    slates: list[TurnRecord | RefusalRecord] = [*record.turns, *record.refusals]
+    for slate in slates:
+        for column in slate.columns:
             yield from column
+        for replaced in slate.replaced:
+            yield from replaced.images

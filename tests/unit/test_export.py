@@ -19,6 +19,8 @@ from pasta_core.data.trajectories import (
     SCHEMA,
     VERSION,
     ImageRecord,
+    RefusalRecord,
+    ReplacedRecord,
     TrajectoryRecord,
     TurnRecord,
     image_record,
@@ -26,8 +28,8 @@ from pasta_core.data.trajectories import (
     turn_record,
     write_trajectories,
 )
-from pasta_core.domain import Candidate, Choice, Comparison, Slate, TurnRating
-from pasta_core.errors import InvalidInput
+from pasta_core.domain import Answer, Candidate, Choice, Comparison, History, Slate, Turn, TurnRating
+from pasta_core.errors import Cancelled, InvalidInput
 from pasta_core.sessions.export import export_sessions
 from pasta_core.sessions.images import read_png
 from pasta_core.sessions.records import NewSession
@@ -36,7 +38,7 @@ from pasta_core.sessions.store import Store
 from pasta_core.settings import SessionSettings
 from pasta_core.simulation.recorder import MemoryRecorder
 from pasta_core.simulation.rollout import Plan, rollout
-from tests.support.rollouts import small_services
+from tests.support.rollouts import FussyUser, small_services
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 WHOLE = st.integers(0, 2**63 - 1)
@@ -56,11 +58,16 @@ RATING = st.builds(
     st.none() | st.sampled_from(Comparison),
     TEXT,
 )
+REPLACED = st.lists(
+    st.builds(ReplacedRecord, st.integers(0, 3), st.integers(0, 24), st.lists(IMAGE, max_size=2).map(tuple)),
+    max_size=2,
+).map(tuple)
+SLATE = st.builds(Slate, st.lists(st.integers(0, 24), max_size=4).map(tuple), REALS, REALS)
 TURN = st.builds(
     TurnRecord,
     number=st.integers(1, 50),
     candidates=st.lists(st.builds(Candidate, TEXT, TEXT), max_size=5).map(tuple),
-    slate=st.builds(Slate, st.lists(st.integers(0, 24), max_size=4).map(tuple), REALS),
+    slate=SLATE,
     columns=st.lists(st.lists(IMAGE, max_size=3).map(tuple), max_size=3).map(tuple),
     choice=st.builds(Choice, st.integers(0, 3), TEXT),
     max_words=st.none() | st.integers(1, 62),
@@ -70,6 +77,19 @@ TURN = st.builds(
     posterior=REALS,
     reward=st.none() | REAL,
     rating=st.none() | RATING,
+    replaced=REPLACED,
+)
+REFUSAL = st.builds(
+    RefusalRecord,
+    turn=st.integers(1, 50),
+    candidates=st.lists(st.builds(Candidate, TEXT, TEXT), max_size=3).map(tuple),
+    slate=SLATE,
+    columns=st.lists(st.lists(IMAGE, max_size=2).map(tuple), max_size=2).map(tuple),
+    critique=TEXT,
+    max_words=st.none() | st.integers(1, 62),
+    write_seed=st.none() | WHOLE,
+    select_seed=st.none() | WHOLE,
+    replaced=REPLACED,
 )
 TRAJECTORY = st.builds(
     TrajectoryRecord,
@@ -83,6 +103,7 @@ TRAJECTORY = st.builds(
     initial_prompt=TEXT,
     initial_images=st.lists(IMAGE, max_size=3).map(tuple),
     turns=st.lists(TURN, max_size=3).map(tuple),
+    refusals=st.lists(REFUSAL, max_size=2).map(tuple),
     created_at=st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
 )
 
@@ -157,6 +178,66 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist([], schema=newer), tmp_path / "new.parquet")
     with pytest.raises(InvalidInput, match=f"schema {VERSION + 1}"):
         list(read_trajectories(tmp_path / "new.parquet"))
+
+
+def test_a_file_from_before_refusals_is_read(tmp_path: Path) -> None:
+    """One of version 2, without the columns that version 3 has added."""
+    records = [rolled_out(seed) for seed in range(2)]
+    write_trajectories(tmp_path / "new.parquet", records)
+    table = pq.read_table(tmp_path / "new.parquet").drop_columns(["refusals"])
+    added = ("all_values", "replaced")
+    kind = SCHEMA.field("turns").type.value_type
+    older = pa.list_(pa.struct([field for field in kind if field.name not in added]))
+    turns = [
+        [{name: value for name, value in turn.items() if name not in added} for turn in row]
+        for row in table["turns"].to_pylist()
+    ]
+    place = table.schema.get_field_index("turns")
+    table = table.set_column(place, pa.field("turns", older, nullable=False), pa.array(turns, older))
+    old = table.replace_schema_metadata({b"pasta.trajectories.version": b"2"})
+    pq.write_table(old, tmp_path / "old.parquet")
+    assert list(read_trajectories(tmp_path / "old.parquet")) == records
+
+
+def test_refused_slates_are_exported_apart_from_the_turns(tmp_path: Path) -> None:
+    services = replace(small_services(), user=FussyUser())
+    new = replace(NEW, settings=SessionSettings(turns=3, columns=3, images=2))
+    with Store(tmp_path / "data") as store, begin_session(store, new) as session:
+        history = asyncio.run(session.run(services, lambda event: None))
+        turns = store.turns(session.id)
+        done = export_sessions(store, store.sessions(), tmp_path / "out.parquet", with_images=True)
+    (record,) = read_trajectories(done.path)
+    assert (done.turns, done.lost_images) == (3, 0)
+    assert [(turn.number, turn.choice) for turn in record.turns] == [
+        (turn.number, turn.choice) for turn in history.turns
+    ]
+    assert [(it.turn, it.critique) for it in record.refusals] == [(1, "brighter"), (2, "brighter"), (2, "")]
+    for exported, refusal in zip(record.refusals, history.refusals, strict=True):
+        turn = refusal.turn
+        assert (exported.candidates, exported.slate) == (turn.candidates, turn.slate)
+        shown = [[image.sha256 for image in column] for column in turn.columns]
+        assert [[image.sha256 for image in column] for column in exported.columns] == shown
+    last = record.turns[-1]
+    assert [it.candidate for it in last.replaced] == [it.before for it in turns[-1].swaps] != []
+    assert all(len(it.images) == 2 and it.images[0].png for it in last.replaced)
+    assert (
+        len({refusal.write_seed for refusal in record.refusals} | {t.write_seed for t in record.turns}) == 6
+    )
+
+
+def test_refusals_of_a_turn_that_is_not_chosen_yet_are_exported(tmp_path: Path) -> None:
+    class Leaving(FussyUser):
+        async def choose(self, history: History, turn: Turn) -> Answer:
+            if history.refusals:
+                raise Cancelled("enough")
+            return await super().choose(history, turn)
+
+    with Store(tmp_path / "data") as store, begin_session(store, NEW) as session:
+        with pytest.raises(Cancelled):
+            asyncio.run(session.run(replace(small_services(), user=Leaving()), lambda event: None))
+        done = export_sessions(store, store.sessions(), tmp_path / "out.parquet")
+    (record,) = read_trajectories(done.path)
+    assert (record.turns, record.complete, [it.turn for it in record.refusals]) == ((), False, [1])
 
 
 def test_the_documentation_names_every_column() -> None:
