@@ -20,6 +20,7 @@ __all__ = ["ModelFile", "Part", "find_parts", "model_files", "parts", "remedy", 
 
 ABSENT = "is not on this machine"
 UNREADABLE = "cannot be read"
+_PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,17 @@ class ModelFile:
 
 def parts(profile: Profile) -> tuple[Part, ...]:
     """Every file and folder that a profile names."""
+    served = bool(profile.writer.url)
     named: list[tuple[str, Path | None]] = [
-        ("writer", profile.writer.model),
+        ("writer", None if served else profile.writer.model),
         ("template", profile.writer.template),
-        ("mmproj", profile.writer.mmproj),
+        ("mmproj", None if served else profile.writer.mmproj),
         ("painter", profile.painter.model),
         ("config", profile.painter.config),
         ("scheduler", profile.painter.scheduler),
         ("vae", profile.painter.vae),
-        *((f"lora-{number}", lora.path) for number, lora in enumerate(profile.painter.loras, start=1)),
         ("preview", profile.painter.preview),
+        *((f"lora-{number}", lora.path) for number, lora in enumerate(profile.painter.loras, start=1)),
         ("clip", profile.clip.model),
         ("vocabulary", profile.vocabulary),
         ("captions", profile.captions),
@@ -162,6 +164,8 @@ def _kind_problem(part: Part) -> str:
         encoder = gguf_architecture(path) == "clip"
         if encoder != (role == "mmproj"):
             return "is an image encoder, not a language model" if encoder else "is no image encoder"
+    if role == "clip":
+        return _clip_problem(path)
     needed = LORA if role.startswith("lora-") else {"painter": SDXL, "vae": VAE}.get(role)
     if needed is None:
         return ""
@@ -171,6 +175,15 @@ def _kind_problem(part: Part) -> str:
         return f"is a {path.suffix or 'nameless'} file, and only .safetensors is read"
     found = kind_of(read_header(path))
     return "" if found == needed else f"is {found}" if needed == SDXL else f"is {found}, and not {needed}"
+
+
+def _clip_problem(path: Path) -> str:
+    """OpenAI's own weights come as a pickle; what is plainly one is named before anything loads."""
+    found = [path] if path.is_file() else sorted(path.iterdir())
+    pickled = [file.name for file in found if file.suffix in _PICKLES]
+    if not pickled or (path / "open_clip_model.safetensors").is_file():
+        return ""
+    return f"is a pickle ({pickled[0]}), which can run programs and is never read: name an open_clip folder"
 
 
 def _pipeline_problem(folder: Path) -> str:

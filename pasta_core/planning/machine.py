@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,16 +50,20 @@ class Machine:
 
 
 Run = Callable[[], str]
+_Row = tuple[str, int, int, str]
 
 
-def find_machine(device: str | None = None, query: Run | None = None) -> Machine:
+def find_machine(
+    device: str | None = None, query: Run | None = None, env: Mapping[str, str] = os.environ
+) -> Machine:
     """This machine; `device` is a torch device's name where one is asked for (`cpu` hides the GPU).
 
-    NVIDIA's own tool is asked, which needs no model library; of several GPUs torch takes the first.
+    NVIDIA's own tool is asked, which needs no model library; of several GPUs torch takes the first that
+    `CUDA_VISIBLE_DEVICES` leaves it. GPUs of other makers are not known here.
     """
     ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     cores = len(os.sched_getaffinity(0))
-    rows = [] if device == "cpu" else _gpus(query or _ask)
+    rows = [] if device == "cpu" else _visible(_gpus(query or _ask), env.get("CUDA_VISIBLE_DEVICES"))
     number = int(device.partition(":")[2] or 0) if device and device.partition(":")[2].isdigit() else 0
     if number >= len(rows):
         return Machine("cpu", 0, 0, ram, cores, writer_on_gpu=False)
@@ -96,7 +100,7 @@ def _ask() -> str:
         return ""
 
 
-def _gpus(query: Run) -> list[tuple[str, int, int, str]]:
+def _gpus(query: Run) -> list[_Row]:
     found = []
     for line in query().splitlines():
         fields = [field.strip() for field in line.split(",")]
@@ -106,6 +110,19 @@ def _gpus(query: Run) -> list[tuple[str, int, int, str]]:
         if total:
             found.append((fields[0], total, free, fields[3]))
     return found
+
+
+def _visible(rows: list[_Row], shown: str | None) -> list[_Row]:
+    """Those that CUDA shows, by their numbers; an id that is no number leaves the list as it is."""
+    if shown is None:
+        return rows
+    names = [name.strip() for name in shown.split(",")]
+    if not all(name.lstrip("-").isdigit() for name in names if name):
+        return rows
+    numbers = [int(name) for name in names if name]
+    # CUDA stops at the first that is not there
+    count = next((place for place, number in enumerate(numbers) if not 0 <= number < len(rows)), len(numbers))
+    return [rows[number] for number in numbers[:count]]
 
 
 def _mebibytes(text: str) -> int:

@@ -121,7 +121,9 @@ def _print(plan: Plan, measured: Measured, out: Output) -> None:
     for line in verdict_of(plan):
         out.data(line)
     if not all(part.known for part in plan.parts):
-        out.message("~: its file is not here yet; this is what the profile says of it, or what is usual")
+        out.message(
+            "~: its file is not here yet, or unreadable; this is what the profile says, or what is usual"
+        )
 
 
 def _row(*cells: str) -> str:

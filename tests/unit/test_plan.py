@@ -22,6 +22,7 @@ from pasta_core.planning.sizes import cache_of, sizes_of
 from pasta_core.planning.speeds import speed_of
 from pasta_core.planning.verdict import verdict_of
 from pasta_core.profiles import load_profile
+from pasta_core.worker.sharing import plan_sharing
 
 GPU_12 = "NVIDIA GeForce RTX 3060, 12288 MiB, 11700 MiB, 570.86.10\n"
 
@@ -145,6 +146,9 @@ def test_this_machine_is_asked_without_a_model_library() -> None:
     assert not find_machine("cpu", query=lambda: GPU_12).has_gpu
     two = GPU_12 + GPU_12.replace("3060", "3090")
     assert find_machine("cuda:1", query=lambda: two).name.endswith("3090")
+    for shown, name in (("1", "3090"), ("1,0", "3090"), ("0,7,1", "3060"), ("-1", "cpu"), ("", "cpu")):
+        found = find_machine(query=lambda: two, env={"CUDA_VISIBLE_DEVICES": shown})
+        assert found.name.endswith(name), shown
 
 
 def test_cards_are_told_apart_by_whole_names() -> None:
@@ -240,3 +244,18 @@ def test_a_damaged_file_of_measurements_is_none(tmp_path: Path, text: str) -> No
     assert kept.of("m", "p").seconds == {}
     kept.note_seconds("m", "p", "write", 1.5)
     assert kept.of("m", "p").seconds == {"write": 1.5}
+
+
+def test_a_worker_follows_its_plan(paths: Paths, tmp_path: Path) -> None:
+    micro = plan_sharing(load_profile("micro", paths), tmp_path, "cpu", "")
+    assert not micro.swaps and micro.notes == () and not micro.writer_environment and micro.bearable
+    assert plan_sharing(load_profile("micro", paths), tmp_path, "cpu", "swap").swaps
+    asked = replace(load_profile("micro", paths), memory="swap")
+    assert plan_sharing(asked, tmp_path, "cpu", "").swaps
+    assert not plan_sharing(asked, tmp_path, "cpu", "resident").swaps
+    apart = plan_sharing(asked, tmp_path, "cpu", "cpu")
+    assert apart.writer_environment["CUDA_VISIBLE_DEVICES"] == "-1"
+
+    hours = plan_sharing(load_profile("sdxl", paths), tmp_path, "cpu", "")
+    assert not hours.bearable
+    assert len(hours.notes) == 1 and "a GPU is what it wants" in hours.notes[0]

@@ -229,3 +229,15 @@ def test_a_pickle_is_refused(paths: Paths, tmp_path: Path) -> None:
     written(paths, f'extends = "micro"\n[painter]\nmodel = "{tmp_path}/model.ckpt"\n')
     with pytest.raises(ModelUnavailable, match=r"is a \.ckpt file, and only \.safetensors is read"):
         require_models(load_profile("mine", paths))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_openais_own_clip_is_refused_before_anything_loads(
+    paths: Paths, tmp_path: Path, inside: bool
+) -> None:
+    file = tmp_path / "openai" / "ViT-L-14.pt"
+    file.parent.mkdir()
+    file.write_bytes(b"\x80\x02}q\x00.")
+    written(paths, f'extends = "micro"\n[clip]\nmodel = "{file.parent if inside else file}"\n')
+    with pytest.raises(ModelUnavailable, match=r"is a pickle \(ViT-L-14\.pt\), which can run programs"):
+        require_models(load_profile("mine", paths))

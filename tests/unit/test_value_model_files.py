@@ -113,3 +113,23 @@ def test_another_architecture_and_an_empty_folder_are_refused(folder: Path, tmp_
         load_value_model(folder)
     with pytest.raises(ModelUnavailable, match="there is no value model"):
         load_value_model(tmp_path / "nothing")
+
+
+def test_a_model_of_another_profile_is_refused_with_the_reason(tmp_path: Path) -> None:
+    save_value_model(small_model("gemma"), tmp_path / "own", {"profiles": ["sdxl"]})
+    save_value_model(small_model("gemma"), tmp_path / "silent", {"profiles": "sdxl"})
+    with pytest.raises(ModelUnavailable, match="was trained for profile sdxl, not for micro") as raised:
+        load_value_model(tmp_path / "own", profiles=("micro",))
+    assert "value_model in a profile" in raised.value.hint
+    # a profile that extends the one it was trained for, nobody who asks, and a model that does not say
+    for folder, profiles in (("own", ("mine", "sdxl")), ("own", ()), ("silent", ("micro",))):
+        assert load_value_model(tmp_path / folder, profiles=profiles).network is not None
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_half_precision_keeps_the_order_of_values(kind: str, tmp_path: Path) -> None:
+    save_value_model(small_model(kind), tmp_path)
+    exact, half = load_value_model(tmp_path), load_value_model(tmp_path, dtype="bfloat16")
+    assert exact.network.language_model.dtype == torch.float32, "a CPU's type"
+    assert half.network.language_model.dtype == torch.bfloat16
+    assert score(half, REQUEST) == pytest.approx(score(exact, REQUEST), rel=0.2, abs=0.2)
