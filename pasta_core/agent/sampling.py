@@ -46,22 +46,38 @@ def sample_nucleus(
         raise NotNumbers
     if temperature <= 0:
         return _likeliest(logits, allowed)
-    weights = np.exp((logits - peak).astype(np.float64) / temperature)
-    if len(weights) > SHORTLIST:
-        shortlist = np.argpartition(weights, -SHORTLIST)[-SHORTLIST:].astype(np.int32)
-        inside = weights[shortlist]
-        rest = max(0.0, float(weights.sum()) - float(inside.sum()))
+    shifted = logits - peak
+    if len(shifted) > SHORTLIST:
+        shortlist = np.argpartition(shifted, -SHORTLIST)[-SHORTLIST:].astype(np.int32)
+        inside = _weights(shifted[shortlist], temperature)
         tokens, cumulative = _ranked(shortlist, inside, allowed(shortlist))
         if len(tokens):
+            rest = _rest(shifted, shortlist, temperature)
             size = _nucleus_size(cumulative, nucleus * cumulative[-1])
             if size == _nucleus_size(cumulative, nucleus * (cumulative[-1] + rest)) <= len(tokens):
                 return _draw(tokens, cumulative, size, rng)
+    weights = _weights(shifted, temperature)
     everything = np.arange(len(weights), dtype=np.int32)
     tokens, cumulative = _ranked(everything, weights, allowed(everything) & (weights > 0))
     if not len(tokens):
         raise NothingAllowed
     size = min(_nucleus_size(cumulative, nucleus * cumulative[-1]), len(tokens))
     return _draw(tokens, cumulative, size, rng)
+
+
+def _weights(shifted: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:
+    weights: npt.NDArray[np.float64] = np.exp(shifted.astype(np.float64) / temperature)
+    return weights
+
+
+def _rest(shifted: npt.NDArray[np.float32], shortlist: npt.NDArray[np.int32], temperature: float) -> float:
+    """No less than the weight of all tokens outside the shortlist, and hardly more.
+
+    In float32, which is ten times as fast over a whole vocabulary; the certificate holds for any upper bound.
+    """
+    weights = np.exp(shifted / np.float32(temperature))
+    weights[shortlist] = 0
+    return float(weights.sum(dtype=np.float64)) * (1 + 1e-4) + len(weights) * float(np.finfo(np.float32).tiny)
 
 
 def _ranked(

@@ -53,7 +53,7 @@ def profile_digest(profile: Profile) -> str:
     parts = (profile.writer.model, profile.writer.template, profile.painter.model, profile.clip.model)
     painter = profile.painter
     more = (painter.vae, painter.scheduler, painter.config, *(lora.path for lora in painter.loras))
-    named = (*parts, profile.captions, *more)
+    named = (*parts, profile.captions, profile.writer.mmproj, *more)
     present = [part for part in named if part is not None and part.exists()]
     numbers = repr((profile.writer.nucleus, profile.writer.temperature, profile.painter.steps))
     numbers += repr((profile.painter.size, profile.painter.guidance, profile.painter.dtype))

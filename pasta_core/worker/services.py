@@ -83,6 +83,7 @@ class Worker:
         self._log = log
         self._on_note = on_note
         self._handshake = handshake
+        self._picture_tokens = picture_tokens
         self._captioner = None if captions is None else Captioner(captions, self.embed_texts)
         self._client: WorkerClient | None = None
         self._launched: Launched | None = None
@@ -99,7 +100,7 @@ class Worker:
     @property
     def writer(self) -> WorkerWriter:
         """The candidate generator (`domain.Writer`)."""
-        return WorkerWriter(self, self._captioner)
+        return WorkerWriter(self, self._captioner, self._picture_tokens)
 
     @property
     def painter(self) -> WorkerPainter:
@@ -221,9 +222,10 @@ class Worker:
 class WorkerWriter:
     """The language model in the worker's writer process."""
 
-    def __init__(self, worker: Worker, captioner: Captioner | None = None) -> None:
+    def __init__(self, worker: Worker, captioner: Captioner | None = None, picture_tokens: int = 0) -> None:
         self._worker = worker
         self._captioner = captioner
+        self._picture_tokens = picture_tokens
 
     async def write(
         self, history: History, form: CandidateForm, max_words: int, seed: int, progress: Progress
@@ -231,7 +233,12 @@ class WorkerWriter:
         """Write the candidates of the next turn (§3.1)."""
         caption = "" if self._captioner is None else await self._captioner.caption(history.initial_images)
         request = WriteRequest.from_history(history, form, max_words, seed, caption)
-        replies = self._worker.call("write", {"request": request.to_json()}, progress=progress)
+        pictures: dict[str, Pixels] = {}
+        if self._picture_tokens:
+            from pasta_core.agent.pictures import history_pictures
+
+            pictures = await asyncio.to_thread(history_pictures, history, self._picture_tokens)
+        replies = self._worker.call("write", {"request": request.to_json()}, pictures, progress)
         async with aclosing(replies):
             async for reply in replies:
                 return tuple(Candidate(*pair) for pair in reply.data["data"]["candidates"])
@@ -243,6 +250,7 @@ class WorkerPainter:
 
     def __init__(self, worker: Worker, previews: bool = False) -> None:
         self._worker = worker
+        self._previews = previews
 
     async def paint(
         self, prompts: Sequence[str], seeds: Sequence[Sequence[int]], progress: Progress
@@ -252,7 +260,6 @@ class WorkerPainter:
         if self._previews:
             args["previews"] = True
         replies = self._worker.call("paint", args, progress=progress)
-        self._previews = previews
         async with aclosing(replies):
             async for reply in replies:
                 kind, data = reply.data["kind"], reply.data["data"]
