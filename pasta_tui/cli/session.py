@@ -43,7 +43,9 @@ def session(
     selector: Annotated[
         str | None,
         typer.Option(
-            "--selector", metavar="NAME", help="Who picks what is shown: random, writer, taste, value[:PATH]."
+            "--selector",
+            metavar="NAME",
+            help="Who picks what is shown: random, writer, taste, value[:PATH], taste+value.",
         ),
     ] = None,
     turns: Annotated[

@@ -33,7 +33,8 @@ def simulate(
         typer.Option(
             "--selector",
             metavar="NAME",
-            help="random, writer, taste[:E], value[:PATH], softmax[:PATH], greedy-belief[:PATH] or oracle.",
+            help="random, writer, taste[:E], value[:PATH], taste[:E]+value[:PATH], softmax[:PATH],"
+            " greedy-belief[:PATH] or oracle.",
         ),
     ] = "random",
     prompts: Annotated[

@@ -1,0 +1,78 @@
+"""`pasta evaluate agent --persons`: a closed loop over sessions with real models, killed and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from tests.support.commands import PASTA, complaint, pasta
+from tests.support.killing import await_deaths, descendants
+
+SHORT = {"PASTA_TURNS": "1", "PASTA_IMAGES": "1"}
+
+
+def command(out: Path) -> list[str]:
+    return [
+        *("evaluate", "agent", "--users", "planted:validation", "--selectors", "random,taste+value"),
+        *("--persons", "2", "--sessions", "2", "--drift", "2", "--at-once", "1", "--seed", "3"),
+        *("--out", str(out)),
+    ]
+
+
+def kept(out: Path) -> dict[str, bytes]:
+    """Every file that says what happened; plan.json also says by which versions."""
+    return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("person-*.json"))}
+
+
+def test_persons_are_followed_and_a_killed_evaluation_goes_on_to_the_same(tmp_path: Path) -> None:
+    whole = pasta(*command(tmp_path / "whole"), "--json", "--plot", str(tmp_path / "figures"), env=SHORT)
+    assert whole.returncode == 0, whole.stderr
+    told = json.loads(whole.stdout)
+    random, both = told["results"]
+    assert (random["selector"], both["selector"]) == ("random", "taste+value")
+    assert (told["persons"], told["sessions"], told["drift"], random["n"]) == (2, 2, 2, 4)
+    assert random["foreseen"] is None and both["foreseen"]["log_likelihood"] < 0
+    assert len(both["sessions"]) == 2 and both["against"]["random"]["difference"] is not None
+    assert all(Path(figure).is_file() for figure in told["figures"]) and len(told["figures"]) == 2
+    files = kept(tmp_path / "whole")
+    assert len(files) == 4
+    users = [[s["user"] for s in json.loads(data)["sessions"]] for data in files.values()]
+    assert users[:2] == users[2:], "the same persons under every selector"
+    assert all(first.split(":")[1] != second.split(":")[1] for first, second in users), "tastes changed"
+
+    again = tmp_path / "again"
+    process = subprocess.Popen(
+        [*PASTA, *command(again)],
+        env={**os.environ, **SHORT},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 500
+    while not kept(again) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    family = descendants(process.pid)
+    process.kill()
+    process.wait()
+    await_deaths(family)
+    some = kept(again)
+    assert 0 < len(some) < 4
+    resumed = pasta(*command(again), env=SHORT)
+    assert resumed.returncode == 0, resumed.stderr
+    assert kept(again) == files
+    assert "2 persons x 2 sessions (a first look" in resumed.stdout
+
+
+def test_what_cannot_be_followed_is_refused(tmp_path: Path) -> None:
+    out = str(tmp_path / "kept")
+    for typed, said in (
+        (("--drift", "1"), "cannot change at session 1"),
+        (("--drift", "3", "--sessions", "2"), "cannot change at session 3"),
+        (("--half-life", "long"), "a half-life of 'long'"),
+        (("--selectors", "taste+value:/nowhere"), "no value model in"),
+    ):
+        refused = pasta("evaluate", "agent", "--persons", "2", *typed, "--out", out)
+        assert said in complaint(refused, 2)
+    assert not Path(out).exists()

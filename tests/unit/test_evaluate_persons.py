@@ -1,0 +1,159 @@
+"""Persons who come back: what is told of them, by numbers computed by hand, and how they are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pasta_core.errors import InvalidInput, StorageError
+from pasta_core.evaluation.persons import PersonsYardstick, evaluate_persons
+from pasta_core.evaluation.persons_plot import save_persons
+from pasta_core.evaluation.persons_store import PersonFolder, PersonRecord, SessionOfPerson, TurnOfPerson
+from pasta_tui.cli._evaluate_agent_persons_report import document, table
+
+SPARSE = PersonsYardstick(sparse=True)
+
+
+def turn(reward: float, chances: tuple[float, ...] = (0.5, 0.5), values: bool = False) -> TurnOfPerson:
+    """A turn whose second column was chosen."""
+    told = tuple(np.log(chances)) if values else None
+    return TurnOfPerson(("a", "b"), 1, (-1.0, reward / 10), reward, told, chances)
+
+
+def persons(
+    rewards: Sequence[Sequence[Sequence[float]]], first: int = 0, **told: object
+) -> list[PersonRecord]:
+    """Persons x sessions x turns."""
+    return [
+        PersonRecord(
+            number,
+            tuple(
+                SessionOfPerson(
+                    f"planted:{number}",
+                    f"prompt {place}",
+                    first + 100 * number + place,
+                    tuple(turn(one, **told) for one in row),  # type: ignore[arg-type]
+                )
+                for place, row in enumerate(sessions)
+            ),
+        )
+        for number, sessions in enumerate(rewards)
+    ]
+
+
+RANDOM = persons([[[1, 2], [2, 2]], [[3, 4], [4, 4]]])
+TASTE = persons([[[1, 3], [2, 5]], [[3, 5], [4, 7]]], chances=(0.2, 0.8), values=True)
+ORACLE = persons([[[5, 6], [6, 6]], [[7, 8], [8, 8]]])
+ALL = {"random": RANDOM, "taste": TASTE, "oracle": ORACLE}
+
+
+def test_scores_and_gaps_are_paired_within_sessions() -> None:
+    random, taste, oracle = evaluate_persons(ALL, SPARSE)
+    assert taste.score.value == pytest.approx(5.0) and taste.score.n == 4
+    assert taste.gap_closed.value == pytest.approx((5 - 3) / (7 - 3))
+    # of every person: session 1 one more than random, session 2 three more, of a gap of 4
+    assert [one.gap_closed.value for one in taste.sessions] == pytest.approx([0.25, 0.75])
+    assert taste.sessions[0].gap_closed.ci95 == pytest.approx((0.25, 0.25)), "all persons gain the same"
+    assert [one.value for one in taste.sessions[1].over_floor] == pytest.approx([0.0, 3.0])
+    assert random.sessions[0].over_floor == () and random.gap_closed.value == 0 == 1 - oracle.gap_closed.value
+    assert [one.value for one in taste.turns] == pytest.approx([2.5, 5.0])
+    rival = taste.against["oracle"]
+    assert rival.difference.value == pytest.approx(-2.0) and rival.of_gap.value == pytest.approx(-0.5)
+
+
+def test_intervals_are_over_persons_and_not_over_sessions() -> None:
+    alike = persons([[[n % 2]] * 50 for n in range(4)])
+    (found,) = evaluate_persons({"random": alike}, SPARSE)
+    low, high = found.score.ci95 or (0, 0)
+    assert high - low > 0.5, "four persons are few, however often they come"
+
+
+def test_dense_scores_sum_the_turns_and_no_ceiling_is_no_gap() -> None:
+    (random,) = evaluate_persons({"random": RANDOM}, PersonsYardstick(sparse=False))
+    assert random.score.value == pytest.approx((3 + 4 + 7 + 8) / 4)
+    assert random.gap_closed.n == 0 and random.ceiling is None
+
+
+def test_what_was_foreseen_is_told_of_pictures_and_of_prompts() -> None:
+    random, taste, _ = evaluate_persons(ALL, SPARSE)
+    assert taste.foresight.log_likelihood.value == pytest.approx(np.log(0.8))
+    assert taste.foresight.accuracy.value == 1.0 and taste.foresight.accuracy.chance == 0.5
+    assert taste.foresight.log_likelihood.chance == pytest.approx(np.log(0.5))
+    assert taste.foreseen.log_likelihood.value == pytest.approx(np.log(0.8))
+    # equal chances are half right
+    assert random.foresight.accuracy.value == 0.5 and random.foreseen.accuracy.n == 0
+    rewards = persons([[[1, 2], [2, 2]], [[3, 4], [4, 4]]], chances=(0.2, 0.8), values=True)
+    _, value = evaluate_persons({"random": RANDOM, "value:m": rewards}, SPARSE)
+    assert value.foreseen.accuracy.n == 0, "a value model's rewards are no chances"
+
+
+def test_what_is_regained_after_a_change_is_a_share_of_what_was_closed_before() -> None:
+    random = persons([[[0.0]] * 4] * 3)
+    oracle = persons([[[10.0]] * 4] * 3)
+    taste = persons([[[5.0], [5.0], [2.0], [4.0]]] * 3)
+    drifted = replace(SPARSE, drift=3)
+    found = evaluate_persons({"random": random, "taste": taste, "oracle": oracle}, drifted)[1]
+    assert found.regained == pytest.approx((0.4, 0.8))
+    assert any("since tastes changed" in line for line in table([found], 3, "planted", "sparse", True))
+
+
+def test_other_persons_are_no_comparison() -> None:
+    with pytest.raises(InvalidInput, match="others than those"):
+        evaluate_persons({"random": RANDOM, "taste": persons([[[1, 1], [1, 1]]] * 2, first=7)}, SPARSE)
+    with pytest.raises(InvalidInput, match="different lengths"):
+        evaluate_persons({"random": persons([[[1, 1], [1]]])}, SPARSE)
+
+
+def test_it_is_told_as_a_table_as_json_and_as_figures(tmp_path: Path) -> None:
+    found = evaluate_persons(ALL, SPARSE)
+    lines = list(table(found, 2, "planted:test", "sparse", False))
+    assert lines[0].startswith("2 persons x 2 sessions (a first look")
+    assert sum(" against " in line for line in lines) == 3
+    told = json.loads(json.dumps(document(found[1], tmp_path)))
+    assert told["sessions"][1]["turns"][1] == {
+        "turn": 2,
+        "value": 6.0,
+        "ci95": told["sessions"][1]["turns"][1]["ci95"],
+        "over_random": 3.0,
+        "over_random_ci95": [3.0, 3.0],
+    }
+    assert told["against"]["random"]["difference"] == 2.0 and told["ceiling"] == "oracle"
+    assert told["foreseen"]["accuracy"] == 1.0 and told["accuracy"] == 1.0
+    png, svg = save_persons(found, tmp_path)
+    before = svg.read_bytes()
+    save_persons(found, tmp_path)
+    assert svg.read_bytes() == before and png.read_bytes()[:4] == b"\x89PNG"
+    assert b"taste" in before
+
+
+def test_persons_are_kept_one_by_one_and_what_is_damaged_is_missing(tmp_path: Path) -> None:
+    folder = PersonFolder(tmp_path / "kept", {"seed": 1, "settings": {"turns": 2}}, {"pasta": "0"})
+    with folder.opened(2) as missing:
+        assert missing == [0, 1]
+        folder.write(TASTE[1])
+        with pytest.raises(StorageError, match="another process"), folder.opened(2):
+            pass
+    with folder.opened(2) as missing:
+        assert missing == [0]
+        folder.write(TASTE[0])
+    assert folder.read(2) == TASTE
+    file = folder.path / "person-00001.json"
+    bytes_of_1 = file.read_bytes()
+    for damaged in (bytes_of_1[:-20], bytes_of_1.replace(b'"chosen":1', b'"chosen":0', 1), b"[]", b""):
+        file.write_bytes(damaged)
+        with folder.opened(2) as missing:
+            assert missing == [1]
+    with pytest.raises(InvalidInput, match="lacks person 1"):
+        folder.read(2)
+    with folder.opened(2):
+        folder.write(TASTE[1])
+    assert file.read_bytes() == bytes_of_1
+    with folder.opened(5) as missing:
+        assert missing == [2, 3, 4], "more persons go on from those that are there"
+    with pytest.raises(InvalidInput, match="another evaluation"), replace(folder, plan={"seed": 2}).opened(2):
+        pass
