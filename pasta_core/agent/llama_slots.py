@@ -28,6 +28,8 @@ class LlamaSlots:
         self.context = context
         # one stream a sequence: in a shared one, a row's cells lie where the neighbours left room
         self._context = LlamaContext(weights, context * slots, threads, sequences=slots, unified=False)
+        # a recurrent memory would keep what an idle slot has read
+        self._padded = not weights.recurrent
         self._tokens: list[list[int]] = [[] for _ in range(slots)]
 
     def position(self, slot: int) -> int:
@@ -59,14 +61,15 @@ class LlamaSlots:
         """Read one token into each of these slots; returns each one's logits (vocabulary,) after it."""
         for slot in tokens:
             self._check_room(slot, 1)
-        rows = [(tokens.get(slot, _IDLE_TOKEN), self.position(slot), slot) for slot in range(self.slots)]
+        read = tuple(range(self.slots)) if self._padded else tuple(tokens)
+        rows = [(tokens.get(slot, _IDLE_TOKEN), self.position(slot), slot) for slot in read]
         self._context.decode(rows, every=True)
-        for slot in range(self.slots):
+        for slot in read:
             if slot in tokens:
                 self._tokens[slot].append(tokens[slot])
             else:
                 self._context.forget(slot, self.position(slot))
-        return {slot: self._context.logits(slot) for slot in tokens}
+        return {slot: self._context.logits(row) for row, slot in enumerate(read) if slot in tokens}
 
     def close(self) -> None:
         """Free the sequences; the model stays."""

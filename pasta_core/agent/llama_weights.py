@@ -76,6 +76,12 @@ class LlamaWeights:
         return self._control
 
     @property
+    def recurrent(self) -> bool:
+        """Whether its memory, or a part of it, is a state that can't go back."""
+        is_hybrid = llama_cpp.llama_model_is_hybrid(self._model)
+        return bool(is_hybrid or llama_cpp.llama_model_is_recurrent(self._model))
+
+    @property
     def chat_template(self) -> str:
         """The chat template that the file carries, empty for a model that continues plain text."""
         found = llama_cpp.llama_model_chat_template(self._model, None)

@@ -72,22 +72,26 @@ class WritingActor:
 
 
 class _Pump:
-    """The one thread that a language model may be used from, and the line in front of it."""
+    """The thread that a language model may be used from, or those of a server, and the line before it."""
 
     def __init__(self, profile: Profile) -> None:
         self._waiting: SimpleQueue[tuple[WriteRequest, Future[tuple[Candidate, ...]]]] = SimpleQueue()
         writer = profile.writer
-        if writer.slots > 1:
+        threads = 1
+        if writer.slots > 1 and not writer.url:
             from pasta_core.agent.slot_writer import SlotWriter
 
             slots = SlotWriter(writer, writer.slots)
             work = lambda: self._side_by_side(slots, writer.slots)  # noqa: E731
         else:
-            from pasta_core.agent.writer import LlamaWriter
+            from pasta_core.agent.writer import open_writer
 
-            alone = LlamaWriter(writer)
+            alone = open_writer(writer, os.environ.get("PASTA_WRITER_KEY", ""))
             work = lambda: self._one_by_one(alone.write)  # noqa: E731
-        threading.Thread(target=work, name="writer", daemon=True).start()
+            # a server is asked for as many texts at a time
+            threads = writer.slots if writer.url else 1
+        for _ in range(threads):
+            threading.Thread(target=work, name="writer", daemon=True).start()
 
     def ask(self, request: WriteRequest) -> Future[tuple[Candidate, ...]]:
         """Have a request written."""
