@@ -29,7 +29,11 @@ class Measured:
     """What is known of one profile on one machine."""
 
     peaks: Mapping[str, int] = field(default_factory=dict)
-    """Bytes at most, by what was measured: `writer`, `painting`, `painter`, `clip`, `value`, `process`."""
+    """Bytes at most, by what was measured.
+
+    That is the `worker` and the `writer` process, the weights of parts by their names in a plan, and on a GPU
+    what `painting` takes beside them.
+    """
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds of a unit: of a candidate (`write`), of a request (`value`), of an image (`paint`)."""
 

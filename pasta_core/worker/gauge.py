@@ -75,7 +75,10 @@ class Gauge:
             return
         import torch
 
-        self.peak("worker", int(torch.cuda.max_memory_allocated()))
+        most = int(torch.cuda.max_memory_allocated())
+        self.peak("worker", most)
+        # what stays are weights: the rest was needed to paint
+        self.peak("painting", most - int(torch.cuda.memory_allocated()))
 
     @contextlib.contextmanager
     def _keeping(self) -> Iterator[None]:

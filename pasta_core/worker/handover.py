@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pasta_core.worker.relay import WriterRelay
 from pasta_core.worker.station import Call, Handler
@@ -18,7 +18,7 @@ from pasta_core.worker.station import Call, Handler
 if TYPE_CHECKING:
     from pasta_core.painter.diffusers_painter import DiffusersPainter
 
-__all__ = ["Handover", "Parkable", "move"]
+__all__ = ["Handover", "Parkable", "move", "weights_of"]
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,24 @@ class Parkable(Protocol):
 def move(painter: DiffusersPainter, device: str) -> None:
     """Move a painter's weights; it paints only on the device that it was loaded for."""
     painter._pipe.to(device)
+
+
+def weights_of(model: object) -> dict[str, int]:
+    """Bytes of the weights that were loaded, by the names that plans give a model's parts."""
+    pipe = getattr(model, "_pipe", None)
+    if pipe is None:
+        name = {"ClipEncoder": "CLIP", "ValueModel": "value model"}.get(type(model).__name__, "")
+        return {name: _bytes(getattr(model, "network", None))} if name else {}
+    return {
+        "text encoders": _bytes(pipe.text_encoder) + _bytes(pipe.text_encoder_2),
+        "UNet": _bytes(pipe.unet),
+        "autoencoder": _bytes(pipe.vae),
+    }
+
+
+def _bytes(module: Any) -> int:
+    tensors = [] if module is None else [*module.parameters(), *module.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 class Handover:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from pasta_core.domain import Pixels
 from pasta_core.errors import InvalidInput, PastaError
 from pasta_core.settings import Profile
 from pasta_core.worker.devices import choose_device, explained
-from pasta_core.worker.handover import move
+from pasta_core.worker.handover import move, weights_of
 from pasta_core.worker.station import Call
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Models:
 
     `notes` are lines that a person is told with the first images. Where a CPU takes too long for anybody to
     wait (not `bearable`), a GPU that is there and cannot be used is an error. What is found out about the
-    device is kept in `cache`.
+    device is kept in `cache`; `loaded` is told how many bytes a part's weights take once they are there.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Models:
         bearable: bool = True,
         value_on_gpu: bool = True,
         cache: Path | None = None,
+        loaded: Callable[[str, int], None] = lambda part, size: None,
     ) -> None:
         self._profile = profile
         self._assets = assets
@@ -61,6 +62,7 @@ class Models:
         self._bearable = bearable
         self._value_on_gpu = value_on_gpu
         self._cache = cache
+        self._loaded = loaded
         self._parked = False
         self._painter: DiffusersPainter | None = None
         self._clip: ClipEncoder | None = None
@@ -245,6 +247,8 @@ class Models:
                 raise
             raise found from error
         self.states[name] = "ready"
+        for part, size in weights_of(model).items():
+            self._loaded(part, size)
         return model
 
 

@@ -85,6 +85,7 @@ def serve(options: WorkerOptions) -> None:
         bearable=sharing.bearable,
         value_on_gpu=sharing.plan.arrangement.value_on_gpu,
         cache=paths.cache,
+        loaded=sharing.gauge.peak,
     )
     write, paint = sharing.handlers(relay, models)
 

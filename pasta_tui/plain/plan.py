@@ -9,13 +9,13 @@ from typing import Any
 from pasta_core.configuration import Configuration, configure
 from pasta_core.planning.machine import Machine, find_machine, imagined
 from pasta_core.planning.measured import Measured, Measurements, profile_key
-from pasta_core.planning.plan import Plan, make_plan
+from pasta_core.planning.plan import PartPlan, Plan, make_plan
 from pasta_core.planning.verdict import duration, gib, verdict_of
 from pasta_tui.cli._output import Output
 
 __all__ = ["plan_here", "show_plan"]
 
-_COLUMNS = (24, 13, 13, 14)
+_COLUMNS = (24, 13, 13, 14, 10)
 
 
 def show_plan(profile: str | None, memory: float | None, as_json: bool) -> None:
@@ -67,6 +67,7 @@ def _document(plan: Plan, measured: Measured) -> dict[str, Any]:
                 "needs_bytes": part.needs,
                 "lives": part.lives,
                 "known": part.known,
+                "measured_bytes": measured.peaks.get(_measured_as(part)),
             }
             for part in plan.parts
         ],
@@ -96,11 +97,13 @@ def _document(plan: Plan, measured: Measured) -> dict[str, Any]:
 def _print(plan: Plan, measured: Measured, out: Output) -> None:
     out.data(f"profile {plan.profile} on {_machine(plan.machine)}")
     out.data("")
-    out.data(_row("part", "weights", "in use", "lives"))
+    out.data(_row("part", "weights", "in use", "lives", "measured"))
     for part in plan.parts:
         mark = "" if part.known else "~"
         weights = f"{mark}{gib(part.weights)}" if part.weights else "-"
-        out.data(_row(part.role, weights, f"{mark}{gib(part.needs)}" if part.needs else "-", part.lives))
+        needs = f"{mark}{gib(part.needs)}" if part.needs else "-"
+        seen = measured.peaks.get(_measured_as(part))
+        out.data(_row(part.role, weights, needs, part.lives, "-" if seen is None else gib(seen)))
     out.data("")
     chosen = plan.arrangement
     out.data(_row("memory at most", "predicted", "measured", ""))
@@ -126,8 +129,16 @@ def _print(plan: Plan, measured: Measured, out: Output) -> None:
         )
 
 
+def _measured_as(part: PartPlan) -> str:
+    """The name that a part's measurement is kept by: of weights, and of what painting takes.
+
+    Of the writer its whole process is measured, which has a line of its own.
+    """
+    return "painting" if part.role.startswith("painting ") else "" if part.role == "writer" else part.role
+
+
 def _row(*cells: str) -> str:
-    return "".join(cell.ljust(width) for cell, width in zip(cells, _COLUMNS, strict=True)).rstrip()
+    return "".join(cell.ljust(width) for cell, width in zip(cells, _COLUMNS, strict=False)).rstrip()
 
 
 def _machine(machine: Machine) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from typing import Any
 import pytest
 
 from pasta_core.domain import Candidate, CandidateForm, History, PaintedImage
+from pasta_core.paths import locate
+from pasta_core.planning.machine import find_machine
+from pasta_core.planning.plan import make_plan
+from pasta_core.profiles import load_profile
 from pasta_core.worker.services import Worker, local_command
 
 PROMPT = "a red train in the snow"
@@ -66,3 +71,7 @@ def test_taking_turns_changes_no_byte(
     assert machine.startswith("cpu x") and profile.startswith("micro ")
     assert set(entry["seconds"]) == {"write", "paint", "hand over"}
     assert entry["peaks"]["worker"] > entry["peaks"]["writer"] > 2**24
+    # headers say beforehand what the weights take
+    for part in make_plan(load_profile("micro", locate(os.environ)), find_machine("cpu")).parts:
+        if part.role in ("text encoders", "UNet", "autoencoder", "CLIP"):
+            assert entry["peaks"][part.role] == pytest.approx(part.weights, rel=0.01)
