@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pasta_core.errors import Cancelled, ModelUnavailable
 from pasta_core.painter.diffusers_painter import DiffusersPainter
@@ -26,6 +27,22 @@ def profile() -> PainterProfile:
 @pytest.fixture(scope="module")
 def painter(profile: PainterProfile) -> DiffusersPainter:
     return DiffusersPainter.load(profile)
+
+
+KEPT = Path(__file__).parents[1] / "support" / "micro_images.png"
+MADE_WITH = ("2.15.0", "AVX512")
+"""The torch and the kind of processor that made them: the bytes are promised for the same ones."""
+
+
+def test_the_micro_images_are_what_they_were() -> None:
+    painter = DiffusersPainter.load(load_profile("micro", locate({})).painter)
+    prompts = ["a red train in the snow", "a castle in the mountains under the aurora"]
+    now = np.concatenate(list(images(painter, prompts, [[1], [4]]).values()), axis=1)
+    with Image.open(KEPT) as file:
+        then = np.asarray(file.convert("RGB"))
+    here = (torch.__version__.split("+")[0], torch.backends.cpu.get_cpu_capability())
+    tolerance = 0 if here == MADE_WITH else 2
+    assert np.abs(now.astype(int) - then.astype(int)).max() <= tolerance
 
 
 def images(painter: DiffusersPainter, prompts: list[str], seeds: list[list[int]]) -> dict:
