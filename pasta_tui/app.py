@@ -146,7 +146,9 @@ class PastaApp(App[None]):
             self.opened = opened
             self._first = self._first and not start.first
             made_of = opened.session.info.made_of
-            view = SessionView(clean(made_of.prompt).text, made_of.settings, made_of.blind)
+            view = SessionView(
+                clean(made_of.prompt).text, made_of.settings, made_of.blind, study=made_of.study
+            )
             insight = opened.insight()
             await turn.begin(view, "" if opened.by_person else made_of.user, insight)
             self.player = Player(opened, view, partial(self._show, turn), self.say, insight)
@@ -237,7 +239,7 @@ class PastaApp(App[None]):
         """The person chose."""
         self.clear_notifications()
         if self.player is not None:
-            self.player.answer(event.choice)
+            self.player.answer(event.answer)
 
     def on_turn_screen_stop(self) -> None:
         """Cancel the running work."""

@@ -55,7 +55,8 @@ class Keeper:
         turn = SheetTurn(view.shown, columns, prompts, view.chosen)
 
         def work() -> list[Path]:
-            path = self._target() / f"{view.session}-turn-{view.shown}-sheet.png"
+            again = f"-proposal-{view.shown_proposal + 1}" if view.shown_proposal else ""
+            path = self._target() / f"{view.session}-turn-{view.shown}{again}-sheet.png"
             write_sheet(path, [turn], title=view.prompt, blind=view.blind)
             return [path]
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from pasta_core.domain import Choice, History, Turn
+from pasta_core.domain import Answer, History, Turn
 from pasta_core.errors import PastaError
 from pasta_core.events import Event, Failed, Note
 from pasta_core.sessions.insight import Insight
@@ -40,7 +40,7 @@ class Player:
         self._insight = insight
         self._running: asyncio.Task[History] | None = None
         self._stopping = False
-        self._answer: asyncio.Future[Choice] | None = None
+        self._answer: asyncio.Future[Answer] | None = None
         self._again = asyncio.Event()
 
     async def play(self) -> None:
@@ -49,7 +49,7 @@ class Player:
             self._again.clear()
             await self._again.wait()
 
-    async def choose(self, history: History, turn: Turn) -> Choice:
+    async def choose(self, history: History, turn: Turn) -> Answer:
         """Wait for the person (`domain.User`)."""
         self._answer = asyncio.get_running_loop().create_future()
         try:
@@ -57,11 +57,11 @@ class Player:
         finally:
             self._answer = None
 
-    def answer(self, choice: Choice) -> bool:
-        """Choose a column, if that is what the session waits for."""
+    def answer(self, answer: Answer) -> bool:
+        """Answer the slate, if that is what the session waits for."""
         if self._answer is None or self._answer.done():
             return False
-        self._answer.set_result(choice)
+        self._answer.set_result(answer)
         return True
 
     def stop(self) -> bool:

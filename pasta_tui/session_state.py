@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
 
-from pasta_core.domain import Candidate, Image, Pixels
+from pasta_core.domain import Candidate, Image, Pixels, Slate
 from pasta_core.events import (
     CandidatesReady,
     Chosen,
@@ -17,8 +17,10 @@ from pasta_core.events import (
     ImagePreview,
     ImageReady,
     PaintingProgress,
+    Refused,
     SessionStarted,
     SlateChosen,
+    Swapped,
     TurnReady,
     WritingProgress,
     WritingStarted,
@@ -81,7 +83,9 @@ class SessionView:
 
     `turn` is being worked on; `columns` are those of the turn `shown`, which stays until the next slate is
     there, with `chosen` marked in it. `done` of `total` counts what the stage itself counts: prompts, or
-    denoising steps.
+    denoising steps. `proposal` slates of `turn` were refused before; `slate` names what `columns` show of
+    `candidates`. `refused_for` is what was said with the last refusal of the turn. In a `study` the person
+    may do nothing but choose.
     """
 
     prompt: str
@@ -99,6 +103,18 @@ class SessionView:
     way: tuple[Step, ...] = ()
     failure: Failed | None = None
     finished: Finished | None = field(default=None)
+    study: bool = False
+    proposal: int = 0
+    shown_proposal: int = 0
+    slate: Slate = field(default_factory=lambda: Slate(()))
+    refused_for: str = ""
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        """The candidates that a slate which waits for an answer does not show."""
+        if self.stage is not Stage.ASKING:
+            return ()
+        return tuple(index for index in range(len(self.candidates)) if index not in self.slate.indices)
 
     @property
     def working(self) -> bool:
@@ -135,14 +151,22 @@ def advance(view: SessionView, event: Event) -> SessionView:
             view = replace(view, session=session, prompt=clean(prompt).text, failure=None, finished=None)
             return _at(view, Stage.STARTING)
         case WritingStarted(turn=turn):
-            return replace(_at(view, Stage.WRITING), turn=turn, total=view.settings.form.total)
+            proposal = view.proposal if turn == view.turn else 0
+            view = replace(view, turn=turn, proposal=proposal, total=view.settings.form.total, done=0)
+            return replace(view, stage=Stage.WRITING)
         case WritingProgress(turn=turn, done=done, total=total):
             return replace(view, stage=Stage.WRITING, turn=turn, done=done, total=total)
-        case CandidatesReady(turn=turn, candidates=candidates):
-            return replace(_at(view, Stage.SELECTING), turn=turn, candidates=candidates)
-        case SlateChosen(turn=turn, slate=slate):
-            shown = tuple(view.candidates[index] for index in slate.indices)
-            return _shown(_at(view, Stage.PAINTING), turn, shown, slate.values)
+        case CandidatesReady(turn=turn, candidates=candidates, proposal=proposal):
+            view = replace(_at(view, Stage.SELECTING), turn=turn, proposal=proposal)
+            return replace(view, candidates=candidates)
+        case SlateChosen(turn=turn, slate=slate, proposal=proposal):
+            view = replace(_at(view, Stage.PAINTING), proposal=proposal)
+            return _slate(view, turn, slate)
+        case Swapped(slate=slate, swap=swap):
+            return _swapped(_at(view, Stage.PAINTING), slate, swap.column)
+        case Refused(proposal=proposal, critique=critique):
+            view = replace(_at(view, Stage.STARTING), proposal=proposal + 1)
+            return replace(view, refused_for=clean(critique).text)
         case PaintingProgress(turn=turn, done=done, total=total):
             return replace(_initial(view, turn), stage=Stage.PAINTING, turn=turn, done=done, total=total)
         case ImageReady():
@@ -154,7 +178,8 @@ def advance(view: SessionView, event: Event) -> SessionView:
         case Chosen(turn=turn, choice=choice):
             step = Step(turn, choice.column, view.columns[choice.column].prompt, clean(choice.critique).text)
             way = tuple(earlier for earlier in view.way if earlier.turn < turn)
-            return replace(_at(view, Stage.STARTING), chosen=choice.column, way=(*way, step))
+            view = replace(_at(view, Stage.STARTING), chosen=choice.column, way=(*way, step))
+            return replace(view, refused_for="")
         case Finished():
             return replace(_at(view, Stage.FINISHED), finished=event)
         case Failed(message=message, hint=hint):
@@ -201,6 +226,20 @@ def _initial(view: SessionView, turn: int) -> SessionView:
     return _shown(view, 0, (Candidate(view.prompt, INITIAL_CATEGORY),), None)
 
 
+def _slate(view: SessionView, turn: int, slate: Slate) -> SessionView:
+    """The view with the slate of a turn."""
+    shown = tuple(view.candidates[index] for index in slate.indices)
+    return replace(_shown(view, turn, shown, slate.values), slate=slate)
+
+
+def _swapped(view: SessionView, slate: Slate, column: int) -> SessionView:
+    """The view with another candidate in one column, which is still to be painted."""
+    fresh = _slate(replace(view, columns=()), view.turn, slate).columns
+    columns = [replace(old, value=new.value) for old, new in zip(view.columns, fresh, strict=True)]
+    columns[column] = fresh[column]
+    return replace(view, columns=tuple(columns), slate=slate)
+
+
 def _shown(
     view: SessionView, turn: int, shown: tuple[Candidate, ...], values: tuple[float, ...] | None
 ) -> SessionView:
@@ -210,9 +249,11 @@ def _shown(
         Column(clean(it.prompt).text, clean(it.category).text, value, nothing, nothing)
         for it, value in zip(shown, values or (None,) * len(shown), strict=True)
     )
-    if view.shown == turn and [it.prompt for it in view.columns] == [it.prompt for it in columns]:
+    same = (view.shown, view.shown_proposal) == (turn, view.proposal)
+    if same and [it.prompt for it in view.columns] == [it.prompt for it in columns]:
         columns = view.columns
-    return replace(view, turn=turn, shown=turn, columns=columns, chosen=None)
+    shown_proposal = view.proposal if turn else 0
+    return replace(view, turn=turn, shown=turn, shown_proposal=shown_proposal, columns=columns, chosen=None)
 
 
 def _painted(view: SessionView, event: ImageReady) -> SessionView:
@@ -233,8 +274,8 @@ def _previewed(view: SessionView, event: ImagePreview) -> SessionView:
 
 
 def _ready(view: SessionView, event: TurnReady) -> SessionView:
-    shown = tuple(event.candidates[index] for index in event.slate.indices)
-    view = _shown(view, event.turn, shown, event.slate.values)
+    view = replace(view, candidates=event.candidates, proposal=event.proposal)
+    view = _slate(view, event.turn, event.slate)
     paths = event.paths or tuple((None,) * len(column) for column in event.columns)
     columns = tuple(
         replace(column, images=images, paths=files, previews={})

@@ -10,7 +10,7 @@ from pasta_core.domain import Answer, Choice, Image, Swap, Turn
 from pasta_core.errors import InvalidInput
 from pasta_core.simulation.recorder import Painting, Spot, TurnState
 
-__all__ = ["Paths", "Proposal"]
+__all__ = ["Paths", "Proposal", "check_swap"]
 
 Paths = tuple[tuple[Path | None, ...], ...]
 """The files of a slate's images, by column."""
@@ -76,13 +76,14 @@ class Proposal:
                 f"choose a column from 1 to {columns}",
             )
         if isinstance(answer, Swap):
-            written = len(self.turn.candidates)
-            if not 0 <= answer.candidate < written:
-                raise InvalidInput(
-                    f"there is no candidate {answer.candidate + 1}", f"{written} were written for this turn"
-                )
-            if answer.candidate in self.turn.slate.indices:
-                shown = self.turn.slate.indices.index(answer.candidate)
-                raise InvalidInput(
-                    f"candidate {answer.candidate + 1} is shown already, as column {shown + 1}"
-                )
+            check_swap(self.turn, answer)
+
+
+def check_swap(turn: Turn, swap: Swap) -> None:
+    """Refuse (`InvalidInput`) a swap of a candidate that is not there, or is shown already."""
+    written, name = len(turn.candidates), swap.candidate + 1
+    if not 0 <= swap.candidate < written:
+        raise InvalidInput(f"there is no prompt {name}", f"{written} were written for this turn")
+    if swap.candidate in turn.slate.indices:
+        shown = turn.slate.indices.index(swap.candidate)
+        raise InvalidInput(f"prompt {name} is shown already, as column {shown + 1}")

@@ -1,4 +1,4 @@
-"""A session's events as JSON lines: one per choice, and the final one (docs/json.md)."""
+"""A session's events as JSON lines: one per choice and per refusal, and the final one (docs/json.md)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pasta_core.events import Chosen, Event, Finished, Rated, SessionStarted, TurnReady
+from pasta_core.events import (
+    Chosen,
+    Event,
+    Finished,
+    Rated,
+    Refused,
+    SessionStarted,
+    SlateChosen,
+    Swapped,
+    TurnReady,
+)
 
 __all__ = ["JsonLines"]
 
@@ -21,14 +31,21 @@ class JsonLines:
         self._copied = copied
         self._start: SessionStarted | None = None
         self._ready: TurnReady | None = None
+        self._swaps: list[dict[str, Any]] = []
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
         match event:
             case SessionStarted():
                 self._start = event
+            case SlateChosen():
+                self._swaps = []
             case TurnReady():
                 self._ready = event
+            case Swapped():
+                self._swapped(event)
+            case Refused():
+                self._refused(event)
             case Chosen():
                 self._turn(event)
             case Rated():
@@ -47,14 +64,43 @@ class JsonLines:
                 "event": "turn",
                 "session": start.session,
                 "turn": event.turn,
-                "candidates": [{"category": it.category, "prompt": it.prompt} for it in turn.candidates],
-                "slate": list(turn.slate.indices),
-                "values": None if turn.slate.values is None else list(turn.slate.values),
-                "images": [[str(path) for path in column] for column in turn.paths],
-                "sha256": [[image.sha256 for image in column] for column in turn.columns],
+                **_shown(turn),
                 "choice": event.choice.column,
                 "critique": event.choice.critique,
                 "replayed": event.replayed,
+                "proposal": turn.proposal,
+                "swaps": self._swaps,
+            }
+        )
+
+    def _swapped(self, event: Swapped) -> None:
+        turn, column = self._ready, event.swap.column
+        if turn is None:
+            return
+        self._swaps.append(
+            {
+                "column": column,
+                "before": turn.slate.indices[column],
+                "after": event.swap.candidate,
+                "images": [str(path) for path in turn.paths[column]],
+                "sha256": [image.sha256 for image in turn.columns[column]],
+            }
+        )
+
+    def _refused(self, event: Refused) -> None:
+        turn, start = self._ready, self._start
+        if turn is None or start is None:
+            return
+        self._write(
+            {
+                "event": "refused",
+                "session": start.session,
+                "turn": event.turn,
+                **_shown(turn),
+                "critique": event.critique,
+                "replayed": event.replayed,
+                "proposal": event.proposal,
+                "swaps": self._swaps,
             }
         )
 
@@ -89,3 +135,16 @@ class JsonLines:
                 "selector": None if start is None else start.selector,
             }
         )
+
+
+def _shown(turn: TurnReady) -> dict[str, Any]:
+    """What was written and is on the screen."""
+    values, everything = turn.slate.values, turn.slate.all_values
+    return {
+        "candidates": [{"category": it.category, "prompt": it.prompt} for it in turn.candidates],
+        "slate": list(turn.slate.indices),
+        "values": None if values is None else list(values),
+        "all_values": None if everything is None else list(everything),
+        "images": [[str(path) for path in column] for column in turn.paths],
+        "sha256": [[image.sha256 for image in column] for column in turn.columns],
+    }

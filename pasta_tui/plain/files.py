@@ -36,8 +36,13 @@ def copy_turn(session: str, event: TurnReady, column: int | None, directory: Pat
 
 
 def copy_images(session: str, turn: int, paths: Sequence[Path], directory: Path) -> list[Path]:
-    """Copy images of one turn; returns the copies."""
-    return [_copied(path, directory / f"{session}-turn-{turn}-{path.name}") for path in paths]
+    """Copy images of one turn; returns the copies. Their folder tells a refused slate from the next."""
+    return [_copied(path, directory / f"{session}-{_folder(path, turn)}-{path.name}") for path in paths]
+
+
+def _folder(path: Path, turn: int) -> str:
+    folder = path.parent.name
+    return folder if folder.startswith(f"turn-{turn}") else f"turn-{turn}"
 
 
 def _turn_files(event: TurnReady, column: int | None) -> Iterator[Path]:

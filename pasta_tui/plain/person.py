@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from pasta_core.domain import Choice, History, Turn
+from pasta_core.domain import Answer, Choice, History, NoneOfThese, Swap, Turn
 from pasta_core.errors import Cancelled, ExitCode, InvalidInput
-from pasta_core.text import CRITIQUE_WORDS, clean_critique, told
+from pasta_core.simulation.proposal import check_swap
+from pasta_core.text import CRITIQUE_WORDS, clean, clean_critique, told
+from pasta_tui.terminal.text import clipped
 
-__all__ = ["Answer", "Explain", "Lines", "Person", "Quit", "parse_answer"]
+__all__ = ["Explain", "Lines", "Person", "Quit", "Typed", "others_told", "parse_answer"]
 
 Explain = Callable[[str], Awaitable[Sequence[str]]]
 """Says what is believed (`belief`), or why the slate is shown (`why`), in lines."""
@@ -25,35 +27,71 @@ class Quit(Cancelled):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one typed line asks for: `choose`, `critique`, `save`, `why`, `belief` or `quit`."""
+class Typed:
+    """What one typed line asks for; `candidate` is that of a swap, 0-based as `column` is.
+
+    `action` is `choose`, `none`, `others`, `swap`, `critique`, `save`, `why`, `belief` or `quit`.
+    """
 
     action: str
     column: int | None = None
     text: str = ""
+    candidate: int | None = None
 
 
-def parse_answer(line: str, columns: int) -> Answer:
-    """Read `2`, `2 make it night`, `c`, `c make it night`, `s`, `s 2` or `q`; else `InvalidInput`."""
+def parse_answer(line: str, columns: int) -> Typed:
+    """Read what the question offers: `2`, `2 make it night`, `0`, `c`, `a`, `a 2 17`, `s 2`, `q` and so on.
+
+    `InvalidInput` for anything else.
+    """
     head, _, rest = line.strip().partition(" ")
     rest = rest.strip()
-    if head.lower() in ("q", "quit", "exit"):
-        return Answer("quit")
-    if head.lower() in ("c", "critique"):
-        return Answer("critique", text=rest)
-    if head.lower() in ("w", "why", "b", "belief") and not rest:
-        return Answer("why" if head.lower().startswith("w") else "belief")
-    if head.lower() in ("s", "save") and not rest:
-        return Answer("save")
-    if head.lower() in ("s", "save"):
-        return Answer("save", _column(rest, columns))
-    return Answer("choose", _column(head, columns), rest)
+    match head.lower():
+        case "q" | "quit" | "exit":
+            return Typed("quit")
+        case "c" | "critique":
+            return Typed("critique", text=rest)
+        case "w" | "why" if not rest:
+            return Typed("why")
+        case "b" | "belief" if not rest:
+            return Typed("belief")
+        case "s" | "save":
+            return Typed("save", _column(rest, columns) if rest else None)
+        case "0" | "none":
+            return Typed("none", text=rest)
+        case "a" | "others" if not rest:
+            return Typed("others")
+        case "a" | "swap":
+            return _swap(rest, columns)
+        case _:
+            return Typed("choose", _column(head, columns), rest)
+
+
+def _swap(text: str, columns: int) -> Typed:
+    column, _, candidate = text.partition(" ")
+    if not candidate.strip().isdecimal():
+        raise InvalidInput("a swap names a column and a prompt of the list: 'a 2 17'; 'a' lists them")
+    return Typed("swap", _column(column, columns), candidate=int(candidate) - 1)
 
 
 def _column(text: str, columns: int) -> int:
     if text.isdecimal() and 1 <= int(text) <= columns:
         return int(text) - 1
     raise InvalidInput(f"type a number from 1 to {columns}, c, s or q")
+
+
+def others_told(turn: Turn, width: int | None) -> list[str]:
+    """What the slate does not show, a line each of at most `width` cells: number, value, category, prompt."""
+    values = turn.slate.all_values
+    lines = []
+    for index, it in enumerate(turn.candidates):
+        if index not in turn.slate.indices:
+            value = "" if values is None else f"{values[index]:7.2f}"
+            line = f"{index + 1:>3}{value}  [{clean(it.category).text}] {clean(it.prompt).text}"
+            lines.append(line if width is None else clipped(line, width))
+    if not lines:
+        return ["everything that was written is shown"]
+    return ["not shown:", *lines, "a COLUMN NUMBER shows one of them in a column: a 2 17"]
 
 
 class Lines:
@@ -90,7 +128,11 @@ def _resolve(ready: asyncio.Future[None]) -> None:
 
 
 class Person:
-    """Asks which column, keeps a critique until the choice, and saves columns on request."""
+    """Asks which column, keeps a critique until the turn is chosen, and saves columns on request.
+
+    In a `study` there is nothing but the choice; `others` lists what a slate does not show, None where that
+    must stay hidden.
+    """
 
     def __init__(
         self,
@@ -100,6 +142,8 @@ class Person:
         save: Callable[[Turn, int | None], Sequence[str]],
         before: Callable[[], None],
         explain: Explain | None = None,
+        others: Callable[[Turn], Sequence[str]] | None = None,
+        study: bool = False,
     ) -> None:
         self._lines = lines
         self._ask = ask
@@ -107,29 +151,62 @@ class Person:
         self._save = save
         self._before = before
         self._explain = explain
+        self._others = others
+        self._study = study
+        self._said = (0, "")
+        """A turn, and the critique that goes with the next answer in it."""
 
-    async def choose(self, history: History, turn: Turn) -> Choice:
-        """Ask until a column is chosen; leaving or the end of input raises `Quit`."""
+    async def choose(self, history: History, turn: Turn) -> Answer:
+        """Ask until the slate is answered; leaving or the end of input raises `Quit`."""
         self._before()
-        columns = len(turn.columns)
-        critique = ""
-        more = "" if self._explain is None else "w why, b belief, "
+        refused = [it.critique for it in history.refusals if it.turn.number == turn.number]
+        if self._said[0] != turn.number:
+            self._said = turn.number, refused[-1] if refused else ""
         while True:
-            line = await self._line(f"Which column? 1-{columns} (c critique, s save, {more}q quit): ")
+            line = await self._line(self._question(len(turn.columns)))
             try:
-                answer = parse_answer(line, columns)
-                if answer.action == "quit":
-                    raise Quit("you left the session")
-                if answer.action == "critique":
-                    critique = await self._critique(answer.text)
-                elif answer.action == "save":
-                    self._tell(self._save(turn, answer.column))
-                elif answer.action in ("why", "belief"):
-                    self._tell(await self._explained(answer.action))
-                elif answer.column is not None:
-                    return Choice(answer.column, clean_critique(answer.text) or critique)
+                answer = await self._answer(parse_answer(line, len(turn.columns)), turn)
             except InvalidInput as error:
                 self._tell([told(error)])
+                continue
+            if answer is not None:
+                return answer
+
+    def _question(self, columns: int) -> str:
+        none = "" if self._study else ", 0 none"
+        others = "" if self._others is None else "a others, "
+        more = "q quit" if self._explain is None else "w why, b belief, q"
+        # it fits a line of 80 cells, with the answer
+        return f"Which column? 1-{columns}{none} ({others}c critique, s save, {more}): "
+
+    async def _answer(self, typed: Typed, turn: Turn) -> Answer | None:
+        """What a typed line says to the slate; None where it asked for something else, which is done."""
+        number, said = self._said
+        match typed.action:
+            case "quit":
+                raise Quit("you left the session")
+            case "critique":
+                self._said = number, await self._critique(typed.text)
+            case "save":
+                self._tell(self._save(turn, typed.column))
+            case "why" | "belief":
+                self._tell(await self._explained(typed.action))
+            case "none" | "swap" if self._study:
+                raise InvalidInput("a study has no other answers: choose what comes closest")
+            case "none":
+                self._said = number, clean_critique(typed.text) or said
+                return NoneOfThese(self._said[1])
+            case "others" | "swap" if self._others is None:
+                raise InvalidInput("this session hides its prompts: choose what comes closest, or 0")
+            case "others" if self._others is not None:
+                self._tell(self._others(turn))
+            case "swap" if typed.column is not None and typed.candidate is not None:
+                swap = Swap(typed.column, typed.candidate)
+                check_swap(turn, swap)
+                return swap
+            case _ if typed.column is not None:
+                return Choice(typed.column, clean_critique(typed.text) or said)
+        return None
 
     async def _explained(self, what: str) -> Sequence[str]:
         if self._explain is None:
@@ -140,7 +217,7 @@ class Person:
         critique = clean_critique(
             text or await self._line(f"What should change? (at most {CRITIQUE_WORDS} words): ")
         )
-        self._tell([f'Noted: "{critique}". It goes with your choice.' if critique else "No critique."])
+        self._tell([f'Noted: "{critique}". It goes with your answer.' if critique else "No critique."])
         return critique
 
     async def _line(self, question: str) -> str:

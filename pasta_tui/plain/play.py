@@ -20,7 +20,7 @@ from pasta_tui.cli._run import run_until_stopped
 from pasta_tui.plain.belief import belief_told, why_told
 from pasta_tui.plain.files import copy_final, copy_turn, usable_directory
 from pasta_tui.plain.opening import Opened, begun, resumed
-from pasta_tui.plain.person import Lines, Person, Quit
+from pasta_tui.plain.person import Lines, Person, Quit, others_told
 from pasta_tui.plain.request import Request, check_request, new_session
 from pasta_tui.plain.study import Questionnaire, brief
 from pasta_tui.plain.view import PlainView
@@ -119,6 +119,7 @@ class _Play:
             await Questionnaire(self._lines_typed(), self._out, guide, history).run(study, self._emit)
 
     def _somebody(self) -> Person:
+        made_of = self._opened.session.info.made_of
         return Person(
             self._lines_typed(),
             self._out.ask,
@@ -126,7 +127,13 @@ class _Play:
             self._saved,
             before=self._view.catch_up,
             explain=None if self._insight is None else self._explained,
+            others=None if made_of.blind or made_of.study else self._others,
+            study=made_of.study,
         )
+
+    def _others(self, turn: Turn) -> Sequence[str]:
+        terminal = self._out.terminal
+        return others_told(turn, terminal.width if terminal.interactive else None)
 
     async def _explained(self, what: str) -> Sequence[str]:
         assert self._insight is not None

@@ -85,6 +85,13 @@ def open_store() -> Store:
 
 def _print_turn(turn: StoredTurn, out: Output) -> None:
     chosen = turn.choice
+    for refused in turn.refused:
+        said = (
+            f' ("{clean(refused.refusal.critique).text}")'
+            if refused.refusal and refused.refusal.critique
+            else ""
+        )
+        out.data(f"turn {turn.number}: none of these{said}")
     if turn.number and (turn.slate is None or chosen is None):
         out.data(f"turn {turn.number}: not chosen yet")
         return
@@ -150,11 +157,21 @@ def _described(info: SessionInfo) -> dict[str, Any]:
 def _turn(turn: StoredTurn) -> dict[str, Any]:
     return {
         "turn": turn.number,
-        "candidates": [{"category": it.category, "prompt": it.prompt} for it in turn.candidates],
-        "slate": None if turn.slate is None else list(turn.slate.indices),
+        **_slate(turn),
         "choice": None if turn.choice is None else turn.choice.column,
         "critique": None if turn.choice is None else turn.choice.critique,
         "rating": None if turn.rating is None else asdict(turn.rating),
+        "refused": [
+            {**_slate(it), "critique": None if it.refusal is None else it.refusal.critique}
+            for it in turn.refused
+        ],
+    }
+
+
+def _slate(turn: StoredTurn) -> dict[str, Any]:
+    return {
+        "candidates": [{"category": it.category, "prompt": it.prompt} for it in turn.candidates],
+        "slate": None if turn.slate is None else list(turn.slate.indices),
         "images": [
             {
                 "column": column,
@@ -164,5 +181,8 @@ def _turn(turn: StoredTurn) -> dict[str, Any]:
                 "sha256": image.sha256,
             }
             for (column, index), image in sorted(turn.images.items())
+        ],
+        "swaps": [
+            {"column": it.swap.column, "before": it.before, "after": it.swap.candidate} for it in turn.swaps
         ],
     }

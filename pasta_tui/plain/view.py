@@ -12,8 +12,10 @@ from pasta_core.events import (
     Finished,
     Note,
     PaintingProgress,
+    Refused,
     SessionStarted,
     SlateChosen,
+    Swapped,
     TurnReady,
     WritingProgress,
     WritingStarted,
@@ -48,11 +50,14 @@ class PlainView:
         self._pictures = pictures and out.terminal.interactive
         self._who = who
         self._waiting: TurnReady | None = None
+        self._to_paint = settings.columns
         self.ready: TurnReady | None = None
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if self._waiting is not None and not (isinstance(event, Chosen) and event.replayed):
+        if self._waiting is not None and not (
+            isinstance(event, Chosen | Refused | Swapped) and event.replayed
+        ):
             self.catch_up()
         match event:
             case SessionStarted():
@@ -65,8 +70,10 @@ class PlainView:
                 self._out.progress(f"{self._turn(turn)}: writing", done, total)
             case CandidatesReady(turn=turn, replayed=False):
                 self._out.progress(f"{self._turn(turn)}: choosing what to show")
-            case SlateChosen(turn=turn, replayed=False):
-                self._painting(turn, 0, 1)
+            case SlateChosen(turn=turn):
+                self._to_paint = self._settings.columns
+                if not event.replayed:
+                    self._painting(turn, 0, 1)
             case PaintingProgress(turn=turn, done=done, total=total):
                 self._painting(turn, done, total)
             case TurnReady():
@@ -74,6 +81,10 @@ class PlainView:
                 self._waiting = event
                 if not event.replayed:
                     self.catch_up()
+            case Swapped():
+                self._swapped(event)
+            case Refused():
+                self._refused(event)
             case Chosen():
                 self._chosen(event)
             case Finished():
@@ -92,7 +103,8 @@ class PlainView:
             self._out.show(["", *wrap(f"Your words: {shown[0].prompt}", terminal.width)])
             self._out.show(row_of_pictures(turn.columns[0], self._settings.columns, terminal))
             return
-        self._out.show(["", f"{self._turn(turn.turn).capitalize()}"])
+        again = f", proposal {turn.proposal + 1}" if turn.proposal else ""
+        self._out.show(["", f"{self._turn(turn.turn).capitalize()}{again}"])
         captions = None if self._blind else shown
         self._out.show(columns_of_pictures(turn.columns, captions, terminal, turn.slate.values))
 
@@ -105,7 +117,7 @@ class PlainView:
         self._out.progress("starting the models")
 
     def _painting(self, turn: int, done: int, total: int) -> None:
-        columns = 1 if turn == 0 else self._settings.columns
+        columns = 1 if turn == 0 else self._to_paint
         images = columns * self._settings.images
         self._out.progress(f"{self._turn(turn)}: painting", done * images // max(total, 1), images)
 
@@ -121,6 +133,22 @@ class PlainView:
             verb = "chose" if event.replayed else "choose" if self._who == "you" else "chooses"
             line = f"{self._turn(event.turn)}: {self._who} {verb} column {column + 1}{said}{what}"
             self._out.message(line)
+
+    def _swapped(self, event: Swapped) -> None:
+        turn, self._waiting = self.ready, None
+        self._to_paint = 1
+        if turn is None:
+            return
+        prompt = clean(turn.candidates[event.swap.candidate].prompt).text
+        if event.replayed:
+            place = f"prompt {event.swap.candidate + 1} in column {event.swap.column + 1}"
+            self._out.message(f"{self._turn(event.turn)}: {place}: {prompt}")
+
+    def _refused(self, event: Refused) -> None:
+        self._waiting = None
+        said = f' ("{clean(event.critique).text}")' if event.critique else ""
+        if event.replayed:
+            self._out.message(f"{self._turn(event.turn)}: {self._who} chose none of these{said}")
 
     def _finished(self, event: Finished) -> None:
         self._out.end_progress()

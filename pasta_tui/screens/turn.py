@@ -10,11 +10,12 @@ from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from pasta_core.domain import Choice
+from pasta_core.domain import Answer, Choice, NoneOfThese, Swap
 from pasta_core.errors import InvalidInput
 from pasta_core.sessions.insight import Insight
 from pasta_core.text import CRITIQUE_WORDS, clean, clean_critique, count_words, told
 from pasta_tui.keep import Keeper
+from pasta_tui.screens.others import OthersScreen
 from pasta_tui.screens.turn_insight import InsightScreen
 from pasta_tui.screens.turn_keys import TURN_BINDINGS
 from pasta_tui.screens.zoom import ZoomScreen
@@ -43,11 +44,11 @@ class TurnScreen(InsightScreen):
     BINDINGS = [*TURN_BINDINGS]
 
     class Took(Message):
-        """The person chose."""
+        """The person chose, or said what else shall become of the slate."""
 
-        def __init__(self, choice: Choice) -> None:
+        def __init__(self, answer: Answer) -> None:
             super().__init__()
-            self.choice = choice
+            self.answer = answer
 
     class Stop(Message):
         """Cancel the running work."""
@@ -61,7 +62,7 @@ class TurnScreen(InsightScreen):
         self._graphics = graphics
         self._keeper = keeper
         self._rater = ""
-        self._selected = (0, Place())
+        self._selected = (0, 0, Place())
         self._texts = True
         self._said = (0, "")
         self._due = False
@@ -110,15 +111,17 @@ class TurnScreen(InsightScreen):
 
     @property
     def _place(self) -> Place:
-        """What is selected of the shown turn."""
-        turn, place = self._selected
-        return place if turn == self._view.shown and place.column < len(self._view.columns) else Place()
+        """What is selected of the shown slate."""
+        *slate, place = self._selected
+        view = self._view
+        here = slate == [view.shown, view.shown_proposal] and place.column < len(view.columns)
+        return place if here else Place()
 
     @property
     def _critique(self) -> str:
-        """What goes with the next choice."""
+        """What goes with the next answer; what was said with a refusal still holds for the choice."""
         turn, words = self._said
-        return words if turn == self._choosing else ""
+        return words if turn == self._choosing else self._view.refused_for
 
     @property
     def _choosing(self) -> int:
@@ -162,6 +165,10 @@ class TurnScreen(InsightScreen):
                 return view.shown > 0 and parameters[0] in range(1, len(view.columns) + 1)
             case "take":
                 return False if self._rater else (True if view.stage is Stage.ASKING or view.halted else None)
+            case "none":
+                return not (self._rater or view.study) and (view.stage is Stage.ASKING or None)
+            case "others":
+                return not (self._rater or view.study or view.blind) and (bool(view.others) or None)
             case "critique":
                 writes = self.has_class("critiquing")
                 return not self._rater and view.stage is not Stage.FINISHED and not writes
@@ -217,7 +224,7 @@ class TurnScreen(InsightScreen):
             self.run_worker(self.run_action("zoom"))
 
     def _select(self, place: Place) -> None:
-        self._selected = (self._view.shown, place)
+        self._selected = (self._view.shown, self._view.shown_proposal, place)
         self._show()
 
     def action_take(self) -> None:
@@ -226,6 +233,21 @@ class TurnScreen(InsightScreen):
             self.action_go_on()
         elif self._view.stage is Stage.ASKING:
             self.post_message(self.Took(Choice(self._place.column, self._critique)))
+
+    def action_none(self) -> None:
+        """Refuse the whole slate."""
+        if self._view.stage is Stage.ASKING:
+            self.post_message(self.Took(NoneOfThese(self._critique)))
+
+    def action_others(self) -> None:
+        """Choose a candidate that is not shown for the selected column."""
+        if self._view.others:
+            self.app.push_screen(OthersScreen(self._view, self._place.column), self._swap)
+
+    def _swap(self, swap: Swap | None) -> None:
+        if swap is not None:
+            self._select(Place(swap.column))
+            self.post_message(self.Took(swap))
 
     def action_stop(self) -> None:
         """Cancel the running work."""

@@ -42,6 +42,20 @@ TURN_BINDINGS = [
         id="turn.take",
         tooltip="Take the selected column, or go on after a stop.",
     ),
+    Binding(
+        "0",
+        "none",
+        "None",
+        id="turn.none",
+        tooltip="Take none of these: the turn is proposed again, by what that teaches.",
+    ),
+    Binding(
+        "a",
+        "others",
+        "Others",
+        id="turn.others",
+        tooltip="List the prompts that are not shown, and see one of them in place of the selected column.",
+    ),
     Binding("z", "zoom", "Zoom", id="turn.zoom", tooltip="Show the selected image on the whole screen."),
     # Priority: the words may be typed before the key has gone its way, and must not be taken for keys.
     Binding(

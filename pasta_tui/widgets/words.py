@@ -14,7 +14,10 @@ _BAR = 20
 
 def turn_name(view: SessionView) -> str:
     """Which turn it is, for people."""
-    return "your words" if view.turn == 0 else f"turn {view.turn} of {view.settings.turns}"
+    if view.turn == 0:
+        return "your words"
+    again = f", proposal {view.proposal + 1}" if view.proposal else ""
+    return f"turn {view.turn} of {view.settings.turns}{again}"
 
 
 def way_lines(view: SessionView, width: int, rows: int) -> list[str]:

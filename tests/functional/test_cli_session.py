@@ -19,7 +19,7 @@ from tests.support.commands import PASTA, complaint, pasta
 from tests.support.terminal import TerminalSession
 
 PROMPT = "a red train in the snow"
-QUESTION = "Which column? 1-4 (c critique, s save, w why, b belief, q quit): "
+QUESTION = "Which column? 1-4, 0 none (a others, c critique, s save, w why, b belief, q): "
 GO_ON = re.compile(r"go on with: pasta session --resume (\S+)")
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pasta_core.errors import InvalidInput
-from pasta_tui.plain.person import Answer, parse_answer
+from pasta_tui.plain.person import Typed, parse_answer
 from pasta_tui.terminal.blocks import contact_sheet, encode, mosaic, sheet_shape
 from pasta_tui.terminal.capabilities import Colours, Terminal, detect
 from pasta_tui.terminal.text import beside, cell_width, clipped, wrap
@@ -146,22 +146,33 @@ def test_the_size_comes_from_the_environment_where_no_terminal_tells_it() -> Non
 @pytest.mark.parametrize(
     ("line", "answer"),
     [
-        ("2", Answer("choose", 1)),
-        (" 4 more snow ", Answer("choose", 3, "more snow")),
-        ("c", Answer("critique")),
-        ("C make it night", Answer("critique", text="make it night")),
-        ("s", Answer("save")),
-        ("s 3", Answer("save", 2)),
-        ("w", Answer("why")),
-        ("Belief", Answer("belief")),
-        ("q", Answer("quit")),
+        ("2", Typed("choose", 1)),
+        (" 4 more snow ", Typed("choose", 3, "more snow")),
+        ("c", Typed("critique")),
+        ("C make it night", Typed("critique", text="make it night")),
+        ("s", Typed("save")),
+        ("s 3", Typed("save", 2)),
+        ("w", Typed("why")),
+        ("Belief", Typed("belief")),
+        ("q", Typed("quit")),
+        ("0", Typed("none")),
+        ("none make it night", Typed("none", text="make it night")),
+        ("a", Typed("others")),
+        ("a 2 17", Typed("swap", 1, candidate=16)),
+        ("swap 4  3", Typed("swap", 3, candidate=2)),
     ],
 )
-def test_what_can_be_typed(line: str, answer: Answer) -> None:
+def test_what_can_be_typed(line: str, answer: Typed) -> None:
     assert parse_answer(line, 4) == answer
 
 
-@pytest.mark.parametrize("line", ["", "0", "5", "-1", "two", "s 9", "²", "1.5"])
+@pytest.mark.parametrize("line", ["a 2", "swap", "a 2 x", "a 2 -1", "a two 3", "a 9 1"])
+def test_a_swap_names_a_column_and_a_prompt(line: str) -> None:
+    with pytest.raises(InvalidInput, match=r"a swap names|1 to 4"):
+        parse_answer(line, 4)
+
+
+@pytest.mark.parametrize("line", ["", "00", "5", "-1", "two", "s 9", "²", "1.5"])
 def test_anything_else_is_refused_with_what_to_type(line: str) -> None:
     with pytest.raises(InvalidInput, match="1 to 4"):
         parse_answer(line, 4)
