@@ -106,11 +106,14 @@ def _compare(bench: Bench, part: str, turn: _Turn, changes: Sequence[Changes]) -
 def _plain(turn: _Turn, pipe: Any, prompts: int) -> Way:
     """`pipe(prompt=[...], num_images_per_prompt=4)` with so many prompts in a call."""
 
+    new = _NewPrompts()
+
     def call(steps: int, upto: int) -> None:
+        written = new()
         for start in range(0, upto, prompts):
             seeds = [seed for column in SEEDS[start : start + prompts] for seed in column]
             pipe(
-                prompt=list(PROMPTS[start : start + prompts]),
+                prompt=written[start : start + prompts],
                 num_images_per_prompt=COLUMN,
                 num_inference_steps=steps,
                 guidance_scale=turn.guidance,
@@ -138,10 +141,11 @@ def _ours(turn: _Turn, pipe: Any, device: torch.device, changes: Changes) -> Way
     whole, short = painter(profile), painter(replace(profile, steps=2))
 
     notes: dict[str, None] = {}
+    new = _NewPrompts()
 
     def call(painter: DiffusersPainter) -> None:
         heard = {"note": notes.setdefault, "preview": lambda column, index, pixels: None}
-        for _ in painter.paint(PROMPTS, SEEDS, **heard):
+        for _ in painter.paint(new(), SEEDS, **heard):
             pass
 
     def warm() -> None:
@@ -157,6 +161,17 @@ def _ours(turn: _Turn, pipe: Any, device: torch.device, changes: Changes) -> Way
         warm=warm,
         notes=notes.keys(),
     )
+
+
+class _NewPrompts:
+    """The prompts with a number: every turn's are new, and an encoded prompt is remembered."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def __call__(self) -> list[str]:
+        self._number += 1
+        return [f"{prompt}, {self._number}" for prompt in PROMPTS]
 
 
 def _previewer(sizes: Sizes, device: torch.device) -> Any:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from tests.bench import gpu_table
+from tests.bench import gpu, gpu_table
+from tests.bench.gpu_compare import Bench
+from tests.bench.gpu_machine import Limits, Machine
+from tests.bench.gpu_sizes import SMALL
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,3 +57,16 @@ def test_it_measures_what_it_can_and_names_what_it_lacks(tmp_path: Path) -> None
     assert abs(packed["packed_loss"] - packed["separate_loss"]) < 1e-4 * packed["packed_loss"]
     page = gpu_table.fill((ROOT / "docs" / "performance.md").read_text(), gpu_table.tables(lines))
     assert "pasta, packed" in page and "missing: open_clip" in page
+
+
+def test_every_other_part_runs_with_what_paints() -> None:
+    lines: list[dict[str, Any]] = []
+    now = time.monotonic()
+    bench = Bench(Machine("cpu"), Limits(1e11, 1e10), now, now + 500, lines.append, rounds=1)
+    sizes = replace(SMALL, pixels=32, steps=2, images=2, texts=2, labels=32)
+    assert gpu.run_parts(["clip", "user", "decode", "few", "paint"], bench, sizes), lines
+    assert all(line["seconds"] > 0 for line in lines), lines
+    assert {line["part"] for line in lines} == {"clip", "user", "decode", "few", "paint"}
+    painted = {line["way"]: line for line in lines if line["part"] == "paint"}
+    assert painted["pasta, guidance_until 0.6"]["tflop"] <= painted["pasta"]["tflop"]
+    assert all("notes" not in line for line in lines)
