@@ -77,7 +77,7 @@ class BeliefAccount:
 
     `kept` picks of other sessions count as much as `weight` new ones. `types` (K,) are the probabilities of a
     user model's types, empty where there is none; `certainty` is the share of the prior's doubt that all
-    picks have removed, 0 to 1.
+    picks have removed, 0 to 1. Shifts are of categories, not of words, if `by_category`.
     """
 
     kept: int
@@ -85,6 +85,7 @@ class BeliefAccount:
     certainty: float
     types: tuple[float, ...]
     steps: tuple[BeliefStep, ...]
+    by_category: bool = False
 
     @property
     def picks(self) -> int:
@@ -123,6 +124,7 @@ def account_for(
             _step(space, traits, pick, (beliefs[n], beliefs[n + 1]), (sure[n], sure[n + 1]))
             for n, pick in enumerate(own)
         ),
+        by_category=categories is not None,
     )
 
 

@@ -54,7 +54,8 @@ def word_traits(space: TasteSpace, picks: Sequence[Pick]) -> tuple[Trait, ...]:
     for clause in flat:
         for places, phrase in _runs(clause, telling):
             phrases[places][_completed(phrase, flat, telling)] = None
-    return _traits(space, picks, {places: _joined(list(found)) for places, found in phrases.items()})
+    named = {places: _joined(_own(places, found, phrases)) for places, found in phrases.items()}
+    return _traits(space, picks, {places: words for places, words in named.items() if words})
 
 
 def category_traits(
@@ -128,6 +129,22 @@ def _completed(phrase: str, clauses: Sequence[Sequence[str]], held: Mapping[str,
     first = next(iter(before)) if len(before) == 1 else ""
     last = next(iter(after)) if len(after) == 1 else ""
     return " ".join(word for word in (held.get(first) and first, phrase, held.get(last) and last) if word)
+
+
+def _own(
+    places: Held, phrases: Mapping[str, None], everywhere: Mapping[Held, Mapping[str, None]]
+) -> list[str]:
+    """The phrases that do not stand in longer ones of other traits only: no "art" beside all kinds of it."""
+    return [
+        phrase
+        for phrase in phrases
+        if not places.issubset(
+            place
+            for other, longer in everywhere.items()
+            if other != places and any(f" {phrase} " in f" {it} " for it in longer)
+            for place in other
+        )
+    ]
 
 
 def _joined(phrases: list[str]) -> str:

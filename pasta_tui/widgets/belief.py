@@ -39,7 +39,8 @@ Lines = list[Content]
 def belief_lines(account: BeliefAccount, width: int) -> Content:
     """What is believed, in lines of at most `width` cells: in two columns where there is room."""
     if width < _TWO:
-        return Content("\n").join(_stacked([_state(account, width), *_parts(account, width)]))
+        head = [Content.styled("Your taste", "bold $accent")]
+        return Content("\n").join(_stacked([head + _state(account, width), *_parts(account, width)]))
     left = (width - _GAP) * 5 // 9
     right = width - _GAP - left
     moved = _moved(account, left)
@@ -75,8 +76,9 @@ def _moved(account: BeliefAccount, width: int) -> Lines:
     lines = [Content.styled(line, "bold") for line in wrap(took(step), width)]
     lines += [share_line("foreseen", step.foreseen, width, _LABEL, f"{step.foreseen:4.0%}", step.guess)]
     columns, words = _taken(step), _named(step)
+    said = "what categories say" if account.by_category else "what prompts say"
     most = max(_SMALL, *(abs(moved) for _, moved in (*columns, *words)))
-    for head, bars in (("the column you took", columns), ("what its prompts say", words)):
+    for head, bars in (("the column you took", columns), (said, words)):
         if bars:
             lines += [Content(), Content.styled(head, _FAINT)]
             lines += [signed_line(label, moved, most, width) for label, moved in bars]
@@ -114,7 +116,7 @@ def _types(account: BeliefAccount, width: int) -> Lines:
         return []
     before = account.steps[-1].types[0] if account.steps else shares
     likeliest = sorted(range(len(shares)), key=lambda number: -shares[number])[:_TYPES]
-    head = f"which of {len(shares)} types: {entropy(shares):.1f} of {log2(len(shares)):.1f} bits open"
+    head = f"{len(shares)} types, {entropy(shares):.1f} of {log2(len(shares)):.1f} bits open"
     lines = [Content.styled(line, _FAINT) for line in wrap(head, width)]
     for number in likeliest:
         change = round(100 * (shares[number] - before[number]))

@@ -81,7 +81,7 @@ def interval_line(interval: Interval, width: int, colour: str) -> Content:
         cells[at(0.0)] = "┊"
     faint = list(cells)
     for place in range(first, last + 1):
-        cells[place] = "─"
+        cells[place] = "┼" if cells[place] == "┊" else "─"
     if first < last:
         cells[first], cells[last] = "├", "┤"
     cells[middle] = "●"

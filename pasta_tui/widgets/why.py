@@ -34,7 +34,7 @@ def why_lines(reasons: SlateReasons, width: int, blind: bool, selected: int) -> 
 
 
 _LEGEND = "● expected, in nats   ├─┤ standard deviation"
-_NOUGHT = "   ┊ your own words' picture"
+_NOUGHT = "   ┊┼ your own words' picture"
 
 
 def _head(number: int, reason: ColumnReason, width: int, blind: bool, selected: bool) -> Content:

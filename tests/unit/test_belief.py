@@ -161,7 +161,12 @@ def test_a_phrase_has_the_word_that_always_stands_beside_it() -> None:
     )
     words = {trait.words for trait in word_traits(SPACE, own)}
     assert {"pop art", "pixel art"} <= words
-    assert "pixel" not in words
+    assert not words & {"pop", "pixel", "art"}
+
+
+def test_a_word_that_also_stands_alone_is_a_trait_of_its_own() -> None:
+    own = (worded(1, 0, "a dark red train", "a red train", "a train", "a bus"),)
+    assert {"dark red", "red train"} <= {trait.words for trait in word_traits(SPACE, own)}
 
 
 def test_what_all_columns_of_a_slate_say_is_no_trait() -> None:
