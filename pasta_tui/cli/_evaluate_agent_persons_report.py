@@ -14,6 +14,8 @@ __all__ = ["document", "table"]
 
 _ENOUGH = 100
 """Persons from which a number is more than a first look."""
+_MOST = 12
+"""Sessions in a line of a table."""
 
 
 def document(result: PersonsResult, folder: Path) -> dict[str, Any]:
@@ -106,9 +108,9 @@ def _by_session(
 ) -> Iterator[str]:
     column = max(width, len(title))
     yield ""
-    yield f"{title:{column}}  " + "  ".join(f"{one.session:>6}" for one in results[0].sessions)
+    yield f"{title:{column}}  " + "  ".join(f"{one.session:>6}" for one in _some(results[0]))
     for result in results:
-        numbers = (metric(one).value for one in result.sessions)
+        numbers = (metric(one).value for one in _some(result))
         cells = ("-" if one is None else f"{times * one:.{2 if times == 1 else 0}f}" for one in numbers)
         yield f"{result.selector:{column}}  " + "  ".join(f"{cell:>6}" for cell in cells)
 
@@ -162,14 +164,21 @@ def _curves(results: Sequence[PersonsResult], unicode: bool) -> Iterator[str]:
     if len(results[0].sessions) < 2:
         return
     for result in results[1:]:
-        scores = [one.score for one in result.sessions]
-        values = [score.numbers() for score in scores]
-        labels = [str(one.session) for one in result.sessions]
+        values = [one.score.numbers() for one in _some(result)]
+        labels = [str(one.session) for one in _some(result)]
         intervals = [(low, high) for _, low, high, _ in values]
         level = results[0].score.value
         yield ""
         yield f"{result.selector}, mean by session; the line is {results[0].selector}"
         yield from text_plot(labels, [one[0] for one in values], intervals, level, 7, unicode=unicode)
+
+
+def _some(result: PersonsResult) -> Sequence[SessionResult]:
+    """As many sessions as a line holds, the first and the last among them."""
+    sessions = result.sessions
+    if len(sessions) <= _MOST:
+        return sessions
+    return [sessions[round(place * (len(sessions) - 1) / (_MOST - 1))] for place in range(_MOST)]
 
 
 def _said(metric: Metric, times: float = 1.0) -> str:
