@@ -66,8 +66,9 @@ class Told:
                 return replace(self, turn=replace(self.turn, slate=slate))
             case TurnReady():
                 return replace(self, turn=Turn(event.turn, event.candidates, event.slate, event.columns))
-            case Swapped(swap=swap):
-                return replace(self, wished=self.wished | {swap.column})
+            case Swapped(swap=swap, slate=slate) if self.turn is not None:
+                turn = replace(self.turn, slate=slate, columns=())
+                return replace(self, turn=turn, wished=self.wished | {swap.column})
             case Chosen(choice=choice) if self.history is not None and self.turn is not None:
                 return Told(self.history.extended(replace(self.turn, choice=choice)))
             case Refused(critique=critique) if self.history is not None and self.turn is not None:

@@ -14,9 +14,9 @@ import pytest
 from pasta_core.agent.selectors import make_selector
 from pasta_core.agent.slate_reasons import Intent
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner, picks_of
-from pasta_core.domain import Candidate, Embedding, History, Selector, Slate
+from pasta_core.domain import Candidate, Embedding, History, Selector, Slate, User
 from pasta_core.errors import InvalidInput
-from pasta_core.events import Event, SlateChosen
+from pasta_core.events import Event, SlateChosen, Swapped
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.sessions.insight import Insight
@@ -27,7 +27,7 @@ from pasta_core.sessions.taste import TasteOfSession
 from pasta_core.settings import SessionSettings
 from pasta_core.users.belief import account_for
 from pasta_core.users.taste_shelf import DEFAULT, TasteShelf
-from tests.support.rollouts import paint_one, small_services
+from tests.support.rollouts import BrightnessUser, FussyUser, paint_one, small_services
 
 SETTINGS = SessionSettings(turns=3, columns=3, images=2)
 
@@ -63,7 +63,7 @@ class House:
         new = NewSession("a cat", 1, "micro", selector, settings=SETTINGS, taste=taste, blind=blind)
         return begin_session(self.store, new)
 
-    def play(self, session: Session, ask: bool = False) -> tuple[Insight, History]:
+    def play(self, session: Session, ask: bool = False, user: User | None = None) -> tuple[Insight, History]:
         """Play a session to its end; with `ask` every slate is explained as soon as it is chosen."""
         insight = self.insight(session.info)
 
@@ -72,12 +72,12 @@ class House:
             selector = make_selector(
                 session.info.made_of.selector, SETTINGS.form, lambda model: LengthValuer(), learner
             )
-            services = replace(small_services(), selector=selector)
+            services = replace(small_services(), selector=selector, user=user or BrightnessUser())
             asked: list[asyncio.Task[None]] = []
 
             def emit(event: Event) -> None:
                 insight.take(event)
-                if ask and isinstance(event, SlateChosen):
+                if ask and isinstance(event, SlateChosen | Swapped):
                     asked.append(asyncio.create_task(self._explain(insight, event.slate)))
 
             history = await session.run(services, emit, self.taste)
@@ -139,6 +139,26 @@ def test_judging_a_slate_once_more_gives_its_values(house: House, selector: str)
             assert [it.utility for it in found.columns] == pytest.approx(slate.values)
     assert intents <= {Intent.PLEASE, Intent.LEARN}
     assert selector != "taste:0" or intents == {Intent.PLEASE}
+
+
+def test_refused_slates_are_steps_and_what_was_put_in_is_a_wish(house: House) -> None:
+    session = house.begin("taste:1")
+    insight, history = house.play(session, ask=True, user=FussyUser())
+    account = asyncio.run(insight.belief())
+    assert [(step.turn, len(step.chosen)) for step in account.steps] == [
+        *((1, 0), (1, 1)),
+        *((2, 0), (2, 0), (2, 1)),
+        (3, 1),
+    ]
+    assert len(history.refusals) == 3
+    wishes = [
+        [it.intent is Intent.WISH for it in found.columns]
+        for _, found in house.reasons  # type: ignore[misc]
+    ]
+    assert [True, False, False] in wishes
+    assert all(found.current for _, found in house.reasons)  # type: ignore[misc]
+    again, _ = house.play(resume_session(house.store, session.id))
+    assert asyncio.run(again.belief()) == account
 
 
 def test_a_random_slate_is_chance_with_what_the_taste_thinks_of_it(house: House) -> None:
