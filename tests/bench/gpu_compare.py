@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,8 @@ class Way:
     warm: Callable[[], object] | None = None
     notes: Collection[str] = ()
     """What it said while it ran."""
+    marks: Mapping[str, list[float]] = field(default_factory=dict)
+    """Seconds from a call's begin to what is named, one a call."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def compare(bench: Bench, part: str, ways: Sequence[Way], facts: dict[str, Any])
             continue
         try:
             running.append(_Told(way, _warm(way)))
+            for samples in way.marks.values():
+                samples.clear()
         except (RuntimeError, PastaError) as error:
             refuse(way, _excuse(error))
     longest = 0.0
@@ -111,6 +115,7 @@ def _report(bench: Bench, part: str, running: Sequence[_Told], facts: dict[str, 
         line = _figures(bench.limits, told)
         if told.peaks:
             line["peak_gib"] = _round((max(told.peaks) + told.way.weights) / 2**30)
+        line |= {name: _round(statistics.median(one)) for name, one in told.way.marks.items() if one}
         if told.way.notes:
             line["notes"] = "; ".join(told.way.notes)
         if not told.way.name.startswith(PLAIN):

@@ -38,8 +38,11 @@ class Machine:
         """Seconds, once everything asked for is done."""
         if self.cuda:
             torch.cuda.synchronize()
-            return time.perf_counter()
-        return time.process_time()
+        return self.clock()
+
+    def clock(self) -> float:
+        """Seconds, whatever the device still does."""
+        return time.perf_counter() if self.cuda else time.process_time()
 
     def timed(self, work: Callable[[], object]) -> tuple[float, int | None]:
         """Seconds of one call, and the bytes on the device that it needed beside what already lay there."""

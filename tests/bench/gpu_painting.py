@@ -15,6 +15,7 @@ from pasta_core.settings import PainterProfile
 from tests.bench import gpu_models
 from tests.bench.gpu_compare import Bench, Way, compare
 from tests.bench.gpu_flops import painted_flops
+from tests.bench.gpu_machine import Machine
 from tests.bench.gpu_sizes import Sizes
 
 PROMPTS = (
@@ -27,6 +28,7 @@ COLUMN = 4
 """Images a prompt."""
 IMAGES = COLUMN * len(PROMPTS)
 SEEDS = tuple(tuple(range(COLUMN * column, COLUMN * (column + 1))) for column in range(len(PROMPTS)))
+FIRST, LAST_PREVIEW = "seconds_to_first_images", "seconds_to_last_preview"
 LIGHTNING = gpu_models.ASSETS / "painters" / "schedulers" / "lightning.json"
 
 
@@ -90,8 +92,8 @@ def _compare(bench: Bench, part: str, turn: _Turn, changes: Sequence[Changes]) -
     device = bench.machine.device
     theirs, own = turn.pipeline(device), turn.pipeline(device)
     compiled = turn.pipeline(device) if any("compile" in one for one in changes) else own
-    ways = [_plain(turn, theirs, 1), _plain(turn, theirs, len(PROMPTS))]
-    ways += [_ours(turn, compiled if "compile" in one else own, device, one) for one in changes]
+    ways = [_plain(turn, theirs, 1, bench.machine), _plain(turn, theirs, len(PROMPTS), bench.machine)]
+    ways += [_ours(turn, compiled if "compile" in one else own, bench.machine, one) for one in changes]
     facts = {
         "images": IMAGES,
         "pixels": turn.sizes.pixels,
@@ -103,13 +105,14 @@ def _compare(bench: Bench, part: str, turn: _Turn, changes: Sequence[Changes]) -
     compare(bench, part, [replace(way, weights=weights) for way in ways], facts)
 
 
-def _plain(turn: _Turn, pipe: Any, prompts: int) -> Way:
+def _plain(turn: _Turn, pipe: Any, prompts: int, machine: Machine) -> Way:
     """`pipe(prompt=[...], num_images_per_prompt=4)` with so many prompts in a call."""
 
     new = _NewPrompts()
+    marks: dict[str, list[float]] = {FIRST: []}
 
     def call(steps: int, upto: int) -> None:
-        written = new()
+        written, begin = new(), machine.clock()
         for start in range(0, upto, prompts):
             seeds = [seed for column in SEEDS[start : start + prompts] for seed in column]
             pipe(
@@ -121,6 +124,8 @@ def _plain(turn: _Turn, pipe: Any, prompts: int) -> Way:
                 width=turn.sizes.pixels,
                 generator=[torch.Generator().manual_seed(seed) for seed in seeds],
             )
+            if start == 0:
+                marks[FIRST].append(machine.clock() - begin)
 
     return Way(
         "plain, a call a prompt" if prompts == 1 else "plain, one call",
@@ -128,25 +133,34 @@ def _plain(turn: _Turn, pipe: Any, prompts: int) -> Way:
         turn.flops(),
         gpu_models.size_of(pipe.unet) * turn.steps * len(PROMPTS) / prompts,
         warm=lambda: call(2, prompts),
+        marks=marks,
     )
 
 
-def _ours(turn: _Turn, pipe: Any, device: torch.device, changes: Changes) -> Way:
+def _ours(turn: _Turn, pipe: Any, machine: Machine, changes: Changes) -> Way:
     profile = turn.profile(changes)
-    previewer = _previewer(turn.sizes, device) if profile.preview else None
+    previewer = _previewer(turn.sizes, machine.device) if profile.preview else None
 
     def painter(profile: PainterProfile) -> DiffusersPainter:
-        return DiffusersPainter(pipe, profile, str(device), previewer=previewer)
+        return DiffusersPainter(pipe, profile, str(machine.device), previewer=previewer)
 
     whole, short = painter(profile), painter(replace(profile, steps=2))
 
     notes: dict[str, None] = {}
     new = _NewPrompts()
+    marks: dict[str, list[float]] = {FIRST: [], **({LAST_PREVIEW: []} if previewer else {})}
 
     def call(painter: DiffusersPainter) -> None:
-        heard = {"note": notes.setdefault, "preview": lambda column, index, pixels: None}
-        for _ in painter.paint(new(), SEEDS, **heard):
-            pass
+        begin, seen = machine.clock(), [0.0]
+
+        def preview(column: int, index: int, pixels: Any) -> None:
+            seen[0] = machine.clock() - begin
+
+        for number, _ in enumerate(painter.paint(new(), SEEDS, note=notes.setdefault, preview=preview)):
+            if number == 0:
+                marks[FIRST].append(machine.clock() - begin)
+        if previewer:
+            marks[LAST_PREVIEW].append(seen[0])
 
     def warm() -> None:
         whole.settle()
@@ -160,6 +174,7 @@ def _ours(turn: _Turn, pipe: Any, device: torch.device, changes: Changes) -> Way
         gpu_models.size_of(pipe.unet) * turn.steps * passes,
         warm=warm,
         notes=notes.keys(),
+        marks=marks,
     )
 
 

@@ -25,16 +25,23 @@ TITLES = {
     "paint": "Painting a turn with guidance",
 }
 REASONS = ("does_not_fit", "does_not_run", "skipped", "missing", "failed")
-MEASURED = frozenset(
-    ("part", "way", "seconds", "fastest", "slowest", "repeats", "tflop", "tflop_per_second", "floor_seconds")
-) | {
-    "bound_by",
-    "share_of_limit",
-    "peak_gib",
-    "times_faster_than_plain",
-    "times_faster_than_best_plain",
-    "notes",
+MARKS = {"seconds_to_first_images": "first images", "seconds_to_last_preview": "last preview"}
+MEASURED = {
+    *(
+        "part",
+        "way",
+        "seconds",
+        "fastest",
+        "slowest",
+        "repeats",
+        "tflop",
+        "tflop_per_second",
+        "floor_seconds",
+    ),
+    *("bound_by", "share_of_limit", "peak_gib", "times_faster_than_plain", "times_faster_than_best_plain"),
+    *("notes", *MARKS),
 }
+"""What a row or its cells tell; everything else is a fact of the sizes, told once above the table."""
 
 
 def tables(lines: Iterable[Mapping[str, Any]]) -> str:
@@ -90,9 +97,10 @@ def _row(line: Mapping[str, Any]) -> str:
     times = line.get("times_faster_than_plain")
     best = line.get("times_faster_than_best_plain")
     faster = "" if times is None else f"{times:.3g}" + ("" if best is None else f" (best plain: {best:.3g})")
+    marks = [f"{told} {line[name]:.3g}" for name, told in MARKS.items() if name in line]
     cells = (
         name + (f" ({line['notes']})" if "notes" in line else ""),
-        f"{line['seconds']:.3g}",
+        ", ".join([f"{line['seconds']:.3g}", *marks]),
         f"{line['fastest']:.3g} to {line['slowest']:.3g} ({line['repeats']})",
         f"{line['tflop_per_second']:.3g}",
         f"{100 * line['share_of_limit']:.0f} % ({line['bound_by']})",

@@ -70,3 +70,11 @@ def test_every_other_part_runs_with_what_paints() -> None:
     painted = {line["way"]: line for line in lines if line["part"] == "paint"}
     assert painted["pasta, guidance_until 0.6"]["tflop"] <= painted["pasta"]["tflop"]
     assert all("notes" not in line for line in lines)
+    few = {line["way"]: line for line in lines if line["part"] == "few"}
+    assert (
+        0
+        < few["plain, a call a prompt"]["seconds_to_first_images"]
+        < few["plain, a call a prompt"]["seconds"]
+    )
+    previewed = few["pasta, preview TAESDXL"]
+    assert 0 < previewed["seconds_to_last_preview"] < previewed["seconds"]

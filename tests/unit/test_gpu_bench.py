@@ -55,9 +55,17 @@ def test_ways_are_timed_forth_and_back() -> None:
 
 def test_a_shorter_call_warms_up_and_is_not_timed() -> None:
     calls: list[str] = []
-    way = Way("plain", lambda: calls.append("whole"), 1.0, warm=lambda: calls.append("short"))
-    compare(bench([], rounds=1), "part", [way], {})
-    assert calls == ["short", "whole"]
+    lines: list[dict[str, Any]] = []
+    marks: dict[str, list[float]] = {"half": []}
+
+    def call(name: str, half: float) -> None:
+        calls.append(name)
+        marks["half"].append(half)
+
+    whole, short = (lambda: call("whole", 3.0)), (lambda: call("short", 9.0))
+    compare(bench(lines, rounds=2), "part", [Way("plain", whole, 1.0, warm=short, marks=marks)], {})
+    assert calls == ["short", "whole", "whole"]
+    assert lines[0]["half"] == 3.0
 
 
 def test_the_least_of_two_floors_is_no_floor() -> None:
