@@ -234,6 +234,7 @@ class DiffusersPainter:
 
     def _compile(self, note: Callable[[str], None]) -> None:
         """Compile for the passes' shapes now; where that cannot be, the UNet runs as it is."""
+        note("the painter is compiled, which takes minutes the first time")
         begin_compiling(self._pipe.unet, self._cache)
         try:
             if not self._fits(self._room.size):
