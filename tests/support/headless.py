@@ -1,4 +1,6 @@
-"""A headless session on small services: `python -m tests.support.headless DATA [--resume last]`.
+"""A headless session on small services: `python -m tests.support.headless DATA [--fussy] [--resume last]`.
+
+With `--fussy` its user refuses slates and swaps columns before it chooses.
 
 The loop, the store and the JSON lines are the real ones; the services are quick, so that a process can be
 killed at many moments of many sessions in little time. Each step takes a moment, as real models do.
@@ -19,7 +21,7 @@ from pasta_core.sessions.session import Services, begin_session, resume_session
 from pasta_core.sessions.store import Store
 from pasta_core.settings import SessionSettings
 from pasta_tui.cli._json_lines import JsonLines
-from tests.support.rollouts import BrightnessUser, DrawnSelector, NoisePainter, WordWriter
+from tests.support.rollouts import BrightnessUser, DrawnSelector, FussyUser, NoisePainter, WordWriter
 
 PAUSE = 0.01
 
@@ -41,10 +43,12 @@ class SlowPainter(NoisePainter):
             yield painted
 
 
-def main(data: str, resume: str | None) -> None:
+def main(data: str, fussy: bool, resume: str | None) -> None:
     settings = SessionSettings(turns=3, columns=3, images=2)
     new = NewSession("a red train in the snow", 11, "none", "drawn", "brightness", settings=settings)
-    services = Services(SlowWriter(), DrawnSelector(), SlowPainter(), BrightnessUser())
+    services = Services(
+        SlowWriter(), DrawnSelector(), SlowPainter(), FussyUser() if fussy else BrightnessUser()
+    )
     lines = JsonLines(lambda record: print(json.dumps(record), flush=True), list)
     with Store(Path(data)) as store:
         session = begin_session(store, new) if resume is None else resume_session(store, resume)
@@ -53,7 +57,8 @@ def main(data: str, resume: str | None) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1], sys.argv[3] if len(sys.argv) > 2 else None)
+        _, folder, *options = sys.argv
+        main(folder, "--fussy" in options, options[-1] if "--resume" in options else None)
     except PastaError as error:
         print(error.message, file=sys.stderr)
         raise SystemExit(int(error.exit_code)) from error

@@ -174,14 +174,23 @@ def _alive(pid: int) -> bool:
 
 def comparable(lines: Sequence[Line]) -> list[Line]:
     """What two runs of one session must have in common."""
-    return [{key: value for key, value in line.items() if key not in _UNCOMPARED} for line in lines]
+    return [_compared(line) for line in lines]
+
+
+def _compared(line: Line) -> Line:
+    kept = {key: value for key, value in line.items() if key not in _UNCOMPARED}
+    if "swaps" in kept:
+        kept["swaps"] = [_compared(swap) for swap in kept["swaps"]]
+    return kept
 
 
 def check_files(lines: Sequence[Line]) -> None:
     """Every image that was printed lies where its line says, with the bytes that its line says."""
     for line in lines:
-        paths = line["images"] if line["event"] == "turn" else [line["images"]]
-        hashes = line["sha256"] if line["event"] == "turn" else [line["sha256"]]
+        final = line["event"] == "final"
+        before = [] if final else line["swaps"]
+        paths = [*([line["images"]] if final else line["images"]), *(swap["images"] for swap in before)]
+        hashes = [*([line["sha256"]] if final else line["sha256"]), *(swap["sha256"] for swap in before)]
         for column, expected in zip(paths, hashes, strict=True):
             for path, sha256 in zip(column, expected, strict=True):
                 pixels = read_png(Path(path).read_bytes())
