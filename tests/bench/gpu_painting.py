@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from pasta_core.painter.diffusers_painter import DiffusersPainter
@@ -91,6 +92,7 @@ def _compare(bench: Bench, part: str, turn: _Turn, changes: Sequence[Changes]) -
     """
     device = bench.machine.device
     theirs, own = turn.pipeline(device), turn.pipeline(device)
+    difference = _difference(turn, own, device)
     compiled = turn.pipeline(device) if any("compile" in one for one in changes) else own
     ways = [_plain(turn, theirs, 1, bench.machine), _plain(turn, theirs, len(PROMPTS), bench.machine)]
     ways += [_ours(turn, compiled if "compile" in one else own, bench.machine, one) for one in changes]
@@ -100,14 +102,30 @@ def _compare(bench: Bench, part: str, turn: _Turn, changes: Sequence[Changes]) -
         "steps": turn.steps,
         "guidance": turn.guidance,
         "dtype": turn.profile({}).dtype,
+        "mean_difference": difference,
     }
     weights = gpu_models.size_of(own.unet, own.vae, own.text_encoder, own.text_encoder_2)
     compare(bench, part, [replace(way, weights=weights) for way in ways], facts)
 
 
+def _difference(turn: _Turn, pipe: Any, device: torch.device) -> float:
+    """By how much of 255 an image of two steps differs on average between the pipeline's call and ours."""
+    called = pipe(
+        prompt=PROMPTS[0],
+        num_inference_steps=2,
+        guidance_scale=turn.guidance,
+        height=turn.sizes.pixels,
+        width=turn.sizes.pixels,
+        generator=torch.Generator().manual_seed(0),
+    )
+    profile = replace(turn.profile({}), steps=2, pass_size=1)
+    ((_, _, pixels),) = next(DiffusersPainter(pipe, profile, str(device)).paint(PROMPTS[:1], [[0]]))
+    theirs = np.asarray(called.images[0], np.float32)
+    return float(f"{np.abs(theirs - pixels).mean():.3g}")
+
+
 def _plain(turn: _Turn, pipe: Any, prompts: int, machine: Machine) -> Way:
     """`pipe(prompt=[...], num_images_per_prompt=4)` with so many prompts in a call."""
-
     new = _NewPrompts()
     marks: dict[str, list[float]] = {FIRST: []}
 

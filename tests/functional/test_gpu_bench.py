@@ -70,6 +70,8 @@ def test_every_other_part_runs_with_what_paints() -> None:
     painted = {line["way"]: line for line in lines if line["part"] == "paint"}
     assert painted["pasta, guidance_until 0.6"]["tflop"] <= painted["pasta"]["tflop"]
     assert all("notes" not in line for line in lines)
+    # what is compared paints the same
+    assert all(line["mean_difference"] < 0.1 for line in lines if line["part"] in ("few", "paint"))
     few = {line["way"]: line for line in lines if line["part"] == "few"}
     assert (
         0
