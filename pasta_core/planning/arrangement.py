@@ -29,7 +29,6 @@ class Needs:
     """What it takes beside its weights to paint so many images at a time."""
     clip: int
     value: int
-    value_on_cpu: int
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,10 @@ def _arrangements(needs: Needs, machine: Machine, asked: str, served: bool) -> I
         modes = tuple(one for one in modes if one[0] == asked)
     elif off:
         modes = (("resident", False),)
-    for images, on_gpu, (mode, park) in product(sizes, (True, False), modes):
-        yield _on_gpu(needs, machine, mode, park, on_gpu, images, off)
+    # half as many images at a time cost less than moving models about, a few at a time cost more
+    for some in (sizes[:2], sizes[2:]):
+        for on_gpu, (mode, park), images in product((True, False), modes, some):
+            yield _on_gpu(needs, machine, mode, park, on_gpu, images, off)
 
 
 def _on_gpu(

@@ -79,7 +79,6 @@ def _needs(profile: Profile, sizes: Sizes, gpu: bool) -> Needs:
         painting={count: painting_bytes(sizes.painter, painter, gpu, count) for count in passes},
         clip=clip_bytes(sizes.clip, gpu),
         value=0 if value is None else value_bytes(value, gpu),
-        value_on_cpu=0 if value is None else value_bytes(value, False),
     )
 
 
