@@ -30,6 +30,7 @@ from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.taste import TasteOfSession
 from pasta_core.simulation.rollout import Plan
 from pasta_core.users.belief import BeliefAccount, account_for
+from pasta_core.users.taste import Belief
 from pasta_core.users.taste_picks import Pick
 from pasta_core.users.taste_record import KeptTaste
 from pasta_core.users.taste_space import TasteSpace
@@ -95,6 +96,7 @@ class Insight:
         self._taste = taste
         self._selector = selector
         self._others: tuple[TasteSpace | None, KeptTaste] | None = None
+        self._told: tuple[tuple[Pick, ...], tuple[Belief, ...]] = (), ()
         self.told = Told()
 
     def take(self, event: Event) -> None:
@@ -120,7 +122,10 @@ class Insight:
         if told.history is not None:
             own = await picks_of(told.history, self._taste.texts, "", lambda turn: _NEVER)
         categories = _categories(told.history, own) if self._info.made_of.blind else None
-        return await asyncio.to_thread(account_for, own, kept, space, categories)
+        known = self._known(own) if space is not None else ()
+        account = await asyncio.to_thread(account_for, own, kept, space, categories, known)
+        self._told = own, account.beliefs
+        return account
 
     async def reasons(self) -> SlateReasons | None:
         """Why the slate at hand is shown, None before there is one.
@@ -154,6 +159,16 @@ class Insight:
             without=_INTENTS.get(name.kind),
             wished=told.wished,
         )
+
+    def _known(self, own: Sequence[Pick]) -> tuple[Belief, ...]:
+        """The beliefs that an earlier account found after the first of these picks."""
+        earlier, beliefs = self._told
+        same = 0
+        for one, other in zip(earlier, own, strict=False):
+            if not _alike(one, other):
+                break
+            same += 1
+        return beliefs[: same + 1]
 
     def _seed(self, history: History, turn: int) -> int:
         made_of = self._info.made_of
@@ -190,6 +205,16 @@ async def _opinion(learner: TasteLearner | None, history: History, turn: Turn) -
     if not found.picks and not np.ptp(found.worth.means):
         return None
     return Judgement(found.worth.means, found.worth.deviations, picks=found.picks)
+
+
+def _alike(one: Pick, other: Pick) -> bool:
+    """Whether two picks of a session teach the same."""
+    return (
+        (one.key, one.chosen, one.prompts, one.critique)
+        == (other.key, other.chosen, other.prompts, other.critique)
+        and np.array_equal(one.images, other.images)
+        and np.array_equal(one.texts, other.texts)
+    )
 
 
 def _categories(history: History | None, picks: Sequence[Pick]) -> list[tuple[str, ...]]:

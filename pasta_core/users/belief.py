@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +77,8 @@ class BeliefAccount:
 
     `kept` picks of other sessions count as much as `weight` new ones. `types` (K,) are the probabilities of a
     user model's types, empty where there is none; `certainty` is the share of the prior's doubt that all
-    picks have removed, 0 to 1. Shifts are of categories, not of words, if `by_category`.
+    picks have removed, 0 to 1. Shifts are of categories, not of words, if `by_category`. `beliefs` are those
+    after 0, 1, ... picks of the session.
     """
 
     kept: int
@@ -86,6 +87,7 @@ class BeliefAccount:
     types: tuple[float, ...]
     steps: tuple[BeliefStep, ...]
     by_category: bool = False
+    beliefs: tuple[Belief, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def picks(self) -> int:
@@ -98,21 +100,23 @@ def account_for(
     kept: KeptTaste = NO_TASTE,
     space: TasteSpace | None = None,
     categories: Sequence[Sequence[str]] | None = None,
+    known: Sequence[Belief] = (),
 ) -> BeliefAccount:
     """Account for a session's own picks, in the order they were made, after those kept from other sessions.
 
     Without a space it takes the one that the slates of all picks teach, whatever was chosen in them. With
-    `categories`, one name a column, shifts are of these and not of words.
+    `categories`, one name a column, shifts are of these and not of words. `known` are the first of its
+    `beliefs` where an earlier account has them.
     """
     everything = (*own, *kept.picks)
     space = space or fit_space("", everything)
     weights = np.concatenate([np.ones(len(own)), np.asarray(kept.weights, np.float64)])
     later = len(own)
     # own picks come first, as they do where candidates are judged: sums have one order
-    beliefs = [
-        believe(space, (*own[:n], *kept.picks), np.concatenate([weights[:n], weights[later:]]))
-        for n in range(later + 1)
-    ]
+    beliefs = list(known[: later + 1])
+    for n in range(len(beliefs), later + 1):
+        counted = np.concatenate([weights[:n], weights[later:]])
+        beliefs.append(believe(space, (*own[:n], *kept.picks), counted))
     traits = word_traits(space, own) if categories is None else category_traits(space, own, categories)
     sure = [certainty(space, belief) for belief in beliefs]
     return BeliefAccount(
@@ -125,6 +129,7 @@ def account_for(
             for n, pick in enumerate(own)
         ),
         by_category=categories is not None,
+        beliefs=tuple(beliefs),
     )
 
 

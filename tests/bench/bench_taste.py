@@ -1,9 +1,10 @@
 """How fast a taste is updated: `python -m tests.bench.bench_taste [--repeats N]`.
 
 All that a pick costs the front end, belief and the utilities of 25 candidates, by the number of picks,
-for the shipped space (96 dimensions, eight types) and for the same space with one type; and what keeping the
-pick in its file costs, at the widths of the micro CLIP and of ViT-L-14 (768). Times are CPU seconds of this
-process, so that another load on the machine blurs them less.
+for the shipped space (96 dimensions, eight types) and for the same space with one type; the account of five
+picks of a session beside the others, and its lines on the screen; and what keeping the pick in its file
+costs, at the widths of the micro CLIP and of ViT-L-14 (768). Times are CPU seconds of this process, so that
+another load on the machine blurs them less.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from pasta_core.paths import find_assets
+from pasta_core.users.belief import BeliefAccount, account_for
 from pasta_core.users.taste import believe
 from pasta_core.users.taste_files import write_taste
 from pasta_core.users.taste_picks import Pick, normalised, ordered
-from pasta_core.users.taste_record import TasteRecord
+from pasta_core.users.taste_record import KeptTaste, TasteRecord
 from pasta_core.users.taste_space_files import SPACE_FILE, load_space
+from pasta_tui.widgets.belief import belief_lines
 from tests.support.cpu_time import cpu_seconds
 
 PICKS = (5, 50, 200, 1000)
+SESSION = 5
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -61,6 +65,25 @@ def main() -> None:
         found[f"{count} picks"] = {
             "milliseconds": round(1e3 * cpu_seconds(lambda: update("plain"), repeats), 2),
             "milliseconds_of_8_types": round(1e3 * cpu_seconds(lambda: update("types"), repeats), 2),
+        }
+
+        def account(picks: tuple[Pick, ...] = picks) -> BeliefAccount:
+            kept = KeptTaste(picks[:-SESSION], (1.0,) * (len(picks) - SESSION))
+            return account_for(picks[-SESSION:], kept, types)
+
+        told = account()
+
+        def one_more(picks: tuple[Pick, ...] = picks, told: BeliefAccount = told) -> BeliefAccount:
+            kept = KeptTaste(picks[:-SESSION], (1.0,) * (len(picks) - SESSION))
+            return account_for(picks[-SESSION:], kept, types, known=told.beliefs[:-1])
+
+        found[f"account of {SESSION} picks after {count - SESSION}"] = {
+            "milliseconds_of_8_types": round(1e3 * cpu_seconds(account, repeats), 2),
+            "milliseconds_of_one_pick_more": round(1e3 * cpu_seconds(one_more, repeats), 2),
+            "milliseconds_of_lines": round(
+                1e3 * cpu_seconds(lambda told=told: belief_lines(told, 35), repeats),  # type: ignore[misc]
+                2,
+            ),
         }
     with tempfile.TemporaryDirectory() as folder:
         for d in (96, 768):

@@ -99,6 +99,12 @@ def test_steps_follow_upon_each_other() -> None:
     assert [step.turn for step in account.steps] == [1, 2, 3]
 
 
+def test_an_earlier_account_spares_work_and_changes_nothing() -> None:
+    own = picks([1, 1, 3, 0])
+    earlier = account_for(own[:2], space=TWO_TYPES)
+    assert account_for(own, space=TWO_TYPES, known=earlier.beliefs) == account_for(own, space=TWO_TYPES)
+
+
 def test_a_pick_is_foreseen_by_those_before_it_alone() -> None:
     own = picks([1, 1, 1])
     for number, step in enumerate(account_for(own, space=SPACE).steps):

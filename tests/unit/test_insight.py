@@ -16,7 +16,7 @@ from pasta_core.agent.slate_reasons import Intent
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner, picks_of
 from pasta_core.domain import Candidate, Embedding, History, Selector, Slate, User
 from pasta_core.errors import InvalidInput
-from pasta_core.events import Event, SlateChosen, Swapped
+from pasta_core.events import Chosen, Event, SessionStarted, SlateChosen, Swapped
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.sessions.insight import Insight
@@ -25,10 +25,14 @@ from pasta_core.sessions.session import Session, begin_session, resume_session
 from pasta_core.sessions.store import Store
 from pasta_core.sessions.taste import TasteOfSession
 from pasta_core.settings import SessionSettings
-from pasta_core.users.belief import account_for
+from pasta_core.users.belief import BeliefAccount, account_for
+from pasta_core.users.taste_fit import SpacePlan, fit_space
+from pasta_core.users.taste_picks import Pick
+from pasta_core.users.taste_record import NO_TASTE
 from pasta_core.users.taste_shelf import DEFAULT, TasteShelf
 from tests.support.rollouts import BrightnessUser, FussyUser, paint_one, small_services
 
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
 SETTINGS = SessionSettings(turns=3, columns=3, images=2)
 
 
@@ -107,6 +111,34 @@ def test_a_belief_is_that_of_the_picks_whatever_selects(house: House, selector: 
     assert [step.chosen for step in account.steps] == [
         (turn.choice.column,) for turn in history.turns if turn.choice
     ]
+
+
+def test_asking_after_every_choice_ends_at_the_same(house: House) -> None:
+    world = [paint_one(f"{n}", n).embedding for n in range(40)]
+    slates = [
+        Pick(f"s{n}", 1, NOW, tuple("abcd"), np.stack(world[n : n + 4]), np.stack(world[n + 4 : n + 8]), (0,))
+        for n in range(30)  # type: ignore[arg-type]
+    ]
+    space = fit_space("", slates, SpacePlan(image_rank=3, text_rank=2))
+    insight = house.insight(house.begin("random").info)
+    insight._others = space, NO_TASTE
+    session = house.begin("random")
+    told: list[Event] = []
+    with session:
+        history = asyncio.run(session.run(small_services(), told.append))
+
+    async def follow() -> list[BeliefAccount]:
+        accounts = []
+        for event in (*told, *told[:4]):
+            insight.take(event)
+            if isinstance(event, Chosen | SessionStarted):
+                accounts.append(await insight.belief())
+        return accounts
+
+    *accounts, again = asyncio.run(follow())
+    own = asyncio.run(picks_of(history, house.taste.texts, "", lambda turn: NOW))
+    assert accounts == [account_for(own[:n], space=space) for n in range(len(own) + 1)]
+    assert again == accounts[0]
 
 
 def test_a_resumed_session_says_the_same(house: House) -> None:
