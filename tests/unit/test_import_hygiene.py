@@ -59,6 +59,7 @@ def test_help_and_usage_errors_load_nothing_heavy(arguments: tuple[str, ...]) ->
     [
         ("sessions", "list"),
         ("doctor",),
+        ("plan",),
         ("microworld", "show", "a red cat"),
         ("session", "a cat", "--rater", "planted:0", "--profile", "nonsense"),
         ("session", "a cat", "--rater", "planted:0", "--turns", "0"),

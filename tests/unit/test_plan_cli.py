@@ -90,3 +90,12 @@ def test_a_profile_without_a_value_model_says_so(own_directories: Path) -> None:
     for quiet in ({"profile": "micro"}, {"profile": "sdxl", "selector": "random"}):
         assert said(quiet) == ""
     assert said({"profile": "sdxl"}, study=True) == ""
+
+
+def test_the_doctor_says_whether_the_profile_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["doctor"])
+    said = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in said if line.startswith("plan")]
+    assert "micro fits" in line and " of " in line
+    run(["doctor", "--json"])
+    assert json.loads(capsys.readouterr().out)["plan"] == [line.removeprefix("plan").strip()]
