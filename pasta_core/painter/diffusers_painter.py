@@ -20,7 +20,7 @@ from pasta_core.painter.loading import dtype_on, load_pipeline
 from pasta_core.painter.passes import Job, Watch, jobs_of
 from pasta_core.painter.previewing import OnPreview, Previewer, guessed_latents
 from pasta_core.painter.prompts import Conditioning, PromptEncoder, stacked
-from pasta_core.painter.room import Ledger, OutOfRoom, Room, free_memory, no_room, watching_memory
+from pasta_core.painter.room import Ledger, OutOfRoom, Room, free_memory, no_room, within_memory
 from pasta_core.settings import PainterProfile
 
 __all__ = ["DiffusersPainter", "Painted"]
@@ -175,8 +175,7 @@ class DiffusersPainter:
             watch.abandon()
 
     def _encoded(self, prompt: str, note: Callable[[str], None] = lambda text: None) -> Conditioning:
-        with watching_memory():
-            return self._prompts.encode(prompt, note)
+        return within_memory(lambda: self._prompts.encode(prompt, note))
 
     @torch.inference_mode()
     def _pass(
@@ -206,10 +205,12 @@ class DiffusersPainter:
                 if not watch.abandoned:
                     preview(job.column, job.index, pixels)
 
+        def work() -> list[Pixels]:
+            latents = self._denoiser.latents(conditions, seeds, after)
+            return self._denoiser.images(latents, [job.name for job in jobs])
+
         try:
-            with watching_memory():
-                latents = self._denoiser.latents(conditions, seeds, after)
-                return self._denoiser.images(latents, [job.name for job in jobs])
+            return within_memory(work)
         except OutOfRoom:
             watch.out_of_room = True
             raise
@@ -225,12 +226,14 @@ class DiffusersPainter:
 
     @torch.inference_mode()
     def _rehearse(self, size: int, conditioning: Conditioning) -> None:
-        with watching_memory():
+        def work() -> None:
             latents = self._denoiser.rehearse(conditioning, size)
             if self._previewer is not None:
                 self._previewer.look(latents)
             if self._device.type == "cuda":
                 torch.cuda.synchronize(self._device)
+
+        within_memory(work)
 
     def _compile(self, note: Callable[[str], None]) -> None:
         """Compile for the passes' shapes now; where that cannot be, the UNet runs as it is."""

@@ -9,7 +9,7 @@ import torch
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import StableDiffusionXLPipeline
 
 from pasta_core.errors import ModelUnavailable, PastaError
-from pasta_core.painter.room import OutOfRoom, no_room, watching_memory
+from pasta_core.painter.room import OutOfRoom, no_room, within_memory
 from pasta_core.settings import Lora, PainterProfile
 
 __all__ = ["DTYPES", "dtype_on", "load_pipeline"]
@@ -38,10 +38,8 @@ def load_pipeline(profile: PainterProfile, device: str) -> StableDiffusionXLPipe
     """Load it, without a network; `ModelUnavailable` names what is missing, damaged or foreign."""
     dtype = dtype_on(profile.dtype, device)
     try:
-        with watching_memory():
-            pipe = _pipeline(profile, dtype)
-            # LoRAs are added there, where multiplying their matrices is quick.
-            pipe.to(device)
+        # LoRAs are added on the device, where multiplying their matrices is quick.
+        pipe = within_memory(lambda: _pipeline(profile, dtype).to(device))
     except OutOfRoom:
         raise no_room(f"the painter in {profile.model}") from None
     except PastaError:

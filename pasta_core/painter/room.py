@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from pasta_core.errors import ModelUnavailable, PastaError
 from pasta_core.files import make_directory, write_atomically
 
-__all__ = ["Ledger", "OutOfRoom", "Room", "free_memory", "no_room", "watching_memory"]
+__all__ = ["Ledger", "OutOfRoom", "Room", "free_memory", "no_room", "within_memory"]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _MESSAGES = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
 """How else than by its class an error says that memory ran out."""
@@ -33,18 +34,15 @@ class OutOfRoom(Exception):
     """The device's memory ran out. Raised where nothing refers to what was computed any more."""
 
 
-@contextmanager
-def watching_memory() -> Iterator[None]:
-    """Raise `OutOfRoom` where the block runs out of memory."""
+def within_memory(work: Callable[[], T]) -> T:
+    """Do some work; raises `OutOfRoom` where it runs out of memory."""
     try:
-        yield
+        return work()
     except RuntimeError as error:
         if not isinstance(error, torch.OutOfMemoryError) and not any(it in str(error) for it in _MESSAGES):
             raise
         log.warning("out of memory: %s", str(error).splitlines()[0][:200])
-    else:
-        return
-    # The error holds the frames that hold the tensors; here it is gone.
+    # The error holds the frames that hold the tensors. Here it is gone, and no context of the one below.
     raise OutOfRoom
 
 
@@ -52,7 +50,7 @@ def no_room(what: str) -> ModelUnavailable:
     """What a person is told when not even the least fits."""
     return ModelUnavailable(
         f"there is not enough memory on the device for {what}",
-        "close what else uses it, or choose a profile that needs less",
+        "'pasta plan' says what fits: close what else uses it, or choose --memory swap or another profile",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from pasta_core.errors import ModelUnavailable
 from pasta_core.painter.diffusers_painter import DiffusersPainter
 from pasta_core.painter.loading import load_pipeline
-from pasta_core.painter.room import Ledger, OutOfRoom, Room, watching_memory
+from pasta_core.painter.room import Ledger, OutOfRoom, Room, within_memory
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.settings import PainterProfile
@@ -137,10 +138,29 @@ def test_a_device_that_holds_not_even_one_image_is_named(
 
 
 def test_other_errors_are_no_lack_of_memory() -> None:
-    with pytest.raises(OutOfRoom), watching_memory():
+    def lacks() -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-    with pytest.raises(RuntimeError, match="shapes"), watching_memory():
+
+    def differs() -> None:
         raise RuntimeError("shapes do not match")
+
+    with pytest.raises(OutOfRoom):
+        within_memory(lacks)
+    with pytest.raises(RuntimeError, match="shapes"):
+        within_memory(differs)
+
+
+def test_what_did_not_fit_is_let_go_of_before_the_next_attempt() -> None:
+    held: list[weakref.ref[torch.Tensor]] = []
+
+    def work() -> None:
+        large = torch.zeros(4)
+        held.append(weakref.ref(large))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(OutOfRoom) as caught:
+        within_memory(work)
+    assert caught.value.__context__ is None and held[0]() is None
 
 
 def test_what_is_remembered_is_for_one_painter_on_one_device(tmp_path: Path) -> None:
