@@ -2,7 +2,7 @@
 
 Every architecture is built on the meta device, which knows shapes and holds no numbers, and runs once under
 `torch.utils.flop_counter`. Products and convolutions count, two operations a multiplication and addition;
-norms and activations do not. Prints one JSON document, TFLOP a forward pass.
+norms and activations do not. Prints one JSON document, TFLOP a forward pass and tokens a training step.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from pasta_core.agent.value_model import ValueNetwork
 from pasta_core.agent.value_model_packing import Branch, Tree, pack
 from tests.bench import gpu_models
+from tests.bench.gpu_sizes import Sizes
+from tests.bench.gpu_trajectories import random_example
 
 META = torch.device("meta")
 TOKENS = 77
@@ -103,7 +105,18 @@ def main() -> None:
         "gemma_2b_25_candidates_together": gemma_flops(True, 1000, (68,) * 25),
         "vit_l_14_image": vision_flops(True),
     }
-    print(json.dumps(_in_tera(found), indent=2))
+    print(json.dumps(_in_tera(found) | {"value_step_tokens": _step_tokens(Sizes())}, indent=2))
+
+
+def _step_tokens(sizes: Sizes) -> dict[str, int]:
+    """Tokens in a step of the value model, packed and with a sequence for every shown prompt."""
+    count = -(-sizes.transitions // sizes.turns)
+    examples = [random_example(seed, sizes.turns, 256_000) for seed in range(count)]
+    branches = [branch for one in examples for branch in one.tree.branches]
+    return {
+        "packed": sum(len(one.tree) for one in examples),
+        "separate": sum(branch.at + len(branch.tokens) for branch in branches),
+    }
 
 
 def _in_tera(found: Any) -> Any:
