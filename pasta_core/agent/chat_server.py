@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -68,7 +69,9 @@ class ChatServer:
     """
 
     def __init__(self, url: str, key: str, timeout: float) -> None:
-        self.url = url.rstrip("/").removesuffix("/v1")
+        self._base = url.rstrip("/").removesuffix("/v1")
+        self.url = re.sub(r"//[^/@]*@", "//", self._base)
+        """The address as a person may read it, without a password."""
         self._key = key
         self._timeout = timeout
         self._client: httpx2.AsyncClient
@@ -158,7 +161,7 @@ class ChatServer:
 
     @asynccontextmanager
     async def _answer(self, method: str, path: str, body: Any) -> AsyncIterator[httpx2.Response]:
-        async with self._client.stream(method, self.url + path, json=body) as answer:
+        async with self._client.stream(method, self._base + path, json=body) as answer:
             if answer.status_code == 200:
                 yield answer
                 return

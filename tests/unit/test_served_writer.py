@@ -189,7 +189,7 @@ def test_an_address_where_nobody_is_is_named(server: FakeServer) -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(ModelUnavailable, match=f"{url} cannot be reached") as caught:
-        writer(server, url=url).write(REQUEST, never, ignore)
+        writer(server, url=url.replace("//", "//me:secret@")).write(REQUEST, never, ignore)
     assert caught.value.exit_code == 3 and "writer.url" in caught.value.hint
     assert not server.paths
 
