@@ -81,7 +81,7 @@ def because(reason: ColumnReason, reasons: SlateReasons) -> str:
         case Intent.WISH:
             return "you asked for it"
         case None:
-            return "" if reasons.current else "the taste was changed since: this is how it judges now"
+            return "" if reasons.current else "taste or models were changed since: this is how they judge now"
 
 
 def _behind(reason: ColumnReason) -> str:
