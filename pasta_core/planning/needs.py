@@ -7,6 +7,7 @@ of a forward pass with fused attention, FLOPs by PyTorch's counter.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pasta_core.planning.sizes import PainterSize, Sizes, ValueSize, WriterSize
@@ -99,6 +100,8 @@ class Work:
     """Tokens that it reads first."""
     painting: float
     """FLOPs of all images."""
+    steps: int
+    """Denoising steps of all passes."""
     valuing: float
     """FLOPs of all values, 0 without a value model."""
 
@@ -119,6 +122,7 @@ def work_of(profile: Profile, sizes: Sizes, session: SessionSettings) -> Work:
     return Work(
         tokens=tokens,
         read=_ASKED,
+        steps=math.ceil(images / painter.pass_size) * painter.steps,
         painting=images * (forward * painter.steps * (1 + guided) + decode + clip),
         valuing=0.0 if value is None else 2.0 * value.values * (_ASKED + tokens),
     )

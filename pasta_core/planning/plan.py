@@ -62,9 +62,11 @@ def make_plan(
     """Plan a profile on a machine without loading anything; `seconds` are measured ones (`measured`)."""
     sizes = sizes_of(profile)
     needs = _needs(profile, sizes, machine.has_gpu)
-    chosen = arrange(needs, machine, asked, served=bool(profile.writer.url))
+    served = bool(profile.writer.url)
+    chosen = arrange(needs, machine, asked, served=served)
     shape = session or profile.session
-    times = times_of(work_of(profile, sizes, shape), sizes, machine, chosen, shape, seconds or {})
+    work = work_of(profile, sizes, shape)
+    times = times_of(work, sizes, machine, chosen, shape, seconds or {}, served)
     return Plan(profile.name, machine, chosen, asked, tuple(_rows(profile, sizes, machine, chosen)), times)
 
 

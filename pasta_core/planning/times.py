@@ -16,6 +16,10 @@ __all__ = ["Step", "Times", "times_of"]
 
 _BUS = 12.0
 """Gigabytes a second between a machine's memory and its GPU's."""
+_STEP = 0.02
+"""Seconds that a step takes however small the model is."""
+_FASTEST = 1000.0
+"""Tokens a second of the smallest language models."""
 _READING = 40
 """How many times faster a language model reads tokens than it writes them, one after another."""
 
@@ -32,7 +36,8 @@ class Step:
 class Times:
     """A turn's steps."""
 
-    write: Step
+    write: Step | None
+    """None where a server writes, whose pace nobody knows before."""
     select: Step | None
     paint: Step
     hand_over: Step | None
@@ -58,11 +63,12 @@ def times_of(
     chosen: Arrangement,
     session: SessionSettings,
     measured: Mapping[str, float],
+    served: bool = False,
 ) -> Times:
     """Times of a turn; `measured` are seconds of a candidate, a request, an image and a hand-over."""
     gpu, cpu = speed_of(machine), cpu_speed(machine)
     writer = gpu if machine.has_gpu and machine.writer_on_gpu and chosen.mode != "cpu" else cpu
-    pace = writer.gigabytes * 1e9 / max(sizes.writer.bytes, 1)
+    pace = min(writer.gigabytes * 1e9 / max(sizes.writer.bytes, 1), _FASTEST)
     value = gpu if machine.has_gpu and chosen.value_on_gpu else cpu
     moved = 0.0
     if chosen.mode == "swap" and machine.has_gpu:
@@ -70,16 +76,18 @@ def times_of(
         moved = (sizes.writer.bytes + (2 * chosen.park) * 2 * (sizes.painter.unet + sizes.painter.text)) / 1e9
     images = session.columns * session.images
     return Times(
-        write=_step(
+        write=None
+        if served and "write" not in measured
+        else _step(
             measured,
             "write",
             session.form.total,
-            (work.tokens + work.read / _READING) / pace if pace else 0.0,
+            (work.tokens + work.read / _READING) / pace,
         ),
         select=None
         if not work.valuing
         else _step(measured, "value", 1, work.valuing / (value.tera_flops * 1e12)),
-        paint=_step(measured, "paint", images, work.painting / (gpu.tera_flops * 1e12)),
+        paint=_step(measured, "paint", images, work.painting / (gpu.tera_flops * 1e12) + work.steps * _STEP),
         hand_over=_step(measured, "hand over", 1, moved / _BUS) if moved else None,
         like=gpu.like,
     )

@@ -94,10 +94,12 @@ def test_estimates_say_that_they_are_estimates(paths: Paths) -> None:
     times = planned(paths, "sdxl", 24).times
     assert not times.turn.measured and times.like == "RTX 3090"
     assert 30 < times.paint.seconds < 600 and times.select is None
+    assert times.write is not None and 1 < times.write.seconds < 60
     assert planned(paths, "turbo", 24).times.paint.seconds < times.paint.seconds / 10
     profile = load_profile("sdxl", paths)
     known = {"write": 0.1, "paint": 2.5}
     turn = make_plan(profile, imagined(24), seconds=known).times
+    assert turn.write is not None
     assert (turn.write.seconds, turn.paint.seconds) == (pytest.approx(2.5), pytest.approx(40.0))
     assert turn.turn.measured
 
@@ -141,6 +143,17 @@ def test_a_writer_that_is_not_on_the_gpu_leaves_nothing() -> None:
     machine = replace(imagined(12), writer_on_gpu=False)
     assert arrange(NEEDS, machine).mode == "resident"
     assert arrange(NEEDS, imagined(12), served=True).mode == "resident"
+
+
+def test_a_writer_elsewhere_takes_nothing_and_nobody_knows_how_long(paths: Paths) -> None:
+    profile = load_profile("sdxl", paths)
+    profile = replace(profile, writer=replace(profile.writer, url="http://gpubox:8080", model=Path()))
+    plan = make_plan(profile, imagined(12))
+    assert plan.arrangement.mode == "resident" and plan.arrangement.fits
+    assert (plan.parts[0].lives, plan.parts[0].needs, plan.times.write) == ("elsewhere", 0, None)
+    assert "the language model is elsewhere" in verdict_of(plan)[0]
+    known = make_plan(profile, imagined(12), seconds={"write": 0.2})
+    assert known.times.write is not None and known.times.write.measured
 
 
 def test_this_machine_is_asked_without_a_model_library() -> None:
