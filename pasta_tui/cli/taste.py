@@ -178,7 +178,9 @@ def space(
     learn(data or [], out, profile, as_json)
 
 
-@app.command("calibrate", epilog=_CALIBRATE_EPILOG)
+@app.command(
+    "calibrate", epilog=_CALIBRATE_EPILOG, short_help="Measure how much a value model is to be heard."
+)
 def calibrate(
     data: Annotated[
         list[str] | None,
