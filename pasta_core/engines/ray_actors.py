@@ -28,11 +28,12 @@ class PaintingActor:
     def __init__(self, profile: str, device: str) -> None:
         models = _environment()
         from pasta_core.painter.diffusers_painter import DiffusersPainter
+        from pasta_core.paths import locate
         from pasta_core.users.clip import ClipEncoder
 
         found = models(profile)
         painter = replace(found.painter, pass_size=PASS_SIZE)
-        self._painter = DiffusersPainter.load(painter, device, lanes=1)
+        self._painter = DiffusersPainter.load(painter, device, lanes=1, cache=locate(os.environ).cache)
         self._clip = ClipEncoder.load(found.clip.model, device)
 
     def ready(self) -> bool:

@@ -34,6 +34,8 @@ class Previewer:
     """An `AutoencoderTiny` of the painter's latent space, such as TAESDXL."""
 
     def __init__(self, decoder: AutoencoderTiny) -> None:
+        # one image at a time: sixteen of 1024 pixels at once would take more memory than their denoising
+        decoder.enable_slicing()
         self._decoder = decoder
 
     @classmethod
