@@ -196,6 +196,8 @@ class TurnScreen(InsightScreen):
 
     def _instead(self, key: str) -> str:
         view = self._view
+        if key in "0a" and not (self._rater or view.study or view.stage is Stage.ASKING) and view.shown:
+            return "the slate is not painted yet" if view.working else "there is no slate to answer"
         if key.isdecimal() and view.shown > 0:
             columns = len(view.columns)
             return f"there is only column 1, not {key}" if columns == 1 else f"columns are 1 to {columns}"

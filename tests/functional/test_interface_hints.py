@@ -84,7 +84,6 @@ def test_trouble_is_no_longer_told_when_it_is_over(tmp_path: Path) -> None:
         ("ctrl+c", "nothing is running; Ctrl-Q quits"),
         ("q", "Ctrl-Q quits; what is finished is kept"),
         ("7", "columns are 1 to 3"),
-        ("0", "columns are 1 to 3"),
         ("b", "b does nothing now; ? lists the keys"),
         ("r", "r does nothing now; ? lists the keys"),
     ],
@@ -99,6 +98,24 @@ def test_a_key_that_does_nothing_says_what_would_work(key: str, said: str, tmp_p
         await pilot.press(key)
         await pilot.pause()
         assert notices(app) == [said]
+
+    drive(app, steps)
+
+
+def test_what_needs_a_slate_says_so_while_there_is_none(tmp_path: Path) -> None:
+    painter = GatedPainter()
+    app = small_app(tmp_path, request_for(), SmallModels(painter=painter))
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        painter.permits = asyncio.Semaphore(4)
+        await until(pilot, lambda: "painting 2/6" in shown_text(app))
+        await pilot.press("0")
+        await pilot.pause()
+        assert notices(app) == ["the slate is not painted yet"]
+        app.clear_notifications()
+        await pilot.press("a")
+        await pilot.pause()
+        assert notices(app) == ["the slate is not painted yet"]
 
     drive(app, steps)
 
