@@ -117,9 +117,9 @@ def _print(plan: Plan, measured: Measured, out: Output) -> None:
     out.data(_row(f"{where} while writing", gib(chosen.writing), "", f"of {gib(chosen.room)}"))
     out.data(_row(f"{where} while painting", gib(chosen.painting), "", f"of {gib(chosen.room)}"))
     out.data("")
-    out.data(_row("turn", duration(plan.times.turn.seconds), "", _source(plan)))
+    out.data(_row("turn", duration(plan.times.turn.seconds), _source(plan)))
     for name, step in plan.times.steps.items():
-        out.data(_row(f"  {name}", duration(step.seconds), "", "measured" if step.measured else "estimated"))
+        out.data(_row(f"  {name}", duration(step.seconds), "measured" if step.measured else "estimated"))
     out.data("")
     for line in verdict_of(plan):
         out.data(line)
@@ -153,10 +153,6 @@ def _source(plan: Plan) -> str:
     times = plan.times
     if times.turn.measured:
         return "measured here"
-    some = any(step.measured for step in times.steps.values())
-    rest = "the rest is " if some else ""
-    return (
-        f"{rest}an estimate, from the data sheet of {times.like}"
-        if plan.machine.has_gpu
-        else (f"{rest}an estimate for {times.like}")
-    )
+    some = "partly " if any(step.measured for step in times.steps.values()) else ""
+    like = f"data sheet of {times.like}" if plan.machine.has_gpu else times.like
+    return f"{some}estimated ({like})"

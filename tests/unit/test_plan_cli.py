@@ -28,7 +28,7 @@ def test_a_plan_of_another_machine_says_what_it_assumes(capsys: pytest.CaptureFi
     assert lines[0].startswith("profile sdxl on a GPU of 12 GB (11.5 GiB of 12.0 GiB free, imagined)")
     assert [line[50:62] for line in lines if line.startswith("writer")] == ["GPU in turns"]
     assert "~4.8 GiB" in out and "its file is not here yet, or unreadable" in err
-    assert "an estimate, from the data sheet of RTX 3060" in out
+    assert "estimated (data sheet of RTX 3060)" in out
     assert "take turns on the GPU" in lines[-2]
 
 
@@ -36,14 +36,14 @@ def test_what_was_measured_stands_beside_what_was_predicted(capsys: pytest.Captu
     config = configure({}, os.environ, Path.cwd())
     kept, key = Measurements(config.paths.cache), (find_machine().key, profile_key(config.profile))
     before, _ = planned(capsys)
-    assert "measured" in before and "estimate" in before
+    assert "estimated (" in before
     kept.note_peak(*key, "worker", 3 << 30)
     for what, seconds in (("write", 0.02), ("value", 0.3), ("paint", 0.05)):
         kept.note_seconds(*key, what, seconds)
     out, _ = planned(capsys)
     (row,) = [line for line in out.splitlines() if line.startswith("painter, CLIP")]
     assert row.endswith("3.0 GiB")
-    assert "measured here" in out and "estimate" not in out
+    assert "measured here" in out and "estimated" not in out
     document = json.loads(planned(capsys, "--json")[0])
     assert document["turn"]["measured"]
     assert document["turn"]["seconds"] == pytest.approx(25 * 0.02 + 0.3 + 16 * 0.05)
