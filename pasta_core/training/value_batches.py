@@ -173,11 +173,13 @@ def value_batch(
     *,
     transitions: float | None = None,
     padding: int = 0,
+    prefixes: bool = True,
 ) -> ValueBatch:
     """Pack examples into a batch, or into the part of one that has `transitions` in all.
 
     Every transition weighs the same, and within it every shown prompt, and within that every token prefix:
-    the sums of E.1 become means, or long prompts and long trajectories would count more.
+    the sums of E.1 become means, or long prompts and long trajectories would count more. Without `prefixes` a
+    prompt regresses at its last token alone.
     """
     token_rows: list[tuple[int, int, int, float, bool, float]] = []
     states: list[tuple[int, int]] = []
@@ -196,7 +198,8 @@ def value_batch(
             if what.shown and what.turn < turns:
                 prompts = sum(other.shown and other.turn == what.turn for other in example.branches)
                 # a prompt that leaves no token is valued by the words that lead to it
-                places = range(min(what.lead, len(branch.tokens) - 1), len(branch.tokens))
+                last = len(branch.tokens) - 1
+                places = range(min(what.lead, last) if prefixes else last, len(branch.tokens))
                 weight = 1 / (transitions * prompts * len(places))
                 token_rows += [
                     (row, start + place, before + what.turn, weight, place == places[-1], what.credit)

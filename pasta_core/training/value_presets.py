@@ -55,6 +55,8 @@ class ValueModelConfig:
     """The expectile (Table 3: 0.7)."""
     discount: float
     """gamma; E.1 has none, 1."""
+    prefixes: bool
+    """Whether every token prefix of a prompt regresses, as in E.1, or the whole prompt alone."""
     normalised: bool
     """Whether values are learnt in units of the returns' spread; the paper does not say, so `paper` does
     not."""
@@ -118,6 +120,7 @@ VALUE_PRESETS: Mapping[str, ValueModelConfig] = MappingProxyType(
             target_every=256,
             alpha=0.7,
             discount=1.0,
+            prefixes=True,
             normalised=False,
             warm_up=1,
             decay=0.0,
@@ -138,6 +141,7 @@ VALUE_PRESETS: Mapping[str, ValueModelConfig] = MappingProxyType(
             target_every=16,
             alpha=0.7,
             discount=1.0,
+            prefixes=True,
             normalised=True,
             warm_up=30,
             decay=0.5,

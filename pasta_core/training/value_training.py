@@ -141,6 +141,7 @@ class ValueTraining:
                 self._devices.device,
                 transitions=transitions / self._devices.count,
                 padding=self._padding,
+                prefixes=self._config.prefixes,
             )
             for part in parts
         ]

@@ -127,6 +127,14 @@ def test_credit_moves_a_prompts_target_by_what_its_column_was_worth_more() -> No
     assert float(loss.td) == pytest.approx(4.5), "half of the weight misses its target by 3"
 
 
+def test_without_prefixes_a_prompt_regresses_where_its_value_is_read_and_nowhere_else() -> None:
+    model = small_model("gemma")
+    example = value_example(model.tokens, record(TURNS[:2]), (4.0, 1.0))
+    every, whole = value_batch([example]).tokens, value_batch([example], prefixes=False).tokens
+    assert torch.equal(whole.column, every.column[every.whole]) and bool(whole.whole.all())
+    assert whole.weight.tolist() == pytest.approx([0.25] * 4), "two turns of two prompts"
+
+
 def record(
     turns: Sequence[tuple[Sequence[str], Sequence[int], int]], *, complete: bool = True
 ) -> TrajectoryRecord:
