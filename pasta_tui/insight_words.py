@@ -7,7 +7,7 @@ from pasta_core.text import clean
 from pasta_core.users.belief import BeliefAccount, BeliefStep, Shift
 from pasta_core.users.taste_report import ENOUGH
 
-__all__ = ["because", "chose", "moves", "rests", "took", "worth"]
+__all__ = ["because", "chose", "moves", "rests", "subject", "took", "worth"]
 
 _LEAST = 0.005
 """Nats below which nothing has moved."""
@@ -42,6 +42,11 @@ def chose(reasons: SlateReasons) -> str:
     shown, all_of_them = len(reasons.columns), reasons.candidates
     of = f"{shown} of {all_of_them} prompts" if all_of_them > shown else f"{shown} prompts"
     return f"{clean(reasons.selector).text} showed {of}{rests_on}"
+
+
+def subject(step: BeliefStep) -> str:
+    """What a pick was about."""
+    return "the column you took" if step.chosen else "the slate you refused"
 
 
 def moves(step: BeliefStep) -> tuple[tuple[Shift, ...], tuple[Shift, ...]]:

@@ -50,10 +50,11 @@ class BeliefStep:
     """One pick of the session: what was expected, and what it moved.
 
     `foreseen` is the chance that the belief before it gave to what was chosen, `guess` that of guessing.
-    `shifts` are of the traits of the session's columns, the greatest gain first. `likeness`, `pictures` and
-    `prompts` say what moved the column that was taken, against its slate: its nearness to the initial prompt,
-    its images and its text. They add up to `taken.moved`; where no single column was taken, `taken` is None.
-    `certainty` and `types` are those before and after.
+    `shifts` are of the traits of the session's columns, the greatest gain first. `taken` is of the column
+    that was taken, against its slate, or of the whole slate that was refused, against the initial prompt's
+    own picture; a tie has none. `likeness`, `pictures` and `prompts` say what of it moved: nearness to the
+    initial prompt, images and text. They add up to `taken.moved`. `certainty` and `types` are those before
+    and after.
     """
 
     turn: int
@@ -148,9 +149,11 @@ def _step(
     before, after = beliefs[0].mean, beliefs[1].mean
     features = space.features(pick)
     taken, parts = None, np.zeros(3)
-    if len(pick.chosen) == 1:
-        relative = features[pick.chosen[0]] - features.mean(0)
-        taken = Shift(f"column {pick.chosen[0] + 1}", float(relative @ before), float(relative @ after), 1)
+    if len(pick.chosen) < 2:
+        of_slate = features.mean(0)
+        what = f"column {pick.chosen[0] + 1}" if pick.chosen else "the slate"
+        relative = features[pick.chosen[0]] - of_slate if pick.chosen else of_slate
+        taken = Shift(what, float(relative @ before), float(relative @ after), len(pick.chosen))
         parts = _parts(space, relative * (after - before))
     shifts = [
         Shift(it.words, float(it.direction @ before), float(it.direction @ after), it.columns)

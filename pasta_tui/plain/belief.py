@@ -7,7 +7,7 @@ from pasta_core.errors import PastaError
 from pasta_core.sessions.insight import Insight
 from pasta_core.text import clean, told
 from pasta_core.users.belief import BeliefAccount, entropy
-from pasta_tui.insight_words import because, chose, moves, rests, took, worth
+from pasta_tui.insight_words import because, chose, moves, rests, subject, took, worth
 
 __all__ = ["belief_told", "why_told"]
 
@@ -38,7 +38,7 @@ def _belief(account: BeliefAccount) -> list[str]:
         lines.append(f"{took(step)}; foreseen with {step.foreseen:.0%} (chance {step.guess:.0%})")
         if step.taken is not None:
             lines.append(
-                f"the column you took {step.taken.moved:+.2f}: its pictures {step.pictures:+.2f}, "
+                f"{subject(step)} {step.taken.moved:+.2f}: its pictures {step.pictures:+.2f}, "
                 f"its prompt {step.prompts:+.2f}, its likeness {step.likeness:+.2f}"
             )
         gained, lost = moves(step)

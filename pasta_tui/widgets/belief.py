@@ -15,7 +15,7 @@ from pasta_core.errors import PastaError
 from pasta_core.sessions.insight import Insight
 from pasta_core.text import clean, told
 from pasta_core.users.belief import BeliefAccount, BeliefStep, entropy
-from pasta_tui.insight_words import moves, rests, took
+from pasta_tui.insight_words import moves, rests, subject, took
 from pasta_tui.terminal.text import wrap
 from pasta_tui.widgets.signed_bars import share_line, signed_line
 
@@ -78,7 +78,7 @@ def _moved(account: BeliefAccount, width: int) -> Lines:
     columns, words = _taken(step), _named(step)
     said = "what categories say" if account.by_category else "what prompts say"
     most = max(_SMALL, *(abs(moved) for _, moved in (*columns, *words)))
-    for head, bars in (("the column you took", columns), (said, words)):
+    for head, bars in ((subject(step), columns), (said, words)):
         if bars:
             lines += [Content(), Content.styled(head, _FAINT)]
             lines += [signed_line(label, moved, most, width) for label, moved in bars]
@@ -92,7 +92,7 @@ def _nothing(account: BeliefAccount) -> str:
 
 
 def _taken(step: BeliefStep) -> list[tuple[str, float]]:
-    """By how much more the taken column is liked than its slate, and by what of it."""
+    """By how much the taken column gained, or the refused slate lost, and what of it."""
     if step.taken is None:
         return []
     return [
@@ -118,9 +118,10 @@ def _types(account: BeliefAccount, width: int) -> Lines:
     likeliest = sorted(range(len(shares)), key=lambda number: -shares[number])[:_TYPES]
     head = f"{len(shares)} types, {entropy(shares):.1f} of {log2(len(shares)):.1f} bits open"
     lines = [Content.styled(line, _FAINT) for line in wrap(head, width)]
-    for number in likeliest:
-        change = round(100 * (shares[number] - before[number]))
-        figure = f"{shares[number]:4.0%}" + (f" {change:+d}" if change else "").rjust(4)
+    changes = [round(100 * (shares[number] - before[number])) for number in likeliest]
+    room = 4 * any(changes)
+    for number, change in zip(likeliest, changes, strict=True):
+        figure = f"{shares[number]:4.0%}" + (f" {change:+d}" if change else "").rjust(room)
         lines.append(share_line(f"type {number}", shares[number], width, _LABEL, figure))
     return lines
 
