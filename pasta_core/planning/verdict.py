@@ -29,9 +29,10 @@ def verdict_of(plan: Plan) -> tuple[str, ...]:
     """Whether it fits and how; then what is wrong with that, if something is."""
     chosen, machine = plan.arrangement, plan.machine
     where = machine.name if machine.has_gpu else "the CPU"
-    taken = f"{gib(chosen.peak)} of {gib(chosen.room)}"
     if not chosen.fits:
-        return (f"{plan.profile} does not fit {where}: it needs {taken}", _remedy(plan))
+        needed = f"it needs {gib(chosen.peak)}, and {gib(chosen.room)} are free"
+        return (f"{plan.profile} does not fit {where}: {needed}", _remedy(plan))
+    taken = f"{gib(chosen.peak)} of {gib(chosen.room)}"
     lines = [f"{plan.profile} fits {where} ({taken}): {_how(plan)}"]
     turn = plan.times.turn
     if turn.seconds > LONG:

@@ -83,7 +83,7 @@ def test_sdxl_on_five_machines(paths: Paths, gigabytes: float, expected: dict[st
 
 def test_a_verdict_is_honest_where_it_is_bad(paths: Paths) -> None:
     small = verdict_of(planned(paths, "sdxl", 8))
-    assert "does not fit a GPU of 8 GB: it needs 9.6 GiB of 7.5 GiB" in small[0]
+    assert "does not fit a GPU of 8 GB: it needs 9.6 GiB, and 7.5 GiB are free" in small[0]
     assert "let another machine paint" in small[1]
     slow = verdict_of(planned(paths, "sdxl", 0))
     assert "everything runs on the CPU" in slow[0] and " h: a GPU is what it wants" in slow[1]
