@@ -23,6 +23,7 @@ from pasta_core.users.taste_shelf import TasteShelf
 from pasta_tui.app import PastaApp
 from pasta_tui.plain.opening import Opened
 from pasta_tui.plain.request import Request
+from pasta_tui.screens.help import help_lines
 from pasta_tui.screens.insight import BeliefScreen, WhyScreen
 from pasta_tui.screens.requests import StartRequest
 from pasta_tui.screens.turn import TurnScreen
@@ -156,6 +157,19 @@ def test_why_says_of_every_column_what_it_is_for(tmp_path: Path) -> None:
         await pilot.press("w")
         await pilot.pause()
         assert app.screen is screen
+
+    drive(app, steps)
+
+
+def test_help_and_palette_know_both_keys(tmp_path: Path) -> None:
+    app = tasting_app(tmp_path)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await asked(app, pilot, 1)
+        does = {line.keys: line.does for line in help_lines(screen)}
+        offered = {command.help for command in app.get_system_commands(screen)}
+        assert {does["w"], does["b"]} <= offered
+        assert "to please or to learn" in does["w"]
 
     drive(app, steps)
 
