@@ -136,6 +136,11 @@ class WriterProfile:
         return "" if self.model == Path() else str(self.model)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of its models, none where a server writes."""
+        return () if self.url else (self.model, *([] if self.mmproj is None else [self.mmproj]))
+
+    @property
     def sees(self) -> bool:
         """Whether it is shown the history's images."""
         return self.images if self.url else self.mmproj is not None

@@ -50,10 +50,10 @@ def profile_digest(profile: Profile) -> str:
 
     They are absent where the models are on another machine, which is then trusted to have the same.
     """
-    parts = (profile.writer.model, profile.writer.template, profile.painter.model, profile.clip.model)
+    parts = (*profile.writer.files, profile.writer.template, profile.painter.model, profile.clip.model)
     painter = profile.painter
     more = (painter.vae, painter.scheduler, painter.config, *(lora.path for lora in painter.loras))
-    named = (*parts, profile.captions, profile.writer.mmproj, *more)
+    named = (*parts, profile.captions, *more)
     present = [part for part in named if part is not None and part.exists()]
     numbers = repr((profile.writer.nucleus, profile.writer.temperature, profile.painter.steps))
     numbers += repr((profile.painter.size, profile.painter.guidance, profile.painter.dtype))

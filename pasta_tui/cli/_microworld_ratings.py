@@ -50,7 +50,7 @@ async def _build(
     from pasta_core.microworld.ratings.study import StudyModels
 
     worker = worker_for(config, config.profile, out.note)
-    models_here = fingerprint(config.profile.painter.model, config.profile.writer.model)
+    models_here = fingerprint(config.profile.painter.model, *config.profile.writer.files)
     folder = work / f"{config.profile.name}-{models_here}"
     doing = "running sessions" if order.format == "pasta" else "painting"
     try:

@@ -136,7 +136,7 @@ def test_stopping_leaves_the_writer_usable(writer: BranchWriter, after: int) -> 
 def test_a_context_that_overflows_ends_in_one_line(profile: WriterProfile) -> None:
     small = BranchWriter(replace(profile, context=320))
     with pytest.raises(PastaError, match="context of 320 tokens is full"):
-        small.write(replace(REQUEST, turns=(), max_words=62), never, ignore)
+        small.write(replace(REQUEST, turns=(), form=CandidateForm(5, 20)), never, ignore)
     assert len(small.write(replace(REQUEST, turns=(), form=CandidateForm(2, 2)), never, ignore)) == 4
     small.close()
 
