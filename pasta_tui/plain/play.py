@@ -24,6 +24,7 @@ from pasta_tui.plain.person import Lines, Person, Quit, others_told
 from pasta_tui.plain.request import Request, check_request, new_session
 from pasta_tui.plain.study import Questionnaire, brief
 from pasta_tui.plain.view import PlainView
+from pasta_tui.terminal.text import wrap
 
 __all__ = ["play"]
 
@@ -137,9 +138,8 @@ class _Play:
 
     async def _explained(self, what: str) -> Sequence[str]:
         assert self._insight is not None
-        if what == "belief":
-            return await belief_told(self._insight)
-        return await why_told(self._insight)
+        said = await (belief_told if what == "belief" else why_told)(self._insight)
+        return [line for long in said for line in wrap(long, self._out.terminal.width)]
 
     def _lines_typed(self) -> Lines:
         """One reader for the whole session: it may hold the beginning of the next line."""
