@@ -15,7 +15,12 @@ def begin_compiling(unet: Any, cache: Path | None) -> None:
     The code is kept below `cache`, where that is not None, unless the environment names another place.
     """
     if cache is not None:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "inductor"))
+        from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+        # importing diffusers sets it to torch's own default, which is no wish of anybody
+        given = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+        if given is None or Path(given) == Path(default_cache_dir()).absolute():
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache / "inductor")
         os.environ.setdefault("TRITON_CACHE_DIR", str(cache / "triton"))
     unet.compile(dynamic=False)
 

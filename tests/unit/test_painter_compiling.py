@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pasta_core.configuration import configure
 from pasta_core.painter import diffusers_painter
-from pasta_core.painter.compiling import compile_problem
+from pasta_core.painter.compiling import begin_compiling, compile_problem, stop_compiling
 from pasta_core.painter.diffusers_painter import DiffusersPainter
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
@@ -30,6 +32,30 @@ def test_it_is_asked_for_by_a_flag_the_environment_or_a_file(tmp_path: Path) -> 
     plain = replace(config, compile=False)
     assert "--compile" not in worker_for(plain, config.profile, lambda text: None)._command
     assert parse(["--profile", "micro", "--compile"]).compile and not parse([]).compile
+
+
+def test_compiled_code_is_kept_in_the_cache_unless_the_environment_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    for given, kept in (
+        (None, tmp_path / "inductor"),
+        # what importing diffusers leaves behind
+        (Path(default_cache_dir()).absolute(), tmp_path / "inductor"),
+        (tmp_path / "mine", tmp_path / "mine"),
+    ):
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+        monkeypatch.setenv("TRITON_CACHE_DIR", "kept")
+        if given is not None:
+            monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(given))
+        module = torch.nn.Linear(2, 2)
+        begin_compiling(module, tmp_path)
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(kept)
+        assert os.environ["TRITON_CACHE_DIR"] == "kept"
+        assert module._compiled_call_impl is not None
+        stop_compiling(module)
+        assert module._compiled_call_impl is None
 
 
 def compiled_by(work: Any) -> Any:
