@@ -38,6 +38,12 @@ def test_a_person_s_picks_are_learned_and_those_of_raters_are_not(
         terminal.wait_for("Which column?", times=1)
         terminal.type("3\r")
         terminal.wait_for("Which column?", times=2)
+        terminal.type("b\r")
+        terminal.wait_for("turn 1: column 3; foreseen with")
+        terminal.type("w\r")
+        terminal.wait_for("taste:0.25 showed 4 of 25 prompts, after 1 pick")
+        terminal.wait_for("Which column?", times=4)
+        assert terminal.text.count("to please") + terminal.text.count("to learn") == 4
         terminal.type("1\r")
         assert terminal.wait() == 0, terminal.text
     record = TasteShelf(data).read("default")
