@@ -125,7 +125,7 @@ def test_a_person_plays_in_a_terminal_of_80_columns(tmp_path: Path) -> None:
         terminal.type("7")
         terminal.wait_for("type a number from 1 to 4")
         terminal.type("c make it night")
-        terminal.wait_for("It goes with your choice")
+        terminal.wait_for("It goes with your answer")
         terminal.type("s 2")
         terminal.wait_for(QUESTION, times=4)
         assert len(list(saved.glob("*-turn-1-column-2-image-*.png"))) == 4
