@@ -18,13 +18,16 @@ import torch
 from pasta_core.errors import ModelUnavailable, PastaError
 from pasta_core.files import make_directory, write_atomically
 
-__all__ = ["Ledger", "OutOfRoom", "Room", "free_memory", "no_room", "within_memory"]
+__all__ = ["Ledger", "OutOfRoom", "Room", "free_memory", "lacks_memory", "no_room", "within_memory"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_MESSAGES = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_MESSAGES = (
+    *("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED"),
+    *("CUDA error: out of memory", "CUDA driver error: out of memory"),
+)
 """How else than by its class an error says that memory ran out."""
 _RELIEF = 1.25
 """How much more memory must be free than when a number was found, for a larger one to be tried."""
@@ -34,12 +37,19 @@ class OutOfRoom(Exception):
     """The device's memory ran out. Raised where nothing refers to what was computed any more."""
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(it in str(error) for it in _MESSAGES)
+
+
 def within_memory(work: Callable[[], T]) -> T:
     """Do some work; raises `OutOfRoom` where it runs out of memory."""
     try:
         return work()
     except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and not any(it in str(error) for it in _MESSAGES):
+        if not lacks_memory(error):
             raise
         log.warning("out of memory: %s", str(error).splitlines()[0][:200])
     # The error holds the frames that hold the tensors. Here it is gone, and no context of the one below.

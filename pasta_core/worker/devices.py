@@ -45,9 +45,11 @@ def _remedy(trouble: str) -> str:
 
 def explained(error: Exception, what: str) -> Exception:
     """The same error, or if the device's memory ran out while `what` was loaded, one that says so."""
+    from pasta_core.painter.room import lacks_memory
+
     cause: BaseException | None = error
     while cause is not None:
-        if type(cause).__name__ == "OutOfMemoryError":
+        if lacks_memory(cause):
             return ModelUnavailable(
                 f"there is no GPU memory left for the {what}",
                 "'pasta plan' says what fits: close what else uses the GPU, or choose --memory swap",

@@ -30,6 +30,10 @@ class Parkable(Protocol):
 
     def unpark(self) -> None: ...
 
+    def release(self) -> None:
+        """Give back the memory that is held in reserve."""
+        ...
+
 
 def move(painter: DiffusersPainter, device: str) -> None:
     """Move a painter's weights; it paints only on the device that it was loaded for."""
@@ -72,8 +76,7 @@ class Handover:
 
     def write(self, call: Call) -> None:
         """Pass a writing request on, once the painter has made room."""
-        if self._park:
-            self._models.park()
+        self._make_room()
         self._relay.write(call)
 
     def painting(self, paint: Handler) -> Handler:
@@ -82,14 +85,18 @@ class Handover:
         def handler(call: Call) -> None:
             begun = time.monotonic()
             self._relay.leave(call.cancelled)
-            if self._park:
-                self._models.unpark()
-            self._took(time.monotonic() - begun)
             try:
+                if self._park:
+                    self._models.unpark()
+                self._took(time.monotonic() - begun)
                 paint(call)
             finally:
-                if self._park:
-                    self._models.park()
+                self._make_room()
                 self._relay.start()
 
         return handler
+
+    def _make_room(self) -> None:
+        if self._park:
+            self._models.park()
+        self._models.release()

@@ -7,13 +7,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from pasta_core.agent.requests import ValueRequest
-from pasta_core.domain import Pixels
-from pasta_core.errors import InvalidInput, PastaError
+from pasta_core.domain import Embedding, Pixels
+from pasta_core.errors import InvalidInput, ModelUnavailable, PastaError
 from pasta_core.settings import Profile
 from pasta_core.worker.devices import choose_device, explained
 from pasta_core.worker.handover import move, weights_of
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Models", "split_columns"]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _NAMES = {"clip": "CLIP", "value": "value model"}
 
@@ -90,17 +92,37 @@ class Models:
         self._move("cpu")
 
     def unpark(self) -> None:
-        """Bring them back."""
-        self._move(self._device or "cpu")
+        """Bring them back; where there is no room they wait on, whole, and `ModelUnavailable` says so."""
+        try:
+            self._within("the painter", lambda: self._move(self._device or "cpu"))
+        except ModelUnavailable:
+            assert self._painter is not None
+            move(self._painter, "cpu")
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Give back the memory of a GPU that is held in reserve."""
+        if self._device is not None and self._device.startswith("cuda"):
+            import torch
+
+            torch.cuda.empty_cache()
 
     def _move(self, device: str) -> None:
         if self._painter is None or self._device in (None, "cpu") or self._parked == (device == "cpu"):
             return
-        import torch
-
         move(self._painter, device)
         self._parked = device == "cpu"
-        torch.cuda.empty_cache()
+
+    def _within(self, what: str, work: Callable[[], T]) -> T:
+        """Do some work; `ModelUnavailable` says it where there is not enough memory for `what`."""
+        from pasta_core.painter.room import OutOfRoom, no_room, within_memory
+
+        try:
+            return within_memory(work)
+        except OutOfRoom:
+            self.release()
+            raise no_room(what) from None
 
     def _lanes_on(self, device: str) -> int:
         return self._lanes if device == "cpu" else 1
@@ -185,7 +207,7 @@ class Models:
 
         shown = preview if call.args.get("previews") else None
         for batch in painter.paint(prompts, seeds, call.cancelled, call.progress, call.note, shown):
-            embeddings = clip.embed_images([pixels for _, _, pixels in batch])
+            embeddings = self._seen(clip, [pixels for _, _, pixels in batch])
             for (column, index, pixels), embedding in zip(batch, embeddings, strict=True):
                 call.item({"column": column, "index": index}, {"pixels": pixels, "embedding": embedding})
         call.result({})
@@ -197,7 +219,11 @@ class Models:
         clip = self.clip()
         for text in clip.too_long(texts):
             call.note(f"CLIP reads only the beginning of: {text}")
-        call.result({}, {"texts": clip.embed_texts(texts), "images": clip.embed_images(images)})
+        read = self._within("CLIP's texts", lambda: clip.embed_texts(texts))
+        call.result({}, {"texts": read, "images": self._seen(clip, images)})
+
+    def _seen(self, clip: ClipEncoder, images: Sequence[Pixels]) -> Embedding:
+        return self._within("CLIP's images", lambda: clip.embed_images(images))
 
     def value(self, call: Call) -> None:
         """The value of every candidate of a turn, by the value model in `model`."""
@@ -205,7 +231,8 @@ class Models:
         model = self.value_model(str(call.args.get("model", "")))
         from pasta_core.agent.scoring import score
 
-        call.result({"values": list(score(model, request))})
+        values = self._within("the value model's work", lambda: score(model, request))
+        call.result({"values": list(values)})
 
     def choose(self, call: Call) -> None:
         """Let a planted rater choose among painted columns."""

@@ -100,8 +100,13 @@ class WriterRelay:
             reader.join()
 
     def write(self, call: Call) -> None:
-        """Pass a call on; its answer comes from the relaying thread."""
+        """Pass a call on; its answer comes from the relaying thread.
+
+        Raises `Cancelled` where nobody waits for it any more: a cancel before this found no call to pass on.
+        """
         with self._lock:
+            if call.cancelled():
+                raise Cancelled("cancelled before it was written")
             self._open[call.id] = call
             self._begun[call.id] = time.monotonic()
             channel = self._ensure()

@@ -55,6 +55,8 @@ def test_memory_that_ran_out_is_told_from_a_damaged_file() -> None:
     said = explained(wrapped, "CLIP")
     assert isinstance(said, ModelUnavailable)
     assert said.message == "there is no GPU memory left for the CLIP" and "pasta plan" in said.hint
+    wrapped.__cause__ = RuntimeError("CUDA error: out of memory")
+    assert explained(wrapped, "CLIP").args == said.args
     damaged = ModelUnavailable("the CLIP model does not load: header too large")
     damaged.__cause__ = ValueError("header too large")
     assert explained(damaged, "CLIP") is damaged

@@ -144,8 +144,13 @@ def test_other_errors_are_no_lack_of_memory() -> None:
     def differs() -> None:
         raise RuntimeError("shapes do not match")
 
-    with pytest.raises(OutOfRoom):
-        within_memory(lacks)
+    def fails() -> None:
+        # a kernel's own error, `torch.AcceleratorError`, is a RuntimeError and no more
+        raise RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported")
+
+    for what in (lacks, fails):
+        with pytest.raises(OutOfRoom):
+            within_memory(what)
     with pytest.raises(RuntimeError, match="shapes"):
         within_memory(differs)
 

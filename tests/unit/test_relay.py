@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pasta_core.errors import Cancelled
+from pasta_core.errors import Cancelled, ModelUnavailable
 from pasta_core.worker.frames import Frame, read_frames
 from pasta_core.worker.handover import Handover
 from pasta_core.worker.relay import WriterRelay
@@ -117,6 +117,9 @@ class Models:
     def unpark(self) -> None:
         self.said.append("unpark")
 
+    def release(self) -> None:
+        self.said.append("release")
+
 
 @pytest.mark.parametrize("park", [True, False])
 def test_the_painter_has_the_gpu_alone_and_gives_it_back(
@@ -141,5 +144,32 @@ def test_the_painter_has_the_gpu_alone_and_gives_it_back(
         painting(wire.call(3, "paint"))
     assert pids == [None, None]
     assert relay.pid not in (None, warmed), "also after a failure"
-    moves = ["unpark", "paint", "park", "park", "unpark", "paint", "park"]
-    assert models.said == (moves if park else ["paint", "paint"])
+    gone = ["park", "release"] if park else ["release"]
+    painted = ["unpark", "paint", *gone] if park else ["paint", *gone]
+    assert models.said == [*painted, *gone, *painted]
+
+
+def test_a_painter_that_does_not_come_back_leaves_the_gpu_to_the_writer(
+    make: Callable[..., WriterRelay], wire: Wire
+) -> None:
+    class Stuck(Models):
+        def unpark(self) -> None:
+            raise ModelUnavailable("there is not enough memory on the device for the painter")
+
+    relay, models = make(), Stuck()
+    with pytest.raises(ModelUnavailable):
+        Handover(relay, models, park=True).painting(lambda call: None)(wire.call(1, "paint"))
+    assert models.said == ["park", "release"] and relay.pid is not None
+
+
+def test_a_cancel_while_the_painter_parks_is_not_lost(make: Callable[..., WriterRelay], wire: Wire) -> None:
+    relay, call = make(30.0), wire.call(1)
+
+    class Slow(Models):
+        def park(self) -> None:
+            # as the reading thread does
+            call.cancel()
+            relay.cancel(call.id)
+
+    with pytest.raises(Cancelled):
+        Handover(relay, Slow(), park=True).write(call)
