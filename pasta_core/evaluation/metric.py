@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,14 @@ import numpy.typing as npt
 
 from pasta_core.seeds import derive_seed
 
-__all__ = ["NOTHING", "Metric", "clustered_mean", "gap_closed"]
+__all__ = ["NOTHING", "Metric", "clustered_mean", "gap_closed", "gap_regained"]
 
 Array = npt.NDArray[np.float64]
 
 RESAMPLES = 2000
 _CELLS = 4_000_000
+_SURE = 0.975
+"""The share of draws above 0 from which the lower end of a 95 % interval is."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,33 @@ def gap_closed(
     interval = np.quantile((x - low)[there] / (high - low)[there], [0.025, 0.975])
     value = (mean[0] - mean[1]) / (mean[2] - mean[1])
     return Metric(float(value), (float(interval[0]), float(interval[1])), 0.0, len(judged))
+
+
+def gap_regained(after: npt.ArrayLike, before: npt.ArrayLike, seed: int = 0) -> Metric:
+    """The gap closed after a change as a share of that before it; both (P, 3): values, floors, ceilings.
+
+    Rows are persons, drawn with replacement for both at once. Nothing is measured unless the gap closed
+    before lies above 0 with its 95 % interval: a share of nothing is no number. `chance` is 0, the floor's.
+    """
+    judged = np.concatenate([np.asarray(one, np.float64) for one in (after, before)], axis=1)
+    if not len(judged):
+        return NOTHING
+    rng = np.random.default_rng(derive_seed(seed, "bootstrap"))
+    drawn = _resampled(judged, np.ones(len(judged)), rng)
+    shares = [_closed(drawn[:, part]) for part in (slice(3), slice(3, 6))]
+    now, then = (float(_closed(judged.mean(0)[None, part])[0]) for part in (slice(3), slice(3, 6)))
+    sure = shares[1] > 0
+    if not (math.isfinite(now) and then > 0 and np.mean(sure) >= _SURE):
+        return NOTHING
+    ratios = (shares[0] / np.where(sure, shares[1], 1.0))[sure]
+    low, high = np.quantile(ratios[np.isfinite(ratios)], [0.025, 0.975])
+    return Metric(now / then, (float(low), float(high)), 0.0, len(judged))
+
+
+def _closed(means: Array) -> Array:
+    """(x - floor) / (ceiling - floor) of rows (n, 3), NaN where there is no gap."""
+    gaps = means[:, 2] - means[:, 1]
+    return np.asarray((means[:, 0] - means[:, 1]) / np.where(gaps == 0, np.nan, gaps))
 
 
 def _sums_of_clusters(judged: Array, clusters: Sequence[Hashable]) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pasta_core.errors import InvalidInput
 from pasta_core.evaluation.agent import CEILINGS, FLOOR
-from pasta_core.evaluation.metric import NOTHING, Metric, clustered_mean, gap_closed
+from pasta_core.evaluation.metric import NOTHING, Metric, clustered_mean, gap_closed, gap_regained
 from pasta_core.evaluation.persons_store import PersonRecord, TurnOfPerson
 
 __all__ = ["Foresight", "PersonsResult", "PersonsYardstick", "Rivalry", "SessionResult", "evaluate_persons"]
@@ -25,6 +25,8 @@ Array = npt.NDArray[np.float64]
 _NATS = "taste"
 """How the names of selectors begin whose values are utilities in nats, which say how likely a choice is."""
 _LEAST = 1e-300
+_JUST_BEFORE = 2
+"""Sessions before a change that those since are held against: in the first ones a taste knows nothing yet."""
 
 _Chances = Callable[[TurnOfPerson], Array]
 
@@ -78,7 +80,8 @@ class PersonsResult:
 
     `foresight` is that of a taste that follows along, on painted columns; `foreseen` that of the selector's
     own values of the prompts, before anything was painted, where they say how likely a choice is. `regained`
-    is, for each session since a taste changed, its `gap_closed` as a share of that of the sessions before.
+    is, for each session since a taste changed, its `gap_closed` as a share of that of the two sessions just
+    before (of the one, if there is no other), when the taste that now is outdated was at its best.
     """
 
     selector: str
@@ -90,7 +93,7 @@ class PersonsResult:
     foresight: Foresight
     foreseen: Foresight
     against: Mapping[str, Rivalry]
-    regained: tuple[float | None, ...] = ()
+    regained: tuple[Metric, ...] = ()
 
 
 def evaluate_persons(
@@ -207,16 +210,18 @@ class _Measure:
             of_gap = self._gap(difference + self.tables[FLOOR].scores, slice(None))
         return Rivalry(self._mean(difference), of_gap)
 
-    def _regained(self, table: _Table) -> tuple[float | None, ...]:
+    def _regained(self, table: _Table) -> tuple[Metric, ...]:
         drift = self.yardstick.drift
         if drift is None:
             return ()
-        before = self._gap(table.scores[:, : drift - 1], slice(drift - 1)).value
-        after = [
-            self._gap(table.scores[:, place : place + 1], slice(place, place + 1)).value
-            for place in range(drift - 1, table.scores.shape[1])
-        ]
-        return tuple(None if one is None or not before else one / before for one in after)
+        places = range(drift - 1, table.scores.shape[1])
+        if FLOOR not in self.tables or self.ceiling is None:
+            return (NOTHING,) * len(places)
+        all_three = np.stack(
+            [one.scores for one in (table, self.tables[FLOOR], self.tables[self.ceiling])], axis=-1
+        )
+        before = all_three[:, max(drift - 1 - _JUST_BEFORE, 0) : drift - 1].mean(1)
+        return tuple(gap_regained(all_three[:, place], before, self.yardstick.seed) for place in places)
 
     def _gap(self, scores: Array, sessions: slice) -> Metric:
         """gap_closed of scores (P, n) of these sessions."""

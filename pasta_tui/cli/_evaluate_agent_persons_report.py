@@ -12,8 +12,9 @@ from pasta_core.evaluation.text_plot import text_plot
 
 __all__ = ["document", "table"]
 
-_ENOUGH = 100
-"""Persons from which a number is more than a first look."""
+_ENOUGH = (100, 10)
+"""Persons and sessions of each from which a number is more than a first look."""
+_FIRST_LOOK = f" (a first look: {_ENOUGH[0]} x {_ENOUGH[1]} make a claim)"
 _MOST = 12
 """Sessions in a line of a table."""
 
@@ -34,7 +35,8 @@ def document(result: PersonsResult, folder: Path) -> dict[str, Any]:
             name: {**_named("difference", one.difference, "ci95"), **_named("of_gap", one.of_gap)}
             for name, one in result.against.items()
         },
-        "regained": list(result.regained),
+        "regained": [one.value for one in result.regained],
+        "regained_ci95": [None if one.ci95 is None else list(one.ci95) for one in result.regained],
         "data": str(folder),
     }
 
@@ -72,7 +74,7 @@ def table(
 ) -> Iterator[str]:
     """The whole comparison, a line each."""
     sessions = len(results[0].sessions)
-    few = "" if persons >= _ENOUGH else f" (a first look: {_ENOUGH} make a claim)"
+    few = "" if persons >= _ENOUGH[0] and sessions >= _ENOUGH[1] else _FIRST_LOOK
     yield f"{persons} persons x {sessions} sessions{few}, {users}, {reward} reward, 95 % intervals"
     yield ""
     width = max(len("selector"), *(len(one.selector) for one in results))
@@ -150,13 +152,13 @@ def _rivals(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
 
 
 def _regained(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
-    told = [one for one in results if any(share is not None for share in one.regained)]
+    told = [one for one in results if any(share.value is not None for share in one.regained)]
     if told:
         yield ""
-        yield "gap closed in the sessions since tastes changed, % of what it was before"
+        yield "gap closed in the sessions since tastes changed, % of what it was just before"
     for one in told:
-        cells = ("-" if share is None else f"{100 * share:.0f}" for share in one.regained)
-        yield f"{one.selector:{width}}  " + "  ".join(f"{cell:>6}" for cell in cells)
+        cells = (_said(share, 100) for share in one.regained)
+        yield f"{one.selector:{width}}  " + "  ".join(f"{cell:>15}" for cell in cells)
 
 
 def _curves(results: Sequence[PersonsResult], unicode: bool) -> Iterator[str]:

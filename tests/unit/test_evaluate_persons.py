@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pasta_core.errors import InvalidInput, StorageError
-from pasta_core.evaluation.persons import PersonsYardstick, evaluate_persons
+from pasta_core.evaluation.persons import PersonsResult, PersonsYardstick, evaluate_persons
 from pasta_core.evaluation.persons_plot import save_persons
 from pasta_core.evaluation.persons_store import PersonFolder, PersonRecord, SessionOfPerson, TurnOfPerson
 from pasta_tui.cli._evaluate_agent_persons_report import document, table
@@ -92,14 +92,55 @@ def test_what_was_foreseen_is_told_of_pictures_and_of_prompts() -> None:
     assert value.foreseen.accuracy.n == 0, "a value model's rewards are no chances"
 
 
-def test_what_is_regained_after_a_change_is_a_share_of_what_was_closed_before() -> None:
-    random = persons([[[0.0]] * 4] * 3)
-    oracle = persons([[[10.0]] * 4] * 3)
-    taste = persons([[[5.0], [5.0], [2.0], [4.0]]] * 3)
-    drifted = replace(SPARSE, drift=3)
-    found = evaluate_persons({"random": random, "taste": taste, "oracle": oracle}, drifted)[1]
-    assert found.regained == pytest.approx((0.4, 0.8))
-    assert any("since tastes changed" in line for line in table([found], 3, "planted", "sparse", True))
+def regained(drift: int, *people: Sequence[float]) -> PersonsResult:
+    """What is told of persons with these scores a session, between 0 for random and 10 for the oracle."""
+    flat = {name: persons([[[score]] * len(people[0])] * len(people)) for name, score in _ENDS.items()}
+    taste = persons([[[score] for score in scores] for scores in people])
+    found = evaluate_persons(
+        {"random": flat["random"], "taste": taste, "oracle": flat["oracle"]}, replace(SPARSE, drift=drift)
+    )
+    return found[1]
+
+
+_ENDS = {"random": 0.0, "oracle": 10.0}
+
+
+def test_what_is_regained_after_a_change_is_a_share_of_what_was_closed_just_before() -> None:
+    # the first sessions, in which a taste knows nothing yet, are no bar
+    found = regained(5, *[[0.0, 0.0, 4.0, 6.0, 2.0, 4.0]] * 3)
+    assert [one.value for one in found.regained] == pytest.approx([0.4, 0.8])
+    assert [one.ci95 for one in found.regained] == [pytest.approx((0.4, 0.4)), pytest.approx((0.8, 0.8))]
+    assert [one.value for one in regained(2, *[[5.0, 2.0, 4.0]] * 3).regained] == pytest.approx([0.4, 0.8])
+    lines = "\n".join(table([found], 3, "planted", "sparse", True))
+    assert "since tastes changed" in lines and "40 [40, 40]  " in lines and "80 [80, 80]" in lines
+    told = document(found, Path("data"))
+    assert told["regained"] == pytest.approx([0.4, 0.8])
+    assert told["regained_ci95"][0] == pytest.approx([0.4, 0.4])
+
+
+def test_what_was_never_closed_cannot_be_regained() -> None:
+    for never in ([-1.0] * 4, [0.0, 0.0, 2.0, 4.0]):
+        found = regained(3, *[never] * 3)
+        assert [one.value for one in found.regained] == [None, None]
+        assert document(found, Path("data"))["regained_ci95"] == [None, None]
+    unsure = regained(3, *[[8.0, 8.0, 5.0]] * 2, *[[-5.0, -5.0, 5.0]] * 2)
+    assert unsure.regained[0].value is None, "by chance there was nothing to regain"
+
+
+def test_before_and_after_are_drawn_together() -> None:
+    # everybody regains half, however much that is
+    (found,) = regained(3, *[[level, level, level / 2] for level in (2.0, 4.0, 6.0, 8.0)]).regained
+    assert found.value == pytest.approx(0.5) and found.ci95 == pytest.approx((0.5, 0.5))
+    (spread,) = regained(3, *[[6.0, 6.0, level] for level in (2.0, 4.0)] * 3).regained
+    low, high = spread.ci95 or (0, 0)
+    assert low < 0.5 < high
+
+
+def test_a_claim_needs_persons_and_sessions() -> None:
+    (one,) = evaluate_persons({"random": persons([[[1]] * 9] * 2)}, SPARSE)
+    (ten,) = evaluate_persons({"random": persons([[[1]] * 10] * 2)}, SPARSE)
+    said = [next(table([it], n, "p", "sparse", True)) for it, n in ((one, 100), (ten, 99), (ten, 100))]
+    assert ["a first look: 100 x 10" in line for line in said] == [True, True, False]
 
 
 def test_other_persons_are_no_comparison() -> None:
