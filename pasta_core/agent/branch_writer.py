@@ -43,9 +43,9 @@ class BranchWriter:
     `ModelUnavailable` if one or its template is missing or broken. Not thread-safe.
     """
 
-    def __init__(self, profile: WriterProfile) -> None:
+    def __init__(self, profile: WriterProfile, *, gpu: bool = True) -> None:
         self._parallel = profile.parallel
-        self._weights = LlamaWeights(profile.model)
+        self._weights = LlamaWeights(profile.model, gpu=gpu)
         self._prompt = WriterPrompt(profile, self._weights, profile.context)
         self._vision = None
         if profile.mmproj is not None:

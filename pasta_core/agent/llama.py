@@ -19,8 +19,10 @@ class LlamaModel(LlamaWeights):
     values in float32 instead of float16. Raises `ModelUnavailable` where the file is missing or doesn't load.
     """
 
-    def __init__(self, path: Path, context: int, threads: int, *, exact_cache: bool = False) -> None:
-        super().__init__(path)
+    def __init__(
+        self, path: Path, context: int, threads: int, *, exact_cache: bool = False, gpu: bool = True
+    ) -> None:
+        super().__init__(path, gpu=gpu)
         self.context = context
         self._context = LlamaContext(self, context, threads, exact=exact_cache, fused=False)
         self._tokens: list[int] = []

@@ -37,6 +37,7 @@ class LlamaVision:
                 f"the writer's image encoder {path} is missing", "see 'pasta doctor' for what is installed"
             )
         params = mtmd_cpp.mtmd_context_params_default()
+        params.use_gpu = weights.gpu
         params.n_threads = threads
         params.image_max_tokens = tokens
         params.print_timings = False

@@ -25,7 +25,7 @@ BATCH = 256
 """Tokens per decoding pass; fixed, because another split of the same tokens may round differently."""
 
 _ALL_LAYERS = 0x7FFFFFFF
-"""On the GPU, where llama.cpp has one."""
+"""Of the model."""
 
 Logits = npt.NDArray[np.float32]
 
@@ -40,9 +40,12 @@ def listen(level: int, text: bytes, _data: object) -> None:
 
 
 class LlamaWeights:
-    """A loaded model. Raises `ModelUnavailable` where the file is missing or doesn't load."""
+    """A loaded model, on the GPU where llama.cpp has one, unless not `gpu`.
 
-    def __init__(self, path: Path) -> None:
+    Raises `ModelUnavailable` where the file is missing or doesn't load.
+    """
+
+    def __init__(self, path: Path, *, gpu: bool = True) -> None:
         if not path.is_file():
             raise ModelUnavailable(
                 f"the writer's model {path} is missing", "see 'pasta doctor' for what is installed"
@@ -50,8 +53,12 @@ class LlamaWeights:
         llama_cpp.llama_log_set(listen, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         params = llama_cpp.llama_model_default_params()
-        params.n_gpu_layers = _ALL_LAYERS
+        params.n_gpu_layers = _ALL_LAYERS if gpu else 0
+        none = (ctypes.c_void_p * 1)(None)
+        if not gpu:
+            params.devices = ctypes.addressof(none)
         self.path = path
+        self.gpu = gpu
         self._model: Any = llama_cpp.llama_model_load_from_file(str(path).encode("utf-8"), params)
         if not self._model:
             raise ModelUnavailable(

@@ -38,8 +38,8 @@ class SlotWriter:
     Loads the model at once; `ModelUnavailable` if it or its template is missing or broken. Not thread-safe.
     """
 
-    def __init__(self, profile: WriterProfile, slots: int) -> None:
-        self._model = LlamaWeights(profile.model)
+    def __init__(self, profile: WriterProfile, slots: int, *, gpu: bool = True) -> None:
+        self._model = LlamaWeights(profile.model, gpu=gpu)
         self._slots = LlamaSlots(self._model, slots, profile.context, profile.threads)
         self._prompt = WriterPrompt(profile, self._model, profile.context)
         self._writing = Writing(profile, self._model)

@@ -41,10 +41,10 @@ class CandidateWriter(Protocol):
         ...
 
 
-def open_writer(profile: WriterProfile, key: str = "") -> CandidateWriter:
+def open_writer(profile: WriterProfile, key: str = "", *, gpu: bool = True) -> CandidateWriter:
     """The writer that a profile describes, loaded; `ModelUnavailable` where a part of it is of no use.
 
-    `key` is for the server at `profile.url`.
+    `key` is for the server at `profile.url`; a model of this process leaves a GPU alone if not `gpu`.
     """
     if profile.url:
         from pasta_core.agent.served_writer import ServedWriter
@@ -53,8 +53,8 @@ def open_writer(profile: WriterProfile, key: str = "") -> CandidateWriter:
     if profile.parallel or profile.mmproj is not None:
         from pasta_core.agent.branch_writer import BranchWriter
 
-        return BranchWriter(profile)
-    return LlamaWriter(profile)
+        return BranchWriter(profile, gpu=gpu)
+    return LlamaWriter(profile, gpu=gpu)
 
 
 class LlamaWriter:
@@ -63,8 +63,8 @@ class LlamaWriter:
     Loads the model at once; `ModelUnavailable` if it or its template is missing or broken. Not thread-safe.
     """
 
-    def __init__(self, profile: WriterProfile) -> None:
-        self._model = LlamaModel(profile.model, profile.context, profile.threads)
+    def __init__(self, profile: WriterProfile, *, gpu: bool = True) -> None:
+        self._model = LlamaModel(profile.model, profile.context, profile.threads, gpu=gpu)
         self._prompt = WriterPrompt(profile, self._model, profile.context)
         self._writing = Writing(profile, self._model)
 

@@ -51,11 +51,17 @@ __all__ = [
     "ModelServices",
     "assembled",
     "open_local",
+    "pass_size_of",
     "worker_options",
 ]
 
 PASS_SIZE = 16
-"""Images per denoising pass of a simulation: many wait, so passes are filled (a session's hold 4)."""
+"""Images per denoising pass of a simulation: many wait, so passes are filled (a session's hold 4).
+
+Of images of `LARGE` pixels and more the profile's own number does."""
+
+LARGE = 512
+"""Pixels a side from which on a device has enough to do with a few images."""
 
 CALL = 2 * PASS_SIZE
 """Images per call to the painter, so that both lanes of a small machine have a pass."""
@@ -64,9 +70,14 @@ AT_ONCE = 8
 """Trajectories side by side, enough that the slowest stage never waits."""
 
 
+def pass_size_of(profile: Profile) -> int:
+    """Images per denoising pass of a profile's simulations, the same on every machine."""
+    return profile.painter.pass_size if profile.painter.size >= LARGE else PASS_SIZE
+
+
 def worker_options(profile: Profile) -> tuple[str, ...]:
     """How a worker is started that serves a simulation."""
-    return ("--pass-size", str(PASS_SIZE), "--slots", str(profile.writer.slots))
+    return ("--pass-size", str(pass_size_of(profile)), "--slots", str(profile.writer.slots))
 
 
 class ModelServices(Protocol):
@@ -188,7 +199,7 @@ async def assembled(
     # nothing is fetched, whatever a model folder asks for
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     population = await _population(users, profile, assets, services)
-    painter = BatchingPainter(services.painter, call, PASS_SIZE, in_flight)
+    painter = BatchingPainter(services.painter, call, pass_size_of(profile), in_flight)
     crew = Crew(services.writer, painter, population, settings, at_once)
     try:
         yield LocalEngine(crew, painter, assets, services, profile)

@@ -11,7 +11,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pasta_core.agent.requests import WriteRequest
-from pasta_core.engines.local import PASS_SIZE
 from pasta_core.errors import PastaError
 from pasta_core.settings import Profile
 
@@ -25,15 +24,16 @@ __all__ = ["PaintingActor", "WritingActor"]
 class PaintingActor:
     """A painter with its CLIP encoder, in a process of its own."""
 
-    def __init__(self, profile: str, device: str) -> None:
+    def __init__(self, profile: str, device: str, pass_size: int) -> None:
         models = _environment()
         from pasta_core.painter.diffusers_painter import DiffusersPainter
         from pasta_core.paths import locate
         from pasta_core.users.clip import ClipEncoder
 
         found = models(profile)
-        painter = replace(found.painter, pass_size=PASS_SIZE)
-        self._painter = DiffusersPainter.load(painter, device, lanes=1, cache=locate(os.environ).cache)
+        painter = replace(found.painter, pass_size=pass_size)
+        cache = locate(os.environ).cache
+        self._painter = DiffusersPainter.load(painter, device, lanes=1, cache=cache, exact=True)
         self._clip = ClipEncoder.load(found.clip.model, device)
 
     def ready(self) -> bool:

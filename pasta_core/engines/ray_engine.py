@@ -25,7 +25,7 @@ from pasta_core.domain import (
     Progress,
     Writer,
 )
-from pasta_core.engines.local import PASS_SIZE, LocalEngine, assembled
+from pasta_core.engines.local import PASS_SIZE, LocalEngine, assembled, pass_size_of
 from pasta_core.engines.ray_actors import PaintingActor, WritingActor
 from pasta_core.engines.ray_pool import ActorPool
 from pasta_core.engines.specs import UsersSpec
@@ -127,7 +127,8 @@ async def open_ray(
         painting = ray.remote(PaintingActor).options(num_cpus=1, num_gpus=1 if gpus else 0)
         slots = profile.writer.slots
         writing = ray.remote(WritingActor).options(num_cpus=profile.writer.threads, max_concurrency=slots + 1)
-        painters = ActorPool(lambda: painting.remote(profile.name, device), count, AHEAD, on_note)
+        size = pass_size_of(profile)
+        painters = ActorPool(lambda: painting.remote(profile.name, device, size), count, AHEAD, on_note)
         writers = ActorPool(
             lambda: writing.remote(profile.name),
             cluster.writers or max(1, (cpus - count) // (2 * profile.writer.threads)),

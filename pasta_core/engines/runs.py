@@ -11,7 +11,7 @@ from typing import Any
 
 from pasta_core.data.trajectories import TrajectoryRecord
 from pasta_core.engines.fingerprints import content_digest, profile_digest, user_model_digest
-from pasta_core.engines.local import PASS_SIZE, LocalEngine
+from pasta_core.engines.local import LocalEngine, pass_size_of
 from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.paths import find_assets
@@ -54,7 +54,7 @@ class SimulationRun:
             "prompts": "grammar" if self.prompts is None else self.prompts.sha256,
             "profile": self.profile.name,
             "models": profile_digest(self.profile),
-            "pass_size": PASS_SIZE,
+            "pass_size": pass_size_of(self.profile),
             "side_by_side": self.profile.writer.slots > 1,
             "settings": asdict(self.settings),
             **(planted if users.model is None else {}),

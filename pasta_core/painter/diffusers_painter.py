@@ -72,20 +72,28 @@ class DiffusersPainter:
 
     @classmethod
     def load(
-        cls, profile: PainterProfile, device: str = "cpu", lanes: int = 1, cache: Path | None = None
+        cls,
+        profile: PainterProfile,
+        device: str = "cpu",
+        lanes: int = 1,
+        cache: Path | None = None,
+        *,
+        mode: str = "",
+        exact: bool = False,
     ) -> DiffusersPainter:
         """Load the profile's painter; `ModelUnavailable` names it where it is missing, damaged or foreign.
 
-        What is found out about the device is kept in `cache`, unless that is None.
+        What is found out about the device is kept in `cache`, unless that is None, apart for each `mode` in
+        which others share the device. `exact` passes have the profile's size wherever they are painted.
         """
         _quiet()
         pipe = load_pipeline(profile, device)
         previewer = None
         if profile.preview is not None:
             previewer = Previewer.load(profile.preview, device, dtype_on(profile.dtype, device))
-        room = None
-        if torch.device(device).type == "cuda" and cache is not None:
-            room = Room(profile.pass_size, _ledger(profile, torch.device(device), cache))
+        room = Room(profile.pass_size, exact=exact)
+        if torch.device(device).type == "cuda" and cache is not None and not exact:
+            room = Room(profile.pass_size, _ledger(profile, torch.device(device), cache, mode))
         return cls(pipe, profile, device, lanes, previewer=previewer, room=room, cache=cache)
 
     @property
@@ -139,7 +147,9 @@ class DiffusersPainter:
                 done = watch.done
             size = self._room.size
             if halved or not self._room.halve():
-                raise no_room(f"{size} images of {self._profile.size} pixels at a time")
+                self._release()
+                what = f"{size} images of {self._profile.size} pixels at a time"
+                raise no_room(what, exact=self._room.exact)
             halved = True
             self._release()
             note(
@@ -220,8 +230,9 @@ class DiffusersPainter:
         try:
             self._lanes.submit(self._rehearse, size, self._encoded("")).result()
         except OutOfRoom:
-            self._release()
             return False
+        finally:
+            self._release()
         return True
 
     @torch.inference_mode()
@@ -249,13 +260,13 @@ class DiffusersPainter:
             note(f"the painter cannot be compiled here and runs as it is: {problem}")
 
     def _release(self) -> None:
-        """Give memory back that is held in reserve for shapes which are not used any more."""
+        """Give memory back that is held in reserve."""
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
 
-def _ledger(profile: PainterProfile, device: torch.device, cache: Path) -> Ledger:
-    """What is known of a painter on a CUDA device."""
+def _ledger(profile: PainterProfile, device: torch.device, cache: Path, mode: str) -> Ledger:
+    """What is known of a painter on a CUDA device that others share in this mode."""
     card = torch.cuda.get_device_properties(device)
     parts = (
         *(
@@ -265,6 +276,7 @@ def _ledger(profile: PainterProfile, device: torch.device, cache: Path) -> Ledge
             "guided" if profile.guidance > 1 else "unguided",
         ),
         *(["compiled"] if profile.compile else []),
+        *([mode] if mode else []),
         *(f"on {card.name}", f"{card.total_memory} bytes", f"torch {torch.__version__}"),
     )
     return Ledger(cache / LEDGER, ", ".join(map(str, parts)), lambda: free_memory(device))

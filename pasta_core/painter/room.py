@@ -56,12 +56,15 @@ def within_memory(work: Callable[[], T]) -> T:
     raise OutOfRoom
 
 
-def no_room(what: str) -> ModelUnavailable:
-    """What a person is told when not even the least fits."""
-    return ModelUnavailable(
-        f"there is not enough memory on the device for {what}",
-        "'pasta plan' says what fits: close what else uses it, or choose --memory swap or another profile",
-    )
+def no_room(what: str, *, exact: bool = False) -> ModelUnavailable:
+    """What a person is told when not even the least fits, or not what has to be `exact`."""
+    hint = "'pasta plan' says what fits: close what else uses it, or choose --memory swap or another profile"
+    if exact:
+        hint = (
+            "a simulation's passes never shrink, as images would differ: set a smaller pass_size in the "
+            "profile's [painter], or a smaller --pass-size where you start the worker"
+        )
+    return ModelUnavailable(f"there is not enough memory on the device for {what}", hint)
 
 
 def free_memory(device: torch.device) -> int:
@@ -78,7 +81,7 @@ class Ledger:
 
     file: Path
     key: str
-    """The painter, the image's size and the device."""
+    """The painter, the image's size, the device, and how it is shared."""
     free: Callable[[], int]
     """The device's free memory in bytes."""
 
@@ -115,9 +118,10 @@ class Ledger:
 class Room:
     """The number of images of every pass."""
 
-    def __init__(self, wanted: int, ledger: Ledger | None = None) -> None:
-        """Without a ledger the wanted number is taken as it is, until memory runs out."""
+    def __init__(self, wanted: int, ledger: Ledger | None = None, *, exact: bool = False) -> None:
+        """Without a ledger the wanted number is taken as it is, until memory runs out; `exact`, even then."""
         self.size = wanted
+        self.exact = exact
         self._wanted = wanted
         self._ledger = ledger
 
@@ -136,8 +140,8 @@ class Room:
         return True
 
     def halve(self) -> bool:
-        """Take half from now on; False where there is no half."""
-        if self.size == 1:
+        """Take half from now on; False where there is no half, or none is wanted."""
+        if self.size == 1 or self.exact:
             return False
         self.size //= 2
         if self._ledger is not None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import statistics
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Measurements:
     def note_peak(self, machine: str, profile: str, what: str, size: int) -> None:
         """Remember a peak if it is higher than any before."""
         document = self._read()
-        peaks = _entry(document, machine, profile).setdefault("peaks", {})
+        peaks = _table(_entry(document, machine, profile), "peaks")
         known = peaks.get(what)
         # a hundredth more is noise, and not worth a write
         if type(known) is int and size <= known * 1.01:
@@ -69,8 +69,8 @@ class Measurements:
     def note_seconds(self, machine: str, profile: str, what: str, seconds: float) -> None:
         """Remember how long a unit took."""
         document = self._read()
-        table = _entry(document, machine, profile).setdefault("seconds", {})
-        times = table.get(what)
+        table = _table(_entry(document, machine, profile), "seconds")
+        times = table.get(what, [])
         table[what] = [*(times if _are_times(times) else []), round(seconds, 6)][-_KEPT:]
         self._write(document)
 
@@ -88,12 +88,14 @@ class Measurements:
         write_atomically(self._file, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
 
 
-def profile_key(profile: Profile) -> str:
-    """A profile's name, and a digest of what its memory and times depend on."""
-    painter = (profile.painter.model, profile.painter.size, profile.painter.steps, profile.painter.guidance)
-    rest = (profile.painter.dtype, profile.painter.guidance_until, *astuple(profile.writer))
-    digest = hashlib.sha256(repr((*painter, *rest, profile.clip, profile.value_model)).encode()).hexdigest()
-    return f"{profile.name} {digest[:8]}"
+def profile_key(profile: Profile, mode: str, slots: int = 1) -> str:
+    """A profile's name, and a digest of what its memory and times depend on.
+
+    That is also the settled memory mode, and how many texts are written side by side.
+    """
+    painter = replace(profile.painter, negative="")
+    parts = (painter, profile.writer, profile.clip, profile.value_model, mode, slots)
+    return f"{profile.name} {hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}"
 
 
 def _entry(document: dict[str, Any], machine: str, profile: str) -> dict[str, Any]:
@@ -107,9 +109,12 @@ def _entry(document: dict[str, Any], machine: str, profile: str) -> dict[str, An
     return entry
 
 
-def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    table = entry.get(key)
-    return table if isinstance(table, dict) else {}
+def _table(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """A table of an entry, made if need be."""
+    if not isinstance(entry.get(key), dict):
+        entry[key] = {}
+    table: dict[str, Any] = entry[key]
+    return table
 
 
 def _are_times(times: object) -> bool:

@@ -49,10 +49,11 @@ def dtype_bytes(name: str, gpu: bool) -> int:
     return BYTES.get(name, 2 if gpu else 4)
 
 
-def writer_bytes(size: WriterSize, profile: Profile) -> int:
-    """Weights, keys and values of the whole context, logits and states of one pass."""
+def writer_bytes(size: WriterSize, profile: Profile, slots: int = 1) -> int:
+    """Weights, keys and values of the whole context of every slot, logits and states of one pass."""
     work = _BATCH * (size.vocabulary + 16 * size.width) * 4
-    return 0 if not size.bytes else size.bytes + size.eyes + size.cache * profile.writer.context + work
+    cache = size.cache * profile.writer.context * slots
+    return 0 if not size.bytes else size.bytes + size.eyes + cache + work
 
 
 def painter_bytes(size: PainterSize, painter: PainterProfile, gpu: bool) -> int:

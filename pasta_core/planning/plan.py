@@ -58,25 +58,32 @@ def make_plan(
     asked: str = "auto",
     session: SessionSettings | None = None,
     seconds: Mapping[str, float] | None = None,
+    slots: int = 1,
+    *,
+    exact: bool = False,
 ) -> Plan:
-    """Plan a profile on a machine without loading anything; `seconds` are measured ones (`measured`)."""
+    """Plan a profile on a machine without loading anything; `seconds` are measured ones (`measured`).
+
+    `slots` texts are written side by side. `exact` passes are of the profile's size or none.
+    """
     sizes = sizes_of(profile)
-    needs = _needs(profile, sizes, machine.has_gpu)
+    needs = _needs(profile, sizes, slots, halves=machine.has_gpu and not exact, gpu=machine.has_gpu)
     served = bool(profile.writer.url)
     chosen = arrange(needs, machine, asked, served=served)
     shape = session or profile.session
     work = work_of(profile, sizes, shape)
     times = times_of(work, sizes, machine, chosen, shape, seconds or {}, served)
-    return Plan(profile.name, machine, chosen, asked, tuple(_rows(profile, sizes, machine, chosen)), times)
+    rows = tuple(_rows(profile, sizes, machine, chosen, slots))
+    return Plan(profile.name, machine, chosen, asked, rows, times)
 
 
-def _needs(profile: Profile, sizes: Sizes, gpu: bool) -> Needs:
+def _needs(profile: Profile, sizes: Sizes, slots: int, *, halves: bool, gpu: bool) -> Needs:
     painter, value = profile.painter, sizes.value
     passes = [painter.pass_size]
-    while passes[-1] > 1 and gpu:
+    while passes[-1] > 1 and halves:
         passes.append(passes[-1] // 2)
     return Needs(
-        writer=0 if profile.writer.url else writer_bytes(sizes.writer, profile),
+        writer=0 if profile.writer.url else writer_bytes(sizes.writer, profile, slots),
         painter=painter_bytes(sizes.painter, painter, gpu),
         painting={count: painting_bytes(sizes.painter, painter, gpu, count) for count in passes},
         clip=clip_bytes(sizes.clip, gpu),
@@ -84,7 +91,9 @@ def _needs(profile: Profile, sizes: Sizes, gpu: bool) -> Needs:
     )
 
 
-def _rows(profile: Profile, sizes: Sizes, machine: Machine, chosen: Arrangement) -> Iterator[PartPlan]:
+def _rows(
+    profile: Profile, sizes: Sizes, machine: Machine, chosen: Arrangement, slots: int
+) -> Iterator[PartPlan]:
     gpu = machine.has_gpu
     size, painter = sizes.painter, profile.painter
     each = dtype_bytes(painter.dtype, gpu)
@@ -93,7 +102,7 @@ def _rows(profile: Profile, sizes: Sizes, machine: Machine, chosen: Arrangement)
         yield PartPlan("writer", 0, 0, ELSEWHERE)
     else:
         whole = sizes.writer.bytes + sizes.writer.eyes
-        needs = writer_bytes(sizes.writer, profile)
+        needs = writer_bytes(sizes.writer, profile, slots)
         yield PartPlan("writer", whole, needs, _writer_home(machine, chosen), sizes.writer.known)
     yield PartPlan("text encoders", size.text * each, size.text * each, home, size.known)
     yield PartPlan("UNet", size.unet * each, size.unet * each, home, size.known)

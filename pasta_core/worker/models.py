@@ -38,8 +38,10 @@ class Models:
     """Loads each model once, on first use, on one device; used from one thread only.
 
     `notes` are lines that a person is told with the first images. Where a CPU takes too long for anybody to
-    wait (not `bearable`), a GPU that is there and cannot be used is an error. What is found out about the
-    device is kept in `cache`; `loaded` is told how many bytes a part's weights take once they are there.
+    wait (not `bearable`), a GPU that is there and cannot be used is an error. `mode` is how a language model
+    shares the GPU, and passes are never smaller than the profile's if they are `exact`. What is found out
+    about the device is kept in `cache`; `loaded` is told how many bytes a part's weights take once they are
+    there.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Models:
         notes: Sequence[str] = (),
         bearable: bool = True,
         value_on_gpu: bool = True,
+        mode: str = "",
+        exact: bool = False,
         cache: Path | None = None,
         loaded: Callable[[str, int], None] = lambda part, size: None,
     ) -> None:
@@ -63,6 +67,8 @@ class Models:
         self._notes = list(notes)
         self._bearable = bearable
         self._value_on_gpu = value_on_gpu
+        self._mode = mode
+        self._exact = exact
         self._cache = cache
         self._loaded = loaded
         self._parked = False
@@ -148,7 +154,12 @@ class Models:
             self._painter = self._noting(
                 "painter",
                 lambda: DiffusersPainter.load(
-                    self._profile.painter, device, self._lanes_on(device), self._cache
+                    self._profile.painter,
+                    device,
+                    self._lanes_on(device),
+                    self._cache,
+                    mode=self._mode,
+                    exact=self._exact,
                 ),
             )
         return self._painter

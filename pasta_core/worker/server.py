@@ -36,7 +36,10 @@ class WorkerOptions:
     device: str | None = None
     """A torch device; None takes a GPU where there is one."""
     pass_size: int = 0
-    """Images per denoising pass, 0 for the profile's; another size rounds differently."""
+    """Images per denoising pass, never fewer; another size rounds differently.
+
+    0 is for the profile's, or as many of them as the GPU holds.
+    """
     compile: bool = False
     """Whether the painter is compiled, whatever the profile says."""
     slots: int = 1
@@ -62,13 +65,19 @@ def serve(options: WorkerOptions) -> None:
     try:
         paths = locate(os.environ)
         profile = _profile(options, paths)
-        sharing = plan_sharing(profile, paths.cache, options.device, options.memory)
+        exact = options.pass_size > 0
+        sharing = plan_sharing(
+            profile, paths.cache, options.device, options.memory, options.slots, exact=exact
+        )
     except PastaError as error:
         sink.send({"kind": "fatal", "error": error_to_json(error)})
         sys.exit(error.exit_code)
     writing = [sys.executable, "-m", "pasta_core.worker.writer_process", "--profile", options.profile]
     relay = WriterRelay(
-        [*writing, "--slots", str(options.slots)], sink, sharing.writer_environment, sharing.gauge.wrote
+        [*writing, "--slots", str(options.slots), *sharing.writer_options],
+        sink,
+        sharing.writer_environment,
+        sharing.gauge.wrote,
     )
     if not sharing.swaps:
         relay.start()
@@ -77,13 +86,15 @@ def serve(options: WorkerOptions) -> None:
 
     lanes = options.threads or min(len(os.sched_getaffinity(0)), 8)
     models = Models(
-        profile,
+        replace(profile, painter=replace(profile.painter, pass_size=sharing.pass_size)),
         paths.assets,
         lanes,
         options.device,
         notes=sharing.notes,
         bearable=sharing.bearable,
         value_on_gpu=sharing.plan.arrangement.value_on_gpu,
+        mode=sharing.plan.arrangement.mode,
+        exact=exact,
         cache=paths.cache,
         loaded=sharing.gauge.peak,
     )

@@ -20,7 +20,7 @@ from pasta_core.worker.station import Call, Handler
 __all__ = ["Sharing", "plan_sharing"]
 
 _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1"}
-"""An environment in which llama.cpp finds no GPU."""
+"""An environment in which llama.cpp does not even look at most GPUs."""
 
 
 class _Paints(Parkable, Protocol):
@@ -35,6 +35,10 @@ class Sharing:
     gauge: Gauge
     bearable: bool
     """Whether somebody would wait for what this machine's CPU paints."""
+    wanted: int
+    """Images that are to be painted at a time."""
+    writes_on_cpu: bool
+    """Whether the language model is kept off every GPU."""
 
     @property
     def swaps(self) -> bool:
@@ -44,13 +48,26 @@ class Sharing:
     @property
     def writer_environment(self) -> Mapping[str, str]:
         """What the writer process is told beside its own environment."""
-        return _NO_GPU if self.plan.arrangement.mode == "cpu" else {}
+        return _NO_GPU if self.writes_on_cpu else {}
+
+    @property
+    def writer_options(self) -> tuple[str, ...]:
+        """The same on its command line."""
+        return ("--no-gpu",) if self.writes_on_cpu else ()
+
+    @property
+    def pass_size(self) -> int:
+        """Images at a time that leave a GPU room for all else."""
+        return self.plan.arrangement.images
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know before the first images."""
         slow = self.plan.times.turn.seconds > LONG
-        return () if self.plan.arrangement.fits and not slow else ("; ".join(verdict_of(self.plan)),)
+        fits = self.plan.arrangement.fits
+        said = () if fits and not slow else ("; ".join(verdict_of(self.plan)),)
+        fewer = f"memory holds {self.pass_size} images at a time, not {self.wanted}"
+        return (*said, fewer) if self.pass_size < self.wanted else said
 
     def handlers(self, relay: WriterRelay, models: _Paints) -> tuple[Handler, Handler]:
         """Who answers `write` and `paint`."""
@@ -62,15 +79,30 @@ class Sharing:
         return took.write, took.painting(paint)
 
 
-def plan_sharing(profile: Profile, cache: Path, device: str | None, memory: str) -> Sharing:
-    """Plan a worker on this machine, by what was measured here before; `memory` empty means the profile's."""
+def plan_sharing(
+    profile: Profile, cache: Path, device: str | None, memory: str, slots: int = 1, *, exact: bool = False
+) -> Sharing:
+    """Plan a worker on this machine, by what was measured here before; `memory` empty means the profile's.
+
+    `slots` and `exact` are those of `make_plan`.
+    """
     machine = find_machine(device)
-    measurements, key = Measurements(cache), profile_key(profile)
-    seconds = measurements.of(machine.key, key).seconds
-    plan = make_plan(profile, machine, memory or profile.memory, seconds=seconds)
+
+    def planned(seconds: Mapping[str, float]) -> Plan:
+        asked = memory or profile.memory
+        return make_plan(profile, machine, asked, seconds=seconds, slots=slots, exact=exact)
+
+    mode = planned({}).arrangement.mode
+    measurements, key = Measurements(cache), profile_key(profile, mode, slots)
+    plan = planned(measurements.of(machine.key, key).seconds)
     on_cpu = make_plan(profile, find_machine("cpu")) if machine.has_gpu else plan
-    gauge = Gauge(measurements, machine.key, key, gpu=machine.has_gpu)
-    return Sharing(plan, gauge, on_cpu.times.turn.seconds <= LONG)
+    return Sharing(
+        plan,
+        Gauge(measurements, machine.key, key, gpu=machine.has_gpu),
+        bearable=on_cpu.times.turn.seconds <= LONG,
+        wanted=profile.painter.pass_size,
+        writes_on_cpu=mode == "cpu" or device == "cpu",
+    )
 
 
 def _images(call: Call) -> int:

@@ -2,7 +2,8 @@
 
 It owns llama.cpp alone: a grammar error inside it aborts its process, and here that costs one call, not the
 painter. With `--slots N` it writes so many calls side by side (`agent.slot_writer`), as simulations want it.
-A writer behind a URL needs no model here, and is asked for as many texts at a time.
+A writer behind a URL needs no model here, and is asked for as many texts at a time. `--no-gpu` leaves GPUs
+to the painter.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ log = logging.getLogger(__name__)
 class WriterDesk:
     """Holds the language model and answers `write`."""
 
-    def __init__(self, load: Callable[[], WriterProfile], key: str) -> None:
+    def __init__(self, load: Callable[[], WriterProfile], key: str, *, gpu: bool) -> None:
         self._load = load
+        self._gpu = gpu
         self._key = key
         self._writer: CandidateWriter | None = None
         self._noted: set[str] = set()
@@ -43,7 +45,7 @@ class WriterDesk:
         if self._writer is None:
             from pasta_core.agent.writer import open_writer
 
-            self._writer = open_writer(self._load(), self._key)
+            self._writer = open_writer(self._load(), self._key, gpu=self._gpu)
         return self._writer
 
     def warm(self) -> None:
@@ -98,8 +100,9 @@ class WriterDesk:
 class WriterRoom:
     """Holds the language model and answers as many `write` calls at a time as it has slots."""
 
-    def __init__(self, load: Callable[[], WriterProfile], slots: int) -> None:
+    def __init__(self, load: Callable[[], WriterProfile], slots: int, *, gpu: bool) -> None:
         self._load = load
+        self._gpu = gpu
         self._slots = slots
         self._writer: SlotWriter | None = None
 
@@ -108,7 +111,7 @@ class WriterRoom:
         if self._writer is None:
             from pasta_core.agent.slot_writer import SlotWriter
 
-            self._writer = SlotWriter(self._load(), self._slots)
+            self._writer = SlotWriter(self._load(), self._slots, gpu=self._gpu)
         return self._writer
 
     def work(self, station: Station) -> None:
@@ -157,6 +160,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--profile", required=True)
     parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--no-gpu", dest="gpu", action="store_false")
     options = parser.parse_args(arguments)
     source, sink = claim_stdio()
     logging.basicConfig(format="%(asctime)s writer %(levelname)s %(message)s")
@@ -169,13 +173,13 @@ def main(arguments: list[str]) -> None:
 
         return load_profile(options.profile, locate(os.environ)).writer
 
-    desk = WriterDesk(load, os.environ.get("PASTA_WRITER_KEY", ""))
+    desk = WriterDesk(load, os.environ.get("PASTA_WRITER_KEY", ""), gpu=options.gpu)
     station = Station(source, sink, queued={"write": desk.write})
     station.start()
     if options.slots > 1 and _served(load):
         desk.work(station, options.slots)
     if options.slots > 1:
-        WriterRoom(load, options.slots).work(station)
+        WriterRoom(load, options.slots, gpu=options.gpu).work(station)
     desk.warm()
     station.work()
 

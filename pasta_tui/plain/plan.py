@@ -33,11 +33,12 @@ def show_plan(profile: str | None, memory: float | None, as_json: bool) -> None:
 def plan_here(config: Configuration, machine: Machine) -> tuple[Plan, Measured]:
     """The plan of the profile in use, and what was measured of it on that machine."""
     profile = config.profile
-    found = Measured()
-    if not machine.imagined:
-        found = Measurements(config.paths.cache).of(machine.key, profile_key(profile))
-    mode = config.memory or profile.memory
-    return make_plan(profile, machine, mode, config.session, found.seconds), found
+    asked = config.memory or profile.memory
+    plan = make_plan(profile, machine, asked, config.session)
+    if machine.imagined:
+        return plan, Measured()
+    found = Measurements(config.paths.cache).of(machine.key, profile_key(profile, plan.arrangement.mode))
+    return make_plan(profile, machine, asked, config.session, found.seconds), found
 
 
 def _document(plan: Plan, measured: Measured) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from pasta_core.agent.writing_prompt import WriterPrompt
 from pasta_core.domain import CandidateForm
 from pasta_core.errors import Cancelled, ModelUnavailable, PastaError
 from pasta_core.microworld.recipes.writer_bars import agreement_with_weights, measure_writer
+from pasta_core.planning.machine import llama_offloads
 from pasta_core.settings import WriterProfile
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -102,6 +103,15 @@ def test_the_same_request_gives_the_same_candidates_whatever_came_before(writer:
     assert fresh.write(LATER, never, ignore) == first
     fresh.close()
     assert writer.write(replace(LATER, seed=8), never, ignore) != first
+
+
+def test_a_writer_that_leaves_the_gpu_alone_writes_on_the_cpu(writer: LlamaWriter) -> None:
+    alone = LlamaWriter(PROFILE, gpu=False)
+    written = alone.write(REQUEST, never, ignore)
+    alone.close()
+    assert len(written) == 25
+    if not llama_offloads():
+        assert written == writer.write(REQUEST, never, ignore)
 
 
 def test_progress_counts_candidates(writer: LlamaWriter) -> None:

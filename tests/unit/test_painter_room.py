@@ -116,6 +116,15 @@ def test_images_that_were_finished_before_memory_ran_out_stay(
     assert sorted(place[:2] for place in [*first, *rest]) == [(c, i) for c in range(2) for i in range(3)]
 
 
+def test_a_pass_that_is_to_be_exact_never_shrinks(pipe: Any, profile: PainterProfile, card: Card) -> None:
+    painter = DiffusersPainter(pipe, profile, "cpu", room=Room(4, exact=True))
+    card.rows = 4
+    with pytest.raises(ModelUnavailable, match="for 4 images of 64 pixels at a time") as caught:
+        painted(painter)
+    assert card.passes == [8] and painter.pass_size == 4
+    assert "--pass-size" in caught.value.hint and "pass_size in the profile" in caught.value.hint
+
+
 @pytest.mark.parametrize("rows", [3, 1])
 def test_memory_that_runs_out_twice_is_said(
     pipe: Any, profile: PainterProfile, card: Card, rows: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,13 @@ from pasta_core.gguf_header import gguf_facts
 from pasta_core.paths import Paths, locate
 from pasta_core.planning.arrangement import Needs, arrange
 from pasta_core.planning.machine import GIB, Machine, find_machine, imagined
-from pasta_core.planning.measured import MEASURED, Measurements, profile_key
+from pasta_core.planning.measured import MEASURED, Measured, Measurements, profile_key
 from pasta_core.planning.plan import Plan, make_plan
 from pasta_core.planning.sizes import cache_of, sizes_of
 from pasta_core.planning.speeds import speed_of
 from pasta_core.planning.verdict import verdict_of
 from pasta_core.profiles import load_profile
+from pasta_core.settings import Lora
 from pasta_core.worker.sharing import plan_sharing
 
 GPU_12 = "NVIDIA GeForce RTX 3060, 12288 MiB, 11700 MiB, 570.86.10\n"
@@ -254,24 +256,44 @@ def test_what_was_measured_is_kept_by_machine_and_profile(tmp_path: Path, paths:
     )
 
     profile = load_profile("micro", paths)
-    faster = replace(profile, painter=replace(profile.painter, steps=2))
-    assert profile_key(profile) != profile_key(faster)
-    assert profile_key(profile).startswith("micro ")
+
+    def painting(**other: Any) -> str:
+        return profile_key(replace(profile, painter=replace(profile.painter, **other)), "resident")
+
+    keys = [
+        painting(),
+        painting(steps=2),
+        painting(pass_size=16),
+        painting(compile=True),
+        painting(preview=tmp_path),
+        painting(vae=tmp_path),
+        painting(loras=(Lora(tmp_path, 1.0),)),
+        profile_key(profile, "swap"),
+        profile_key(profile, "resident", slots=8),
+    ]
+    assert len(set(keys)) == len(keys) and all(key.startswith("micro ") for key in keys)
+    assert painting(negative="blurry") == painting()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"version": 2}', '{"version": 1, "machines": {"m": {"p": 3}}}']
+    "text",
+    [
+        *("", "{", "[]", '{"version": 2}', '{"version": 1, "machines": {"m": {"p": 3}}}'),
+        '{"version": 1, "machines": {"m": {"p": {"peaks": [], "seconds": []}}}}',
+    ],
 )
 def test_a_damaged_file_of_measurements_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / MEASURED).write_text(text)
     kept = Measurements(tmp_path)
     assert kept.of("m", "p").seconds == {}
     kept.note_seconds("m", "p", "write", 1.5)
-    assert kept.of("m", "p").seconds == {"write": 1.5}
+    kept.note_peak("m", "p", "writer", 3)
+    assert kept.of("m", "p") == Measured({"writer": 3}, {"write": 1.5})
 
 
 def test_a_worker_follows_its_plan(paths: Paths, tmp_path: Path) -> None:
-    micro = plan_sharing(load_profile("micro", paths), tmp_path, "cpu", "")
+    micro = plan_sharing(load_profile("micro", paths), tmp_path, None, "")
+    assert micro.writer_options == ()
     assert not micro.swaps and micro.notes == () and not micro.writer_environment and micro.bearable
     assert plan_sharing(load_profile("micro", paths), tmp_path, "cpu", "swap").swaps
     asked = replace(load_profile("micro", paths), memory="swap")
@@ -279,7 +301,35 @@ def test_a_worker_follows_its_plan(paths: Paths, tmp_path: Path) -> None:
     assert not plan_sharing(asked, tmp_path, "cpu", "resident").swaps
     apart = plan_sharing(asked, tmp_path, "cpu", "cpu")
     assert apart.writer_environment["CUDA_VISIBLE_DEVICES"] == "-1"
+    for off in (apart, plan_sharing(asked, tmp_path, None, "cpu"), plan_sharing(asked, tmp_path, "cpu", "")):
+        assert off.writer_options == ("--no-gpu",)
 
     hours = plan_sharing(load_profile("sdxl", paths), tmp_path, "cpu", "")
     assert not hours.bearable
     assert len(hours.notes) == 1 and "a GPU is what it wants" in hours.notes[0]
+
+
+def test_a_worker_paints_as_many_at_a_time_as_its_plan_has_room_for(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "bin" / "nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\necho '{GPU_12.strip()}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    sdxl = load_profile("sdxl", paths)
+    session = plan_sharing(sdxl, tmp_path, None, "cpu")
+    assert session.plan.machine.name.endswith("3060") and session.plan.arrangement.fits
+    assert session.pass_size == session.plan.arrangement.images == 4
+    assert session.notes[-1] == "memory holds 4 images at a time, not 8"
+    simulation = plan_sharing(sdxl, tmp_path, None, "cpu", exact=True)
+    assert simulation.pass_size == 8 and "does not fit" in simulation.notes[0]
+
+
+def test_texts_that_are_written_side_by_side_have_a_context_each(paths: Paths) -> None:
+    profile = load_profile("sdxl", paths)
+    alone, many = (make_plan(profile, imagined(24), "resident", slots=slots) for slots in (1, 8))
+    window = sizes_of(profile).writer.cache * profile.writer.context
+    assert many.parts[0].needs == alone.parts[0].needs + 7 * window
+    assert many.arrangement.writing == alone.arrangement.writing + 7 * window

@@ -34,7 +34,10 @@ def test_a_plan_of_another_machine_says_what_it_assumes(capsys: pytest.CaptureFi
 
 def test_what_was_measured_stands_beside_what_was_predicted(capsys: pytest.CaptureFixture[str]) -> None:
     config = configure({}, os.environ, Path.cwd())
-    kept, key = Measurements(config.paths.cache), (find_machine().key, profile_key(config.profile))
+    kept, key = (
+        Measurements(config.paths.cache),
+        (find_machine().key, profile_key(config.profile, "resident")),
+    )
     before, _ = planned(capsys)
     assert "estimated (" in before
     kept.note_peak(*key, "worker", 3 << 30)

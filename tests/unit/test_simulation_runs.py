@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pasta_core.engines.local import pass_size_of, worker_options
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.paths import locate
@@ -35,3 +37,17 @@ def test_planted_raters_and_what_they_see_with_decide_their_trajectories(tmp_pat
         assert plan(planted, own) != before, name
         assert plan(learnt, own) == plan(learnt, paths.assets), "learned users are no planted ones"
         file.write_bytes(whole)
+
+
+def test_a_profile_decides_how_many_large_images_a_pass_holds() -> None:
+    paths = locate({})
+    profiles = {name: load_profile(name, paths) for name in ("micro", "turbo", "sdxl")}
+    assert {name: pass_size_of(profile) for name, profile in profiles.items()} == {
+        "micro": 16,
+        "turbo": 16,
+        "sdxl": 8,
+    }
+    small = replace(profiles["sdxl"], painter=replace(profiles["sdxl"].painter, pass_size=2))
+    assert worker_options(small)[:2] == ("--pass-size", "2")
+    run = SimulationRun(small, small.session, UsersSpec(None, "test"), SelectorSpec("random"), None, 1)
+    assert run.plan()["pass_size"] == 2, "another size is another simulation"
