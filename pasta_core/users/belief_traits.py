@@ -28,7 +28,8 @@ class Trait:
     """Something that some columns have and others of their slates have not.
 
     Its utility under a taste w is `direction` (D,) times w: by how much columns with it are thought better
-    than their slates, the mean leaning to 0 as few columns prove little.
+    than their slates, or than the initial prompt's picture if they were refused, the mean leaning to 0 as few
+    columns prove little.
     """
 
     words: str
@@ -40,13 +41,15 @@ def word_traits(space: TasteSpace, picks: Sequence[Pick]) -> tuple[Trait, ...]:
     """The phrases of the picks' prompts; what only occurs together is one trait.
 
     A phrase is a run of words of one clause that the same columns hold. What all columns of a slate hold says
-    nothing of that slate.
+    nothing of that slate, unless it was refused.
     """
     clauses = [[_clauses(prompt) for prompt in pick.prompts[1:]] for pick in picks]
+    # what the initial prompt says, too, is not what was refused
+    preferred = [_words(_clauses(pick.prompts[0])) if pick.refused else set() for pick in picks]
     held: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for number, slate in enumerate(clauses):
         for column, prompt in enumerate(slate):
-            for word in {word for clause in prompt for word in clause if not SMALL_WORDS.fullmatch(word)}:
+            for word in _words(prompt) - preferred[number]:
                 held[word].add((number, column))
     telling = {word: _telling(places, picks) for word, places in held.items()}
     flat = [clause for slate in clauses for prompt in slate for clause in prompt]
@@ -73,14 +76,13 @@ def category_traits(
 
 
 def _traits(space: TasteSpace, picks: Sequence[Pick], named: Mapping[Held, str]) -> tuple[Trait, ...]:
-    features = [space.features(pick) for pick in picks]
-    centred = [rows - rows.mean(0) for rows in features]
+    compared = [space.compared(pick) for pick in picks]
     return tuple(
         Trait(
             words,
             len(places),
             # in one order, so that equal columns give equal bits
-            np.asarray(sum(centred[pick][column] for pick, column in sorted(places)) / (len(places) + 1)),
+            np.asarray(sum(compared[pick][column] for pick, column in sorted(places)) / (len(places) + 1)),
         )
         for places, words in named.items()
         if places
@@ -88,16 +90,22 @@ def _traits(space: TasteSpace, picks: Sequence[Pick], named: Mapping[Held, str])
 
 
 def _telling(places: set[tuple[int, int]], picks: Sequence[Pick]) -> Held:
-    """The columns that hold something which others of their slates do not."""
+    """The columns that hold something which others of their slates do not, or that were refused."""
     count: dict[int, int] = defaultdict(int)
     for pick, _ in places:
         count[pick] += 1
-    return frozenset(place for place in places if count[place[0]] < picks[place[0]].columns)
+    return frozenset(
+        place for place in places if picks[place[0]].refused or count[place[0]] < picks[place[0]].columns
+    )
 
 
 def _clauses(prompt: str) -> list[list[str]]:
     """The words of a prompt, clause by clause."""
     return [re.findall(r"[\w'-]+", clause) for clause in re.split(r"[,.;:!?()]+", prompt.lower())]
+
+
+def _words(clauses: Sequence[Sequence[str]]) -> set[str]:
+    return {word for clause in clauses for word in clause if not SMALL_WORDS.fullmatch(word)}
 
 
 def _runs(clause: Sequence[str], held: Mapping[str, Held]) -> list[tuple[Held, str]]:

@@ -67,6 +67,11 @@ class Pick:
         return self.session, self.turn, self.proposal
 
     @property
+    def refused(self) -> bool:
+        """Whether no column was taken, but the initial prompt's own picture."""
+        return not self.chosen
+
+    @property
     def dimension(self) -> int:
         """d, the length of an embedding."""
         return int(self.images.shape[1])

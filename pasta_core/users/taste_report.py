@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pasta_core.users.taste import Belief, believe
 from pasta_core.users.taste_fit import fit_space
-from pasta_core.users.taste_picks import Pick, ordered
+from pasta_core.users.taste_picks import Key, Pick, ordered
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_space import TasteSpace
 
@@ -59,7 +59,8 @@ class Fragment:
 class Column:
     """A painted column and its utility relative to its slate's mean, in nats; `column` counts from 0.
 
-    `proposal` slates of the turn were refused before the one that it is of.
+    That of a refused slate's columns is relative to the initial prompt's own picture. `proposal` slates of
+    the turn were refused before the one that it is of.
     """
 
     session: str
@@ -68,6 +69,11 @@ class Column:
     prompt: str
     utility: float
     proposal: int = 0
+
+    @property
+    def slate(self) -> Key:
+        """What tells its slate from others: session, turn and proposal."""
+        return self.session, self.turn, self.proposal
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,8 @@ def report_taste(
     space = space or fit_space(record.clip, picks)
     kept = record.kept(now)
     belief = believe(space, kept.picks, np.asarray(kept.weights, np.float64))
-    columns = sorted(_columns(space, belief, picks), key=lambda it: (it.utility, it.session, it.turn))
-    fragments = sorted(_fragments(columns), key=lambda it: (it.utility, it.words))
+    columns = sorted(_columns(space, belief, picks), key=lambda it: (it.utility, *it.slate))
+    fragments = sorted(_fragments(columns, picks), key=lambda it: (it.utility, it.words))
     times = [pick.when for pick in picks]
     return TasteReport(
         picks=len(picks),
@@ -138,8 +144,7 @@ def report_taste(
 def _columns(space: TasteSpace, belief: Belief, picks: Sequence[Pick]) -> list[Column]:
     found = []
     for pick in picks:
-        utilities = belief.utilities(space.features(pick))
-        utilities = utilities - utilities.mean()
+        utilities = belief.utilities(space.compared(pick))
         found += [
             Column(pick.session, pick.turn, place, pick.prompts[place + 1], float(utility), pick.proposal)
             for place, utility in enumerate(utilities)
@@ -147,16 +152,20 @@ def _columns(space: TasteSpace, belief: Belief, picks: Sequence[Pick]) -> list[C
     return found
 
 
-def _fragments(columns: Sequence[Column]) -> list[Fragment]:
-    """Fragments that several columns hold; one that only stands within a longer one adds nothing."""
+def _fragments(columns: Sequence[Column], picks: Sequence[Pick]) -> list[Fragment]:
+    """Fragments that several columns hold; one that only stands within a longer one adds nothing.
+
+    What the initial prompt says, too, is not what was refused.
+    """
     held: dict[str, list[Column]] = defaultdict(list)
+    preferred = {pick.key: set(_parts(pick.prompts[0])) for pick in picks if pick.refused}
     for column in columns:
-        for words in set(_parts(column.prompt)):
+        for words in set(_parts(column.prompt)) - preferred.get(column.slate, set()):
             held[words].append(column)
     common = {
         words: found
         for words, found in held.items()
-        if len(found) >= _FEWEST and len({(it.session, it.turn) for it in found}) > 1
+        if len(found) >= _FEWEST and len({it.slate for it in found}) > 1
     }
     return [
         # a few columns prove little: the mean leans to 0

@@ -82,6 +82,14 @@ class TasteSpace:
         fidelity = images @ pick.texts[0] * self.fidelity_scale
         return np.column_stack([fidelity, images @ self.image_basis, texts @ self.text_basis])
 
+    def compared(self, pick: Pick) -> Array:
+        """The features (L, D) beyond what a column was held against.
+
+        That is its slate's mean; where all were refused, it is the initial prompt's own picture.
+        """
+        features = self.features(pick)
+        return features if pick.refused else features - features.mean(0)
+
     def foreseen(self, initial_text: Embedding, texts: Sequence[Embedding] | Embedding) -> Foreseen:
         """What columns of prompts with these normalised text embeddings (n, d) will be like once painted."""
         z = self.regressors(initial_text, np.asarray(texts, np.float64))

@@ -190,6 +190,20 @@ def test_a_trait_holds_the_mean_of_what_its_columns_have_beyond_their_slates() -
     assert night.direction == pytest.approx((relative[0] + relative[2]) / 3)
 
 
+def test_what_all_columns_of_a_refused_slate_say_is_lost() -> None:
+    refused = replace(
+        worded(1, 0, "a red train in fog, oil painting", "a red train at sea, oil painting"),
+        chosen=(),
+        outside=True,
+    )
+    (step,) = account_for([refused], space=SPACE).steps
+    moved = {it.words: it.moved for it in step.shifts}
+    assert moved["oil painting"] < 0
+    assert not any("red" in words for words in moved), "one's own words were not refused"
+    assert step.taken is not None
+    assert moved["oil painting"] == pytest.approx(step.taken.moved * 2 / 3), "of two columns, over three"
+
+
 def test_categories_stand_for_prompts_where_those_are_hidden() -> None:
     own = (worded(1, 0, "secret one", "secret two"), worded(2, 1, "secret three", "secret four"))
     categories = [("light", "style"), ("style", "view")]

@@ -1,0 +1,53 @@
+"""What a taste is said to come to: what was refused is not liked, and every slate is one of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+
+from pasta_core.users.taste_fit import SpacePlan, fit_space
+from pasta_core.users.taste_picks import Pick, normalised
+from pasta_core.users.taste_record import TasteRecord
+from pasta_core.users.taste_report import TasteReport, report_taste
+from tests.support.tastes import START, World, text_embedding
+
+NOW = START + timedelta(days=9)
+WORLD = World.drawn(3)
+PLAN = SpacePlan(image_rank=5, text_rank=4, ridge=1.0, image_deviation=0.5, text_deviation=0.3)
+SPACE = fit_space("", [WORLD.pick(f"session {n}", 1) for n in range(60)], PLAN)
+
+
+def worded(turn: int, proposal: int, chosen: tuple[int, ...], *prompts: str) -> Pick:
+    """A pick of columns with these prompts; without any that is chosen, a refusal."""
+    texts = ("a red train", *prompts)
+    images = [WORLD.image(text, number) for number, text in enumerate(texts)]
+    return replace(
+        WORLD.pick("s", turn, chosen, columns=len(prompts), outside=not chosen),
+        prompts=texts,
+        images=np.stack([normalised(image) for image in images]),
+        texts=normalised(np.stack([text_embedding(text) for text in texts])),
+        proposal=proposal,
+    )
+
+
+def report(*picks: Pick) -> TasteReport:
+    return report_taste(TasteRecord(picks=picks, clip="clip"), NOW, SPACE, most=20)
+
+
+def test_no_column_of_refused_slates_is_liked() -> None:
+    slates = (
+        ("a red train in fog, oil painting", "a red train at sea, oil painting"),
+        ("a red train at dusk, oil painting", "a red train in snow, oil painting"),
+    )
+    told = report(*(worded(turn, 0, (), *prompts) for turn, prompts in enumerate(slates, 1)))
+    assert told.best == () and len(told.worst) == 4
+    assert told.liked == () and [it.words for it in told.disliked] == ["oil painting"]
+
+
+def test_slates_of_one_turn_are_several() -> None:
+    refused = worded(1, 0, (), "a train in fog, oil painting", "a train at sea, oil painting")
+    taken = worded(1, 1, (0,), "a train at dusk", "a train in snow, oil painting")
+    words = {it.words for it in report(refused, taken).disliked}
+    assert "oil painting" in words
