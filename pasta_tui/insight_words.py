@@ -7,8 +7,10 @@ from pasta_core.text import clean
 from pasta_core.users.belief import BeliefAccount, BeliefStep, Shift
 from pasta_core.users.taste_report import ENOUGH
 
-__all__ = ["because", "chose", "moves", "rests", "subject", "took", "worth"]
+__all__ = ["HIDDEN", "because", "chose", "moves", "rests", "subject", "took", "worth"]
 
+HIDDEN = "--blind hides prompts and categories"
+"""What is said in place of them."""
 _LEAST = 0.005
 """Nats below which nothing has moved."""
 _MOST = 4
@@ -75,8 +77,9 @@ def because(reason: ColumnReason, reasons: SlateReasons) -> str:
             of = "" if size < 2 else f"the best of its {size} by what is expected, "
             return f"{of}{_ordinal(reason.rank)} of all {of_all}"
         case Intent.LEARN:
+            behind = _behind(reason, reasons.blind)
             drawn = "" if reason.drawn_rank is None else f", drawn as {_ordinal(reason.drawn_rank)}"
-            return f"{_behind(reason)}{drawn} of {of_all}" if drawn else _behind(reason)
+            return f"{behind}{drawn} of {of_all}" if drawn else behind
         case Intent.CHANCE if reason.rank is not None:
             return "nothing tells the prompts apart yet"
         case Intent.CHANCE:
@@ -89,12 +92,14 @@ def because(reason: ColumnReason, reasons: SlateReasons) -> str:
             return "" if reasons.current else "taste or models were changed since: this is how they judge now"
 
 
-def _behind(reason: ColumnReason) -> str:
+def _behind(reason: ColumnReason, blind: bool) -> str:
     if reason.instead is None:
         return f"{_ordinal(reason.rank)} by what is expected"
     if reason.instead.category != reason.candidate.category:
-        other = clean(reason.instead.category).text
-        return f"{reason.behind:.2f} less expected than of {other}, which is not shown"
+        other = "a category" if blind else f"{clean(reason.instead.category).text},"
+        return (
+            f"{reason.behind:.2f} less expected than of {other} {'that' if blind else 'which'} is not shown"
+        )
     place = f"{_ordinal(reason.category_rank)} of its {reason.category_size}"
     return f"{place}, {reason.behind:.2f} less expected than of the best"
 

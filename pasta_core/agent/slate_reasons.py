@@ -66,7 +66,8 @@ class SlateReasons:
 
     `selector` chose from `candidates` prompts; `picks` is how many choices utilities rest on. It is not
     `current` where the judgement does not give the slate's values any more, as the taste was changed since:
-    utilities are those of today, and nobody can say what a column was shown for.
+    utilities are those of today, and nobody can say what a column was shown for. Of a `blind` one neither
+    prompts nor categories may be named.
     """
 
     turn: int
@@ -75,6 +76,7 @@ class SlateReasons:
     picks: int
     columns: tuple[ColumnReason, ...]
     current: bool = True
+    blind: bool = False
 
 
 def reasons_for(

@@ -121,9 +121,8 @@ class Insight:
         own: tuple[Pick, ...] = ()
         if told.history is not None:
             own = await picks_of(told.history, self._taste.texts, "", lambda turn: _NEVER)
-        categories = _categories(told.history, own) if self._info.made_of.blind else None
         known = self._known(own) if space is not None else ()
-        account = await asyncio.to_thread(account_for, own, kept, space, categories, known)
+        account = await asyncio.to_thread(account_for, own, kept, space, self._info.made_of.blind, known)
         self._told = own, account.beliefs
         return account
 
@@ -148,7 +147,7 @@ class Insight:
             opinion = await _opinion(learner, told.history, told.turn)
             if slate.all_values is not None:
                 judged = Judgement(np.array(slate.all_values), values=np.array(slate.all_values))
-        return reasons_for(
+        reasons = reasons_for(
             number,
             made_of.selector,
             judged,
@@ -159,6 +158,7 @@ class Insight:
             without=_INTENTS.get(name.kind),
             wished=told.wished,
         )
+        return replace(reasons, blind=made_of.blind)
 
     def _known(self, own: Sequence[Pick]) -> tuple[Belief, ...]:
         """The beliefs that an earlier account found after the first of these picks."""
@@ -215,10 +215,3 @@ def _alike(one: Pick, other: Pick) -> bool:
         and np.array_equal(one.images, other.images)
         and np.array_equal(one.texts, other.texts)
     )
-
-
-def _categories(history: History | None, picks: Sequence[Pick]) -> list[tuple[str, ...]]:
-    """The categories of the picks' columns."""
-    shown = [] if history is None else [*history.turns, *(it.turn for it in history.refusals)]
-    known = {tuple(it.prompt for it in turn.shown): tuple(it.category for it in turn.shown) for turn in shown}
-    return [known[pick.prompts[1:]] for pick in picks]

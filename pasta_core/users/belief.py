@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pasta_core.users.belief_traits import Trait, category_traits, word_traits
+from pasta_core.users.belief_traits import Trait, word_traits
 from pasta_core.users.taste import Belief, believe
 from pasta_core.users.taste_fit import fit_space
 from pasta_core.users.taste_picks import Pick
@@ -78,8 +78,8 @@ class BeliefAccount:
 
     `kept` picks of other sessions count as much as `weight` new ones. `types` (K,) are the probabilities of a
     user model's types, empty where there is none; `certainty` is the share of the prior's doubt that all
-    picks have removed, 0 to 1. Shifts are of categories, not of words, if `by_category`. `beliefs` are those
-    after 0, 1, ... picks of the session.
+    picks have removed, 0 to 1. If it is `blind` its steps have no shifts, as these are of the prompts' words.
+    `beliefs` are those after 0, 1, ... picks of the session.
     """
 
     kept: int
@@ -87,7 +87,7 @@ class BeliefAccount:
     certainty: float
     types: tuple[float, ...]
     steps: tuple[BeliefStep, ...]
-    by_category: bool = False
+    blind: bool = False
     beliefs: tuple[Belief, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -100,14 +100,14 @@ def account_for(
     own: Sequence[Pick],
     kept: KeptTaste = NO_TASTE,
     space: TasteSpace | None = None,
-    categories: Sequence[Sequence[str]] | None = None,
+    blind: bool = False,
     known: Sequence[Belief] = (),
 ) -> BeliefAccount:
     """Account for a session's own picks, in the order they were made, after those kept from other sessions.
 
-    Without a space it takes the one that the slates of all picks teach, whatever was chosen in them. With
-    `categories`, one name a column, shifts are of these and not of words. `known` are the first of its
-    `beliefs` where an earlier account has them.
+    Without a space it takes the one that the slates of all picks teach, whatever was chosen in them. A
+    `blind` account tells no word of a prompt. `known` are the first of its `beliefs` where an earlier account
+    has them.
     """
     everything = (*own, *kept.picks)
     space = space or fit_space("", everything)
@@ -118,7 +118,7 @@ def account_for(
     for n in range(len(beliefs), later + 1):
         counted = np.concatenate([weights[:n], weights[later:]])
         beliefs.append(believe(space, (*own[:n], *kept.picks), counted))
-    traits = word_traits(space, own) if categories is None else category_traits(space, own, categories)
+    traits = () if blind else word_traits(space, own)
     sure = [certainty(space, belief) for belief in beliefs]
     return BeliefAccount(
         kept=len(kept.picks),
@@ -129,7 +129,7 @@ def account_for(
             _step(space, traits, pick, (beliefs[n], beliefs[n + 1]), (sure[n], sure[n + 1]))
             for n, pick in enumerate(own)
         ),
-        by_category=categories is not None,
+        blind=blind,
         beliefs=tuple(beliefs),
     )
 

@@ -7,7 +7,7 @@ from pasta_core.errors import PastaError
 from pasta_core.sessions.insight import Insight
 from pasta_core.text import clean, told
 from pasta_core.users.belief import BeliefAccount, entropy
-from pasta_tui.insight_words import because, chose, moves, rests, subject, took, worth
+from pasta_tui.insight_words import HIDDEN, because, chose, moves, rests, subject, took, worth
 
 __all__ = ["belief_told", "why_told"]
 
@@ -23,7 +23,7 @@ async def belief_told(insight: Insight) -> list[str]:
 
 
 async def why_told(insight: Insight) -> list[str]:
-    """Why each column of the slate is shown; no prompt is named."""
+    """Why each column of the slate is shown; no prompt is named, nor a category of a blind session."""
     try:
         reasons = await insight.reasons()
     except PastaError as error:
@@ -46,6 +46,7 @@ def _belief(account: BeliefAccount) -> list[str]:
             if shifts:
                 said = ", ".join(f"{clean(it.words).text} ({it.moved:+.2f})" for it in shifts)
                 lines.append(f"{head}: {said}")
+        lines += [HIDDEN] * account.blind
     if account.types:
         likeliest = sorted(enumerate(account.types), key=lambda it: -it[1])[:_TYPES]
         said = ", ".join(f"{number} {share:.0%}" for number, share in likeliest)
@@ -59,5 +60,7 @@ def _why(reasons: SlateReasons) -> list[str]:
         intent = "" if reason.intent is None else f", {reason.intent}"
         parts = [worth(reason), because(reason, reasons)]
         said = "; ".join(part for part in parts if part)
-        lines.append(f"{number}  {clean(reason.candidate.category).text}{intent}: {said}")
-    return lines
+        category = clean(reason.candidate.category).text
+        name = f"column {number}" if reasons.blind else f"{number}  {category}"
+        lines.append(f"{name}{intent}: {said}")
+    return [*lines, HIDDEN] if reasons.blind else lines

@@ -10,6 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from pasta_core.agent.slate_reasons import SlateReasons
+from pasta_core.domain import Slate
 from pasta_core.errors import PastaError
 from pasta_core.sessions.insight import Insight
 from pasta_core.text import clean, told
@@ -48,11 +49,11 @@ class WhyScreen(ModalScreen[None]):
 
     BINDINGS = [Binding("w,escape,enter,q", "dismiss", "Close", id="why.close")]
 
-    def __init__(self, insight: Insight, blind: bool, selected: int) -> None:
+    def __init__(self, insight: Insight, selected: int) -> None:
         super().__init__()
         self._insight = insight
-        self._blind = blind
         self._selected = selected
+        self._known: tuple[int, Slate | None] | None = None
         self._reasons: SlateReasons | None = None
         self._text = Static(Content.styled("one moment", "$foreground 60%"), markup=False)
 
@@ -65,6 +66,17 @@ class WhyScreen(ModalScreen[None]):
         box = self.query_one("#why")
         box.border_title = "Why these"
         box.border_subtitle = "w or Escape closes"
+        self.follow()
+
+    def follow(self) -> None:
+        """Explain the slate that is there now; where that is done already, nothing is done."""
+        told = self._insight.told
+        now = told.picks, None if told.turn is None else told.turn.slate
+        if now == self._known:
+            return
+        if self._known is not None:
+            self._selected = 0
+        self._known = now
         self.run_worker(self._ask(), exclusive=True, group="why")
 
     def on_resize(self) -> None:
@@ -75,14 +87,20 @@ class WhyScreen(ModalScreen[None]):
         try:
             self._reasons = await self._insight.reasons()
         except PastaError as error:
-            self._text.update(Content.styled(clean(told(error)).text, "$foreground 60%"))
+            self._reasons = None
+            self._say(told(error))
             return
+        if self._reasons is None:
+            self._say("there is no slate yet")
         self._show()
+
+    def _say(self, text: str) -> None:
+        self._text.update(Content.styled(clean(text).text, "$foreground 60%"))
 
     def _show(self) -> None:
         width = self.query_one("#why").scrollable_content_region.width
         if self._reasons is not None and width > 0:
-            self._text.update(why_lines(self._reasons, width, self._blind, self._selected))
+            self._text.update(why_lines(self._reasons, width, self._selected))
 
     def on_click(self) -> None:
         """A click leads back."""

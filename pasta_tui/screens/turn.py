@@ -312,7 +312,7 @@ class TurnScreen(InsightScreen):
 
     def action_why(self) -> None:
         """Say why these columns are shown."""
-        self.explain(self._view.blind, self._place.column)
+        self.explain(self._place.column)
 
     def action_prompts(self) -> None:
         """Show or hide prompts and categories."""

@@ -21,15 +21,18 @@ class InsightScreen(TellingScreen[None]):
     _beside = False
 
     def follow(self) -> None:
-        """Show what is believed now, wherever it is shown."""
+        """Show what is believed now, and why the slate is shown, wherever they are shown."""
         panel = self.query_one(BeliefPanel)
-        panel.display = self._beside and self.insight is not None and self.size.width >= _WIDE
+        shown = self._beside and self.insight is not None and self.size.width >= _WIDE
+        if shown and not panel.display:
+            panel.retry()
+        panel.display = shown
         if self.insight is None:
             return
         if panel.display:
             panel.follow(self.insight)
         for screen in self.app.screen_stack:
-            if isinstance(screen, BeliefScreen) and screen.is_mounted:
+            if isinstance(screen, BeliefScreen | WhyScreen) and screen.is_mounted:
                 screen.follow()
 
     def action_belief(self) -> None:
@@ -40,7 +43,7 @@ class InsightScreen(TellingScreen[None]):
         elif self.insight is not None:
             self.app.push_screen(BeliefScreen(self.insight))
 
-    def explain(self, blind: bool, selected: int) -> None:
+    def explain(self, selected: int) -> None:
         """Say why the slate is shown."""
         if self.insight is not None:
-            self.app.push_screen(WhyScreen(self.insight, blind, selected))
+            self.app.push_screen(WhyScreen(self.insight, selected))

@@ -15,7 +15,7 @@ from pasta_core.errors import PastaError
 from pasta_core.sessions.insight import Insight
 from pasta_core.text import clean, told
 from pasta_core.users.belief import BeliefAccount, BeliefStep, entropy
-from pasta_tui.insight_words import moves, rests, subject, took
+from pasta_tui.insight_words import HIDDEN, moves, rests, subject, took
 from pasta_tui.terminal.text import wrap
 from pasta_tui.widgets.signed_bars import share_line, signed_line
 
@@ -76,12 +76,13 @@ def _moved(account: BeliefAccount, width: int) -> Lines:
     lines = [Content.styled(line, "bold") for line in wrap(took(step), width)]
     lines += [share_line("foreseen", step.foreseen, width, _LABEL, f"{step.foreseen:4.0%}", step.guess)]
     columns, words = _taken(step), _named(step)
-    said = "what categories say" if account.by_category else "what prompts say"
     most = max(_SMALL, *(abs(moved) for _, moved in (*columns, *words)))
-    for head, bars in ((subject(step), columns), (said, words)):
+    for head, bars in ((subject(step), columns), ("what prompts say", words)):
         if bars:
             lines += [Content(), Content.styled(head, _FAINT)]
             lines += [signed_line(label, moved, most, width) for label, moved in bars]
+    if account.blind:
+        lines += [Content(), *(Content.styled(line, _FAINT) for line in wrap(HIDDEN, width))]
     return lines
 
 
@@ -150,6 +151,7 @@ class BeliefPanel(VerticalScroll):
         self._text = Static(markup=False)
         self._account: BeliefAccount | None = None
         self._known: tuple[Insight, int] | None = None
+        self._failed = False
 
     def compose(self) -> ComposeResult:
         yield self._text
@@ -161,6 +163,11 @@ class BeliefPanel(VerticalScroll):
             self._known = now
             self.run_worker(self._learn(insight), exclusive=True, group="belief")
 
+    def retry(self) -> None:
+        """Let what could not be found out be asked for once more."""
+        if self._failed:
+            self._known = None
+
     def on_resize(self) -> None:
         """Lay the lines out again."""
         self._show()
@@ -171,9 +178,10 @@ class BeliefPanel(VerticalScroll):
         try:
             self._account = await insight.belief()
         except PastaError as error:
-            self._account = None
+            self._account, self._failed = None, True
             self._text.update(Content.styled(clean(told(error)).text, _FAINT))
             return
+        self._failed = False
         self._show()
 
     def _show(self) -> None:

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from pasta_core.agent.slate_reasons import ColumnReason, Intent, SlateReasons
 from pasta_core.text import clean
-from pasta_tui.insight_words import because, chose, worth
+from pasta_tui.insight_words import HIDDEN, because, chose, worth
 from pasta_tui.terminal.text import clipped, wrap
 from pasta_tui.widgets.signed_bars import Interval, interval_line
 
@@ -18,18 +18,20 @@ _MARGIN = 4
 _LEAST_BAR = 12
 
 
-def why_lines(reasons: SlateReasons, width: int, blind: bool, selected: int) -> Content:
-    """The reasons in lines of at most `width` cells; with `blind` no prompt is named."""
+def why_lines(reasons: SlateReasons, width: int, selected: int) -> Content:
+    """The reasons in lines of at most `width` cells."""
     lines = [Content.styled(line, _FAINT) for line in wrap(chose(reasons), width)]
     scale = _scale(reasons)
     for number, reason in enumerate(reasons.columns):
-        lines += [Content(), _head(number, reason, width, blind, number == selected)]
+        lines += [Content(), _head(number, reason, width, reasons.blind, number == selected)]
         lines += _judged(reason, width, scale)
         said = because(reason, reasons)
         lines += [Content(" " * _MARGIN + line) for line in wrap(said, width - _MARGIN)]
     if scale is not None:
         nought = _NOUGHT if scale[0] <= 0 <= scale[1] else ""
         lines += [Content(), Content.styled(clipped(_LEGEND + nought, width), _FAINT)]
+    if reasons.blind:
+        lines += [Content(), Content.styled(clipped(HIDDEN, width), _FAINT)]
     return Content("\n").join(lines)
 
 
@@ -38,14 +40,16 @@ _NOUGHT = "   ┊┼ your own words' picture"
 
 
 def _head(number: int, reason: ColumnReason, width: int, blind: bool, selected: bool) -> Content:
-    """The column's number, its category, and what it is shown for."""
+    """The column's number, its category and prompt unless `blind`, and what it is shown for."""
     intent = "" if reason.intent is None else str(reason.intent)
-    category = clipped(clean(reason.candidate.category).text, width - _MARGIN - len(intent) - 2)
+    mark = f" column {number + 1}" if blind else f" {number + 1} ".ljust(_MARGIN)
+    said = "" if blind else clean(reason.candidate.category).text
+    category = clipped(said, width - _MARGIN - len(intent) - 2)
     room = width - _MARGIN - len(category) - len(intent) - 4
     prompt = "" if blind or room < 8 else clipped(clean(reason.candidate.prompt).text, room)
     colour = _COLOURS.get(reason.intent, "$foreground") if reason.intent else "$foreground"
     left = Content.assemble(
-        (f" {number + 1} ".ljust(_MARGIN), "bold $accent" if selected else "bold"),
+        (mark, "bold $accent" if selected else "bold"),
         (category, "bold"),
         (f"  {prompt}", _FAINT),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from textual.pilot import Pilot
 
 from pasta_core.agent.taste_learner import RememberedTexts
 from pasta_core.configuration import configure
-from pasta_core.domain import Embedding
+from pasta_core.domain import Candidate, CandidateForm, Embedding, History, Progress
 from pasta_core.errors import WorkerError
 from pasta_core.sessions.taste import TasteOfSession
 from pasta_core.users.taste_shelf import TasteShelf
@@ -27,10 +28,11 @@ from pasta_tui.screens.help import help_lines
 from pasta_tui.screens.insight import BeliefScreen, WhyScreen
 from pasta_tui.screens.requests import StartRequest
 from pasta_tui.screens.turn import TurnScreen
+from pasta_tui.session_state import Stage
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.widgets.belief import PANEL, BeliefPanel
 from tests.support.interface import SmallDesk, SmallModels, asked, drive, shown_text, small_app, until
-from tests.support.rollouts import paint_one
+from tests.support.rollouts import WordWriter, paint_one
 from tests.support.snapshots import SvgSnapshots
 
 WIDE = (120, 40)
@@ -56,14 +58,32 @@ class TastingDesk(SmallDesk):
             yield replace(opened, taste=taste)
 
 
+@dataclass
+class GatedWriter(WordWriter):
+    """Writes once it may."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def write(
+        self, history: History, form: CandidateForm, max_words: int, seed: int, progress: Progress
+    ) -> tuple[Candidate, ...]:
+        await self.gate.wait()
+        return await super().write(history, form, max_words, seed, progress)
+
+
 def tasting_app(
-    data: Path, selector: str = "taste:1", embed: Callable[..., object] = embed, **other: Any
+    data: Path,
+    selector: str = "taste:1",
+    embed: Callable[..., object] = embed,
+    models: SmallModels | None = None,
+    **other: Any,
 ) -> PastaApp:
     flags = {"turns": 3, "columns": 3, "images": 2, "selector": selector}
     request = Request("a cat", flags=flags, seed=7, **other)
     env = {"PASTA_DATA_DIR": str(data), "PASTA_CONFIG_DIR": str(data / "config")}
     config = configure(request.flags, env, data)
-    return PastaApp(TastingDesk(request, config, env, data, models=SmallModels(), embed=embed), Graphics())
+    desk = TastingDesk(request, config, env, data, models=models or SmallModels(), embed=embed)
+    return PastaApp(desk, Graphics())
 
 
 def panel(app: PastaApp) -> BeliefPanel:
@@ -161,6 +181,25 @@ def test_why_says_of_every_column_what_it_is_for(tmp_path: Path) -> None:
     drive(app, steps)
 
 
+def test_why_says_that_there_is_no_slate_yet_and_follows_when_there_is(tmp_path: Path) -> None:
+    writer = GatedWriter()
+    app = tasting_app(tmp_path, models=SmallModels(writer=writer))
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        writer.gate.set()
+        await asked(app, pilot, 1)
+        writer.gate.clear()
+        await pilot.press("3", "enter")
+        await until(pilot, lambda: app.player is not None and app.player.view.stage is Stage.WRITING)
+        await pilot.press("w")
+        await says(app, pilot, "there is no slate yet")
+        writer.gate.set()
+        await says(app, pilot, "taste:1 showed 3 of 25 prompts, after 1 pick")
+        assert isinstance(app.screen, WhyScreen)
+
+    drive(app, steps)
+
+
 def test_help_and_palette_know_both_keys(tmp_path: Path) -> None:
     app = tasting_app(tmp_path)
 
@@ -192,7 +231,7 @@ def test_a_random_slate_is_drawn_by_chance(tmp_path: Path) -> None:
     drive(app, steps)
 
 
-def test_a_blind_session_shows_no_word_of_a_prompt(tmp_path: Path) -> None:
+def test_a_blind_session_shows_no_word_of_a_prompt_and_no_category(tmp_path: Path) -> None:
     app = tasting_app(tmp_path, blind=True)
 
     async def steps(pilot: Pilot[Any]) -> None:
@@ -200,11 +239,11 @@ def test_a_blind_session_shows_no_word_of_a_prompt(tmp_path: Path) -> None:
         await pilot.press("1", "enter")
         await asked(app, pilot, 2)
         await pilot.press("w")
-        await says(app, pilot, "category", "±")
-        assert " prompt " not in shown_text(app).replace("25 prompts", "")
+        await says(app, pilot, "column 3", "±", "--blind hides prompts and categories")
+        assert not re.search(r"prompt [0-9a-f]|category \d", shown_text(app))
         await pilot.press("escape", "b")
-        await says(app, pilot, "what categories say", "category")
-        assert "prompts say" not in shown_text(app)
+        await says(app, pilot, "the column you took", "--blind hides")
+        assert not re.search(r"prompt [0-9a-f]|category \d|prompts say", shown_text(app))
 
     drive(app, steps)
 
@@ -270,6 +309,36 @@ def test_what_cannot_be_found_out_is_said_and_the_slate_goes_on(tmp_path: Path) 
 
     drive(app, steps)
     assert calls
+
+
+def test_what_could_not_be_found_out_is_asked_once_more_when_it_is_shown_again(tmp_path: Path) -> None:
+    calls, dead = 0, True
+
+    async def dying(texts: Sequence[str]) -> Embedding:
+        nonlocal calls
+        calls += 1
+        if dead:
+            raise WorkerError("the worker died")
+        return await embed(texts)
+
+    app = tasting_app(tmp_path, "random", dying)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        nonlocal dead
+        await asked(app, pilot, 1)
+        await pilot.press("1", "enter")
+        await asked(app, pilot, 2)
+        await pilot.press("b")
+        await says(app, pilot, "the worker died")
+        before = calls
+        await pilot.press("1", "2", "3")
+        await pilot.pause()
+        assert calls == before
+        dead = False
+        await pilot.press("b", "b")
+        await says(app, pilot, "turn 1: column 1")
+
+    drive(app, steps, WIDE)
 
 
 def test_a_slow_answer_holds_up_no_key(tmp_path: Path) -> None:

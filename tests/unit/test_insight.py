@@ -225,12 +225,12 @@ def test_a_session_without_a_taste_believes_nothing_unless_it_selects_by_it(hous
     assert len(asyncio.run(own.belief()).steps) == 3
 
 
-def test_a_blind_session_names_categories_alone(house: House) -> None:
-    insight, history = house.play(house.begin("random", blind=True))
+def test_a_blind_session_names_no_prompt_and_no_category(house: House) -> None:
+    insight, _ = house.play(house.begin("random", blind=True), ask=True)
     account = asyncio.run(insight.belief())
-    categories = {it.category for turn in history.turns for it in turn.shown}
-    named = {name for step in account.steps for shift in step.shifts for name in shift.words.split(", ")}
-    assert named and named <= categories
+    assert account.blind and len(account.steps) == 3
+    assert not any(step.shifts for step in account.steps)
+    assert house.reasons and all(found.blind for _, found in house.reasons)  # type: ignore[misc]
 
 
 def test_there_are_no_reasons_before_there_is_a_slate(house: House) -> None:

@@ -13,6 +13,8 @@ from pasta_core.errors import InvalidInput
 from pasta_core.users.belief import BeliefAccount, BeliefStep, Shift
 from pasta_tui.insight_words import because, chose, moves, rests, took, worth
 from pasta_tui.plain.belief import belief_told, why_told
+from pasta_tui.widgets.belief import belief_lines
+from pasta_tui.widgets.why import why_lines
 
 STEP = BeliefStep(
     turn=2,
@@ -142,6 +144,23 @@ def test_plain_lines_of_reasons() -> None:
         "2  style, by chance: drawn at random, one of each category",
     ]
     assert asyncio.run(why_told(Fixed(None, None))) == ["there is no slate yet"]  # type: ignore[arg-type]
+
+
+def test_a_blind_session_tells_columns_by_their_number_alone() -> None:
+    learned = replace(REASON, intent=Intent.LEARN, behind=0.2, instead=OTHER, drawn_rank=11)
+    found = replace(reasons(REASON, learned), blind=True)
+    hidden = "--blind hides prompts and categories"
+    said = asyncio.run(why_told(Fixed(None, found)))  # type: ignore[arg-type]
+    assert said[1].startswith("column 1, to please: +0.82")
+    assert "0.20 less expected than of a category that is not shown" in said[2]
+    assert said[-1] == hidden
+    account = replace(ACCOUNT, steps=(replace(STEP, shifts=()),), blind=True)
+    believed = asyncio.run(belief_told(Fixed(account, None)))  # type: ignore[arg-type]
+    assert believed[1].startswith("turn 2: column 2") and hidden in believed
+    drawn = why_lines(found, 80, 0).plain + belief_lines(account, 38).plain.replace("\n", " ")
+    assert drawn.count(hidden) == 2 and "column 2" in drawn
+    for text in ("\n".join((*said, *believed)), drawn):
+        assert not any(word in text for word in ("light", "style", "secret"))
 
 
 def test_what_cannot_be_told_is_said_in_a_line() -> None:
