@@ -64,15 +64,21 @@ class ChatServer:
     """A client of the server at `url`, which gets `key` as its bearer token where there is one.
 
     `timeout` is how many seconds it may be silent. Every method raises `ModelUnavailable` where it is away,
-    silent, refuses the key or speaks something else. An asynchronous context manager; leaving a request early
-    closes its connection, which ends the work of the server.
+    silent, refuses the key or speaks something else, and right here where no key can be like this one. An
+    asynchronous context manager; leaving a request early closes its connection, which ends the work of the
+    server.
     """
 
     def __init__(self, url: str, key: str, timeout: float) -> None:
         self._base = url.rstrip("/").removesuffix("/v1")
         self.url = re.sub(r"//[^/@]*@", "//", self._base)
         """The address as a person may read it, without a password."""
-        self._key = key
+        self._key = key.strip()
+        # the HTTP library complains of others by printing the whole header, and that into a log
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise ModelUnavailable(
+                "PASTA_WRITER_KEY holds what no key can", "set it to one of printable ASCII characters alone"
+            )
         self._timeout = timeout
         self._client: httpx2.AsyncClient
 

@@ -7,6 +7,7 @@ import io
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -215,6 +216,19 @@ def test_keys_and_names_of_models_are_checked(server: FakeServer) -> None:
         writer(server, "secret", model=Path("three")).write(REQUEST, never, ignore)
     writer(server, "secret", model=Path("two")).write(REQUEST, never, ignore)
     assert server.bodies[-1]["model"] == "two"
+
+
+@pytest.mark.parametrize("key", ["TOP\rSECRET", "TOPSECRET\u00e9", "TOP\0SECRET"])
+def test_what_can_be_no_key_is_refused_before_anything_prints_it(server: FakeServer, key: str) -> None:
+    with pytest.raises(ModelUnavailable, match="PASTA_WRITER_KEY holds what no key can") as caught:
+        writer(server, key).write(REQUEST, never, ignore)
+    assert not server.paths
+    assert "SECRET" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_space_around_a_key_is_no_part_of_it(server: FakeServer) -> None:
+    server.key = "secret"
+    assert len(writer(server, " secret\r\n").write(REQUEST, never, ignore)) == 25
 
 
 @pytest.mark.parametrize("how", ["hang", "mute", "loop"])
