@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -45,16 +46,20 @@ class BranchWriter:
 
     def __init__(self, profile: WriterProfile, *, gpu: bool = True) -> None:
         self._parallel = profile.parallel
-        self._weights = LlamaWeights(profile.model, gpu=gpu)
-        self._prompt = WriterPrompt(profile, self._weights, profile.context)
         self._vision = None
-        if profile.mmproj is not None:
-            self._vision = LlamaVision(profile.mmproj, self._weights, profile.image_tokens, profile.threads)
         branches = MOST_BRANCHES if profile.parallel else 1
-        self._branches = LlamaBranches(
-            self._weights, branches, profile.context, profile.threads, self._vision
-        )
-        self._writing = Writing(profile, self._weights)
+        threads = profile.threads
+        with ExitStack() as opened:
+            self._weights = LlamaWeights(profile.model, gpu=gpu)
+            opened.callback(self._weights.close)
+            self._prompt = WriterPrompt(profile, self._weights, profile.context)
+            if profile.mmproj is not None:
+                self._vision = LlamaVision(profile.mmproj, self._weights, profile.image_tokens, threads)
+                opened.callback(self._vision.close)
+            self._branches = LlamaBranches(self._weights, branches, profile.context, threads, self._vision)
+            opened.callback(self._branches.close)
+            self._writing = Writing(profile, self._weights)
+            opened.pop_all()
 
     def write(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from pasta_core.agent.llama_context import LlamaContext, context_full
@@ -24,7 +25,10 @@ class LlamaModel(LlamaWeights):
     ) -> None:
         super().__init__(path, gpu=gpu)
         self.context = context
-        self._context = LlamaContext(self, context, threads, exact=exact_cache, fused=False)
+        with ExitStack() as opened:
+            opened.callback(super().close)
+            self._context = LlamaContext(self, context, threads, exact=exact_cache, fused=False)
+            opened.pop_all()
         self._tokens: list[int] = []
 
     @property

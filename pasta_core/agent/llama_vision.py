@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,19 @@ from llama_cpp import mtmd_cpp  # noqa: TID253
 
 from pasta_core.agent.llama_context import LlamaContext
 from pasta_core.agent.llama_weights import BATCH, LlamaWeights
+from pasta_core.agent.llama_words import hearing, no_memory
 from pasta_core.agent.pictures import side_of
 from pasta_core.domain import Pixels
 from pasta_core.errors import Cancelled, ModelUnavailable, PastaError
 
 __all__ = ["LlamaVision"]
 
-_log = logging.getLogger(__name__)
-
 
 class LlamaVision:
     """The image encoder in `path` beside a loaded model; a picture becomes at most about `tokens` tokens.
 
     Encoders of a fixed size have their own number. Raises `ModelUnavailable` where the file is missing, does
-    not load or belongs to another model.
+    not load, finds no memory or belongs to another model.
     """
 
     def __init__(self, path: Path, weights: LlamaWeights, tokens: int, threads: int) -> None:
@@ -42,27 +40,14 @@ class LlamaVision:
         params.image_max_tokens = tokens
         params.print_timings = False
         params.warmup = False
-        said: list[str] = []
-        self._listen = _listener(said)
-        mtmd_cpp.mtmd_log_set(self._listen, ctypes.c_void_p(0))
-        mtmd_cpp.mtmd_helper_log_set(self._listen, ctypes.c_void_p(0))
-        self._handle: Any = mtmd_cpp.mtmd_init_from_file(str(path).encode("utf-8"), weights.handle, params)
-        if not self._handle:
-            foreign = any("mismatch" in line for line in said)
-            raise ModelUnavailable(
-                f"the image encoder {path.name} belongs to another model than {weights.path.name}"
-                if foreign
-                else f"the writer's image encoder {path} does not load",
-                "name the mmproj that was published with the writer's model",
-            )
-        if not mtmd_cpp.mtmd_support_vision(self._handle):
-            self.close()
-            raise ModelUnavailable(
-                f"{path.name} encodes no images", "name the mmproj that was published with the writer's model"
-            )
+        self._handle: Any = None
         self._costs: dict[tuple[int, ...], int] = {}
-        side = side_of(tokens)
-        self._pass = max(BATCH, self.cost(np.zeros((side, side, 3), dtype=np.uint8)))
+        with ExitStack() as opened:
+            opened.callback(self.close)
+            self._load(path, weights, params)
+            side = side_of(tokens)
+            self._pass = max(BATCH, self.cost(np.zeros((side, side, 3), dtype=np.uint8)))
+            opened.pop_all()
 
     @property
     def batch(self) -> int:
@@ -100,6 +85,23 @@ class LlamaVision:
             mtmd_cpp.mtmd_free(self._handle)
             self._handle = None
 
+    def _load(self, path: Path, weights: LlamaWeights, params: Any) -> None:
+        with hearing(mtmd_cpp.mtmd_log_set, mtmd_cpp.mtmd_helper_log_set) as said:
+            self._handle = mtmd_cpp.mtmd_init_from_file(str(path).encode("utf-8"), weights.handle, params)
+            if not self._handle:
+                foreign = any("mismatch" in line for line in said)
+                what = f"the writer's image encoder {path.name}"
+                raise no_memory(said, what, gpu=weights.gpu) or ModelUnavailable(
+                    f"the image encoder {path.name} belongs to another model than {weights.path.name}"
+                    if foreign
+                    else f"the writer's image encoder {path} does not load",
+                    "name the mmproj that was published with the writer's model",
+                )
+        if not mtmd_cpp.mtmd_support_vision(self._handle):
+            raise ModelUnavailable(
+                f"{path.name} encodes no images", "name the mmproj that was published with the writer's model"
+            )
+
     @contextmanager
     def _chunks(self, picture: Pixels) -> Iterator[Any]:
         """A picture as the encoder wants it, with the tokens that go around one."""
@@ -122,16 +124,3 @@ class LlamaVision:
         finally:
             mtmd_cpp.mtmd_input_chunks_free(chunks)
             mtmd_cpp.mtmd_bitmap_free(bitmap)
-
-
-def _listener(said: list[str]) -> Any:
-    """What mtmd would print goes to the log, and at first to `said`."""
-
-    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-    def listen(level: int, text: bytes, _data: object) -> None:
-        line = text.decode("utf-8", "replace").rstrip()
-        if len(said) < 1000:
-            said.append(line)
-        _log.debug("mtmd(%d): %s", level, line)
-
-    return listen

@@ -7,7 +7,6 @@ every token, keeps scores of a whole batch, and can't be stopped while it reads 
 from __future__ import annotations
 
 import ctypes
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pasta_core.agent.llama_grammar import Grammar
+from pasta_core.agent.llama_words import hearing, no_memory
 from pasta_core.errors import ModelUnavailable
 
-__all__ = ["BATCH", "LlamaWeights", "Logits", "listen"]
+__all__ = ["BATCH", "LlamaWeights", "Logits"]
 
 BATCH = 256
 """Tokens per decoding pass; fixed, because another split of the same tokens may round differently."""
@@ -29,20 +29,11 @@ _ALL_LAYERS = 0x7FFFFFFF
 
 Logits = npt.NDArray[np.float32]
 
-_log = logging.getLogger(__name__)
-
-
-@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-def listen(level: int, text: bytes, _data: object) -> None:
-    """Take what llama.cpp would print; nothing of it may reach the screen."""
-    # debug level whatever the origin: what matters comes back as an error
-    _log.debug("llama.cpp(%d): %s", level, text.decode("utf-8", "replace").rstrip())
-
 
 class LlamaWeights:
     """A loaded model, on the GPU where llama.cpp has one, unless not `gpu`.
 
-    Raises `ModelUnavailable` where the file is missing or doesn't load.
+    Raises `ModelUnavailable` where the file is missing, doesn't load or finds no memory.
     """
 
     def __init__(self, path: Path, *, gpu: bool = True) -> None:
@@ -50,21 +41,15 @@ class LlamaWeights:
             raise ModelUnavailable(
                 f"the writer's model {path} is missing", "see 'pasta doctor' for what is installed"
             )
-        llama_cpp.llama_log_set(listen, ctypes.c_void_p(0))
-        llama_cpp.llama_backend_init()
-        params = llama_cpp.llama_model_default_params()
-        params.n_gpu_layers = _ALL_LAYERS if gpu else 0
-        none = (ctypes.c_void_p * 1)(None)
-        if not gpu:
-            params.devices = ctypes.addressof(none)
+        with hearing() as said:
+            self._model: Any = _loaded(path, gpu=gpu)
+            if not self._model:
+                raise no_memory(said, f"the writer's model {path.name}", gpu=gpu) or ModelUnavailable(
+                    f"the writer's model {path} does not load: it is truncated or not a readable GGUF file",
+                    "fetch or build the file again",
+                )
         self.path = path
         self.gpu = gpu
-        self._model: Any = llama_cpp.llama_model_load_from_file(str(path).encode("utf-8"), params)
-        if not self._model:
-            raise ModelUnavailable(
-                f"the writer's model {path} does not load: it is truncated or not a readable GGUF file",
-                "fetch or build the file again",
-            )
         self._vocab: Any = llama_cpp.llama_model_get_vocab(self._model)
         self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
         self._control = np.fromiter(
@@ -138,6 +123,17 @@ class LlamaWeights:
 
         buffer, count = _filled(fill, 32)
         return bytes(buffer.raw[:count])
+
+
+def _loaded(path: Path, *, gpu: bool) -> Any:
+    """llama.cpp's own model, null where it doesn't load."""
+    llama_cpp.llama_backend_init()
+    params = llama_cpp.llama_model_default_params()
+    params.n_gpu_layers = _ALL_LAYERS if gpu else 0
+    none = (ctypes.c_void_p * 1)(None)
+    if not gpu:
+        params.devices = ctypes.addressof(none)
+    return llama_cpp.llama_model_load_from_file(str(path).encode("utf-8"), params)
 
 
 def _filled(fill: Callable[[int], tuple[Any, int]], room: int) -> tuple[Any, int]:

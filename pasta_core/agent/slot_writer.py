@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pasta_core.agent.llama_slots import LlamaSlots
@@ -39,10 +40,14 @@ class SlotWriter:
     """
 
     def __init__(self, profile: WriterProfile, slots: int, *, gpu: bool = True) -> None:
-        self._model = LlamaWeights(profile.model, gpu=gpu)
-        self._slots = LlamaSlots(self._model, slots, profile.context, profile.threads)
-        self._prompt = WriterPrompt(profile, self._model, profile.context)
-        self._writing = Writing(profile, self._model)
+        with ExitStack() as opened:
+            self._model = LlamaWeights(profile.model, gpu=gpu)
+            opened.callback(self._model.close)
+            self._slots = LlamaSlots(self._model, slots, profile.context, profile.threads)
+            opened.callback(self._slots.close)
+            self._prompt = WriterPrompt(profile, self._model, profile.context)
+            self._writing = Writing(profile, self._model)
+            opened.pop_all()
         self._texts: dict[int, _Text] = {}
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Protocol
 
 from pasta_core.agent.llama import LlamaModel
@@ -64,9 +65,12 @@ class LlamaWriter:
     """
 
     def __init__(self, profile: WriterProfile, *, gpu: bool = True) -> None:
-        self._model = LlamaModel(profile.model, profile.context, profile.threads, gpu=gpu)
-        self._prompt = WriterPrompt(profile, self._model, profile.context)
-        self._writing = Writing(profile, self._model)
+        with ExitStack() as opened:
+            self._model = LlamaModel(profile.model, profile.context, profile.threads, gpu=gpu)
+            opened.callback(self._model.close)
+            self._prompt = WriterPrompt(profile, self._model, profile.context)
+            self._writing = Writing(profile, self._model)
+            opened.pop_all()
 
     def write(
         self,
