@@ -32,13 +32,16 @@ from pasta_core.users.taste_record import HALF_LIFE_DAYS, KeptTaste, TasteRecord
 from pasta_core.users.taste_space import TasteSpace
 from pasta_core.users.taste_space_files import load_space, space_beside
 
-__all__ = ["Following", "Report"]
+__all__ = ["AT_ONCE", "Following", "Report"]
 
 Report = Callable[[int, int], None]
 """Gets (done, total), in sessions."""
 
 SelectorAfter = Callable[[Case, KeptTaste], Selector]
 """Makes the selector of a session, given what the person's taste has kept of those before it."""
+
+AT_ONCE = 16
+"""Persons side by side, if nobody says otherwise."""
 
 _FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 """When first sessions begin; a person has one a day, which only the half-life sees."""
@@ -64,7 +67,7 @@ class Following:
     store: Path
     half_life_days: float | None = HALF_LIFE_DAYS
     drift: int | None = None
-    at_once: int = 16
+    at_once: int = AT_ONCE
     """Persons side by side; no result depends on it."""
     assets: Path = field(default_factory=find_assets)
 

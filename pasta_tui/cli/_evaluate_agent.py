@@ -25,20 +25,41 @@ from pasta_tui.cli._pace import Pace
 from pasta_tui.cli._run import run_until_stopped
 from pasta_tui.cli._seeds import checked_seed
 
-__all__ = ["Following", "Request", "evaluate_agent", "started_engine"]
+__all__ = ["SESSIONS", "Request", "ReturningPersons", "evaluate_agent", "started_engine"]
+
+TRAJECTORIES = 1000
+"""Trajectories of each selector, if nobody says otherwise."""
+SESSIONS = 10
+"""Sessions of each person, if nobody says otherwise."""
 
 _REWARDS = ("sparse", "dense")
 
 
 @dataclass(frozen=True)
-class Following:
+class ReturningPersons:
     """What was typed for persons who come back; without `persons` every trajectory has a user of its own."""
 
     persons: int | None
-    sessions: int
+    sessions: int | None
     drift: int | None
     half_life: str | None
     plot: Path | None
+
+    def check(self, trajectories: int | None) -> None:
+        """Refuse (`InvalidInput`) what would say nothing beside the rest."""
+        if self.persons is not None:
+            if trajectories is not None:
+                raise InvalidInput("--trajectories says nothing with --persons", "write --sessions S instead")
+            return
+        alone = {
+            "--sessions": self.sessions,
+            "--drift": self.drift,
+            "--half-life": self.half_life,
+            "--plot": self.plot,
+        }
+        for option, value in alone.items():
+            if value is not None:
+                raise InvalidInput(f"{option} is for persons who come back", "say how many: --persons P")
 
 
 @dataclass(frozen=True)
@@ -47,7 +68,7 @@ class Request:
 
     selectors: str
     users: str
-    trajectories: int
+    trajectories: int | None
     reward: str
     prompts: Path | None
     out: Path | None
@@ -55,7 +76,12 @@ class Request:
     at_once: int | None
     flags: Mapping[str, Any]
     as_json: bool
-    following: Following
+    following: ReturningPersons
+
+    @property
+    def paired(self) -> int:
+        """How many trajectories each selector has, where nobody comes back."""
+        return TRAJECTORIES if self.trajectories is None else self.trajectories
 
 
 def evaluate_agent(request: Request) -> None:
@@ -64,6 +90,7 @@ def evaluate_agent(request: Request) -> None:
     if request.reward not in _REWARDS:
         raise InvalidInput(f"there is no reward {request.reward!r}", f"choose {' or '.join(_REWARDS)}")
     checked_seed(request.seed)
+    request.following.check(request.trajectories)
     config = configure(request.flags, os.environ, Path.cwd())
     selectors = _selectors(request.selectors, config)
     users = UsersSpec.parse(request.users, config.profile)
@@ -79,7 +106,7 @@ def evaluate_agent(request: Request) -> None:
         config.session,
         users,
         prompts,
-        request.trajectories,
+        request.paired,
         request.seed,
         store,
         assets=config.paths.assets,
@@ -152,10 +179,10 @@ def _tell(
                 "users": request.users,
                 "reward": request.reward,
                 "seed": request.seed,
-                "trajectories": request.trajectories,
+                "trajectories": request.paired,
                 "results": [document(result, folders[result.selector].path) for result in results],
             }
         )
         return
-    for line in table(results, request.trajectories, request.reward):
+    for line in table(results, request.paired, request.reward):
         out.data(line)

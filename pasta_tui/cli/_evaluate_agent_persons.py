@@ -10,12 +10,12 @@ from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.evaluation.persons import PersonsResult, PersonsYardstick, evaluate_persons
 from pasta_core.evaluation.persons_plot import save_persons
-from pasta_core.evaluation.persons_run import Following as Walk
+from pasta_core.evaluation.persons_run import AT_ONCE, Following
 from pasta_core.evaluation.persons_store import PersonFolder
 from pasta_core.evaluation.plots import require_matplotlib
 from pasta_core.users.taste_record import HALF_LIFE_DAYS
 from pasta_tui.cli._errors import Stopped
-from pasta_tui.cli._evaluate_agent import Request, started_engine
+from pasta_tui.cli._evaluate_agent import SESSIONS, Request, started_engine
 from pasta_tui.cli._evaluate_agent_persons_report import document, table
 from pasta_tui.cli._output import Output
 from pasta_tui.cli._pace import Pace
@@ -23,9 +23,6 @@ from pasta_tui.cli._run import run_until_stopped
 from pasta_tui.plain.taste import half_life_days
 
 __all__ = ["evaluate_over_sessions"]
-
-AT_ONCE = 16
-"""Persons side by side, if nobody says otherwise."""
 
 
 def evaluate_over_sessions(
@@ -41,13 +38,13 @@ def evaluate_over_sessions(
     asked = request.following
     if asked.plot is not None:
         require_matplotlib()
-    walk = Walk(
+    walk = Following(
         config.profile,
         config.session,
         users,
         prompts,
         asked.persons or 0,
-        asked.sessions,
+        SESSIONS if asked.sessions is None else asked.sessions,
         request.seed,
         store,
         HALF_LIFE_DAYS if asked.half_life is None else half_life_days(asked.half_life),
@@ -70,7 +67,7 @@ def evaluate_over_sessions(
 
 
 async def _simulate(
-    walk: Walk, selectors: Mapping[str, SelectorSpec], config: Configuration, out: Output
+    walk: Following, selectors: Mapping[str, SelectorSpec], config: Configuration, out: Output
 ) -> Mapping[str, PersonFolder]:
     folders = await walk.fill(
         selectors,
@@ -84,7 +81,7 @@ async def _simulate(
 def _tell(
     results: Sequence[PersonsResult],
     request: Request,
-    walk: Walk,
+    walk: Following,
     folders: Mapping[str, PersonFolder],
     out: Output,
 ) -> None:

@@ -133,16 +133,21 @@ def agent(
         str, typer.Option("--users", metavar="SPEC", help="Who chooses: model[:PATH] or planted[:SPLIT].")
     ] = "planted:test",
     trajectories: Annotated[
-        int, typer.Option("--trajectories", metavar="N", min=2, help="Paired trajectories of each.")
-    ] = 1000,
+        int | None,
+        typer.Option(
+            "--trajectories", metavar="N", min=2, help="Paired trajectories of each (default: 1000)."
+        ),
+    ] = None,
     persons: Annotated[
         int | None,
         typer.Option("--persons", metavar="P", min=2, help="Follow so many persons over many sessions."),
     ] = None,
     sessions: Annotated[
-        int,
-        typer.Option("--sessions", metavar="S", min=1, max=1000, help="Sessions of each person."),
-    ] = 10,
+        int | None,
+        typer.Option(
+            "--sessions", metavar="S", min=1, max=1000, help="With --persons: sessions of each (default: 10)."
+        ),
+    ] = None,
     drift: Annotated[
         int | None,
         typer.Option("--drift", metavar="K", help="With --persons: tastes change before session K."),
@@ -191,7 +196,7 @@ def agent(
     With --persons every user comes back for session after session, and a taste goes along. Trajectories are
     kept, and serve every later evaluation; a stopped one goes on where it was.
     """
-    from pasta_tui.cli._evaluate_agent import Following, Request, evaluate_agent
+    from pasta_tui.cli._evaluate_agent import Request, ReturningPersons, evaluate_agent
 
     evaluate_agent(
         Request(
@@ -205,6 +210,6 @@ def agent(
             at_once=at_once,
             flags={"profile": profile, "worker": worker},
             as_json=as_json,
-            following=Following(persons, sessions, drift, half_life, plot),
+            following=ReturningPersons(persons, sessions, drift, half_life, plot),
         )
     )
