@@ -66,12 +66,12 @@ TURN_BINDINGS = [
         tooltip="Say in 12 words what should change.",
         priority=True,
     ),
-    Binding("p", "prompts", "Prompts", id="turn.prompts", tooltip="Show or hide prompts and categories."),
     Binding(
         "w", "why", "Why", id="turn.why", tooltip="Say why these columns are shown: to please or to learn."
     ),
     Binding("b", "belief", "Belief", id="turn.belief", tooltip="Show or hide what your choices have taught."),
     Binding("s", "save", "Save", id="turn.save", tooltip="Copy the selected image to where you work."),
+    Binding("p", "prompts", "Prompts", id="turn.prompts", tooltip="Show or hide prompts and categories."),
     Binding(
         "S",
         "save_column",

@@ -200,7 +200,7 @@ def test_why_says_that_there_is_no_slate_yet_and_follows_when_there_is(tmp_path:
     drive(app, steps)
 
 
-def test_help_and_palette_know_both_keys(tmp_path: Path) -> None:
+def test_help_palette_and_the_key_line_of_a_small_window_know_both_keys(tmp_path: Path) -> None:
     app = tasting_app(tmp_path)
 
     async def steps(pilot: Pilot[Any]) -> None:
@@ -209,6 +209,8 @@ def test_help_and_palette_know_both_keys(tmp_path: Path) -> None:
         offered = {command.help for command in app.get_system_commands(screen)}
         assert {does["w"], does["b"]} <= offered
         assert "to please or to learn" in does["w"]
+        line = shown_text(app).splitlines()[-1]
+        assert "w Why" in line and "b Belief" in line and "s Save" in line
 
     drive(app, steps)
 
