@@ -62,14 +62,15 @@ class Previewer:
         return (steps - 1 - step) % math.ceil(steps / LOOKS) == 0
 
     def look(self, latents: Tensor) -> list[Pixels]:
-        """Decode latents (n, c, h, w) to small RGB images."""
+        """Decode latents (n, c, h, w) to RGB images whose longest side is at most `SIDE` pixels."""
         weights = next(self._decoder.parameters())
-        images = self._decoder.decode(latents.to(weights.device, weights.dtype), return_dict=False)[0]
-        height, width = images.shape[-2:]
-        scale = SIDE / max(height, width)
+        height, width = latents.shape[-2:]
+        scale = SIDE / self._decoder.spatial_scale_factor / max(height, width)
         if scale < 1:
+            # before they are decoded: at 1024 pixels that is a sixteenth of the work
             size = (max(1, round(height * scale)), max(1, round(width * scale)))
-            images = F.interpolate(images, size=size, mode="area")
+            latents = F.interpolate(latents.float(), size=size, mode="area")
+        images = self._decoder.decode(latents.to(weights.device, weights.dtype), return_dict=False)[0]
         return to_pixels(torch.nan_to_num(images))
 
 

@@ -202,10 +202,14 @@ def test_previews_are_few_and_small(small_decoder: AutoencoderTiny) -> None:
         (50, [4, 13, 22, 31, 40, 49]),
     ):
         assert [step for step in range(steps) if previewer.due(step, steps)] == due
+    decoded: list[torch.Size] = []
+    hook = small_decoder.decoder.register_forward_pre_hook(lambda _, given: decoded.append(given[0].shape))
     with torch.inference_mode():
         looks = previewer.look(torch.full((2, 4, 16, 64), float("nan")))
-    # 128x512 pixels, brought down; what is no number is no reason to stop
+    hook.remove()
+    # what would be 128x512 pixels is brought down first; what is no number is no reason to stop
     assert [look.shape for look in looks] == [(SIDE // 4, SIDE, 3)] * 2
+    assert decoded == [(1, 4, 8, 32)] * 2
 
 
 def test_a_preview_model_is_a_folder_or_a_file_under_either_names(
