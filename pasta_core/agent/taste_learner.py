@@ -19,6 +19,7 @@ from pasta_core.users.taste_record import NO_TASTE, KeptTaste
 from pasta_core.users.taste_space import TasteSpace
 
 __all__ = [
+    "NEVER",
     "EmbedTexts",
     "Opinion",
     "RememberedTexts",
@@ -32,7 +33,8 @@ __all__ = [
 EmbedTexts = Callable[[Sequence[str]], Awaitable[Embedding]]
 """CLIP's text embeddings before normalisation, (n, d)."""
 
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When picks were made whose age says nothing."""
 _OWN = ""
 """The session of the picks of the very history that is looked at."""
 
@@ -80,7 +82,7 @@ class TasteLearner:
 
     async def opinion(self, history: History, candidates: Sequence[Candidate]) -> Opinion:
         """What the belief makes of these candidates; `PastaError` where images came without embeddings."""
-        own = await picks_of(history, self._texts, _OWN, lambda turn: _NEVER)
+        own = await picks_of(history, self._texts, _OWN, lambda turn: NEVER)
         prompts = [history.initial_prompt, *(candidate.prompt for candidate in candidates)]
         texts = await self._texts.many(prompts)
         return await asyncio.to_thread(self._judged, own, texts)

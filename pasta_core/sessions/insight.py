@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from pasta_core.agent.judgement import Judge, Judgement
 from pasta_core.agent.selectors import RandomSelector, SelectorName, WriterSelector
 from pasta_core.agent.slate_reasons import Intent, SlateReasons, reasons_for
 from pasta_core.agent.slates import grouped
-from pasta_core.agent.taste_learner import TasteLearner, picks_of
+from pasta_core.agent.taste_learner import NEVER, TasteLearner, picks_of
 from pasta_core.domain import History, Refusal, Selector, Slate, Turn
 from pasta_core.errors import InvalidInput, PastaError
 from pasta_core.events import (
@@ -36,8 +35,6 @@ from pasta_core.users.taste_record import KeptTaste
 from pasta_core.users.taste_space import TasteSpace
 
 __all__ = ["Insight", "Told"]
-
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 _INTENTS = {RandomSelector.name: Intent.CHANCE, WriterSelector.name: Intent.WRITTEN}
 """What columns are shown for by selectors that judge nothing."""
@@ -120,7 +117,7 @@ class Insight:
         space, kept = await self._beside()
         own: tuple[Pick, ...] = ()
         if told.history is not None:
-            own = await picks_of(told.history, self._taste.texts, "", lambda turn: _NEVER)
+            own = await picks_of(told.history, self._taste.texts, "", lambda turn: NEVER)
         known = self._known(own) if space is not None else ()
         account = await asyncio.to_thread(account_for, own, kept, space, self._info.made_of.blind, known)
         self._told = own, account.beliefs
