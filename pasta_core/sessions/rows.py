@@ -1,10 +1,10 @@
-"""From the store's rows to frozen data and back: one function per table."""
+"""From the store's rows to frozen data: one function per table."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -47,8 +47,6 @@ __all__ = [
     "settings_to_json",
     "shows",
     "turn_ids",
-    "write_answers",
-    "write_rating",
 ]
 
 _PATH = """
@@ -262,29 +260,6 @@ def read_answers(connection: sqlite3.Connection, session: str) -> dict[tuple[int
         _PATH + "SELECT number, question, answer FROM answers JOIN path ON path.id = turn_id", (session,)
     )
     return {(row["number"], row["question"]): row["answer"] for row in rows}
-
-
-def write_answers(connection: sqlite3.Connection, turn: int, answers: Mapping[str, str], now: str) -> None:
-    """Keep answers by their questions, in place of earlier ones."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO answers (turn_id, question, answer, created_at) VALUES (?, ?, ?, ?)",
-        [(turn, question, answer, now) for question, answer in answers.items()],
-    )
-
-
-def write_rating(connection: sqlite3.Connection, turn: int, rating: TurnRating, now: str) -> None:
-    """Keep a turn's rating, in place of an earlier one."""
-    comparison = None if rating.comparison is None else rating.comparison.value
-    connection.execute("DELETE FROM ratings WHERE turn_id = ?", (turn,))
-    connection.execute(
-        "INSERT INTO ratings (turn_id, preferred, score, comparison, rationale, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (turn, rating.preferred, rating.score, comparison, rating.rationale, now),
-    )
-    connection.executemany(
-        "INSERT INTO column_scores (turn_id, column, score) VALUES (?, ?, ?)",
-        [(turn, column, score) for column, score in enumerate(rating.column_scores)],
-    )
 
 
 def _rating(connection: sqlite3.Connection, turn: int) -> TurnRating | None:

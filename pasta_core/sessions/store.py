@@ -13,29 +13,35 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from pasta_core.data.embedding_bytes import embedding_to_bytes
 from pasta_core.domain import Candidate, Choice, Image, NoneOfThese, Slate, Swap, TurnRating
 from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.files import make_directory, storing
+from pasta_core.sessions.connection import begin_writing, connect, sql_errors
 from pasta_core.sessions.identity import LAST, SessionLock, match_id, new_id
-from pasta_core.sessions.images import image_file, write_image
+from pasta_core.sessions.images import write_image
 from pasta_core.sessions.records import NewSession, SessionInfo, SessionStatus, StoredTurn
 from pasta_core.sessions.rows import (
     SESSION_QUERY,
-    is_refused,
     proposal_of,
     rater_name,
     read_answers,
     read_session,
     read_turns,
     settings_to_json,
-    shows,
-    turn_ids,
-    write_answers,
-    write_rating,
 )
-from pasta_core.sessions.schema import begin_writing, connect, sql_errors
 from pasta_core.sessions.search import EVERYTHING, SessionFilter, filter_clause
+from pasta_core.sessions.steps import (
+    kept_file,
+    turn_row,
+    write_answers,
+    write_candidates,
+    write_choice,
+    write_image_row,
+    write_rating,
+    write_refusal,
+    write_slate,
+    write_swap,
+)
 from pasta_core.simulation.recorder import Spot
 
 __all__ = ["Store", "utc_now"]
@@ -192,83 +198,39 @@ class Store:
     ) -> None:
         """Keep what was written for a turn, and so begin it."""
         with self._saving(session) as sql:
-            row = self._turn(sql, session, turn)
-            sql.execute("UPDATE turns SET max_words = ?, write_seed = ? WHERE id = ?", (max_words, seed, row))
-            sql.executemany(
-                "INSERT INTO candidates (turn_id, position, category, prompt) VALUES (?, ?, ?, ?)",
-                [(row, position, it.category, it.prompt) for position, it in enumerate(candidates)],
-            )
+            write_candidates(sql, self._turn(sql, session, turn), candidates, max_words, seed)
 
     def save_slate(self, session: str, turn: int, slate: Slate, seed: int) -> None:
         """Keep what is shown, with the values that the selector predicted."""
-        values = slate.values or (None,) * len(slate.indices)
-        shown = list(zip(slate.indices, values, strict=True))
         with self._saving(session) as sql:
-            row = self._turn(sql, session, turn)
-            sql.execute("UPDATE turns SET select_seed = ? WHERE id = ?", (seed, row))
-            sql.executemany(
-                "INSERT INTO slates (turn_id, column, position, value) VALUES (?, ?, ?, ?)",
-                [(row, column, position, value) for column, (position, value) in enumerate(shown)],
-            )
-            sql.executemany(
-                "UPDATE candidates SET value = ? WHERE turn_id = ? AND position = ?",
-                [(value, row, position) for position, value in enumerate(slate.all_values or ())],
-            )
+            write_slate(sql, self._turn(sql, session, turn), slate, seed)
 
     def save_image(self, session: str, spot: Spot, image: Image) -> Path:
         """Keep an image and its embedding, in place of the one that was there; returns its file."""
         with self._reading() as sql:
-            path = self._image_path(sql, session, spot)
+            kept, name = kept_file(sql, session, spot)
+        path = self.directory(session) / name if kept is None else self.root / kept
         write_image(path, image)
+        file = path.relative_to(self.root).as_posix()
         with self._saving(session) as sql:
             row = proposal_of(sql, self._turn(sql, session, spot.turn, spot.proposal), spot.proposal)
-            sql.execute(
-                "INSERT OR REPLACE INTO images"
-                " (turn_id, candidate, position, column, seed, sha256, file, embedding, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(row, spot.candidate, spot.index, spot.column, image.seed, image.sha256),
-                    *(
-                        path.relative_to(self.root).as_posix(),
-                        embedding_to_bytes(image.embedding),
-                        self._now(),
-                    ),
-                ),
-            )
+            write_image_row(sql, row, spot, image, file, self._now())
         return path
 
     def save_swap(self, session: str, turn: int, swap: Swap) -> None:
         """Keep that a column shows another candidate, and which one it showed before."""
         with self._saving(session) as sql:
-            row = self._turn(sql, session, turn)
-            before = shows(sql, row)[swap.column]
-            where = (row, swap.candidate)
-            value = sql.execute("SELECT value FROM candidates WHERE turn_id = ? AND position = ?", where)
-            sql.execute(
-                "INSERT INTO swaps (turn_id, number, column, before, before_value, after, created_at) SELECT"
-                " ?1, (SELECT count(*) FROM swaps WHERE turn_id = ?1), ?, ?, ?, ?, ?",
-                (row, swap.column, before["position"], before["value"], swap.candidate, self._now()),
-            )
-            sql.execute(
-                "UPDATE slates SET position = ?, value = ? WHERE turn_id = ? AND column = ?",
-                (swap.candidate, value.fetchone()["value"], row, swap.column),
-            )
+            write_swap(sql, self._turn(sql, session, turn), swap, self._now())
 
     def save_refusal(self, session: str, turn: int, refusal: NoneOfThese) -> None:
         """Keep that a slate was refused; what is saved for the turn from now on is its next proposal."""
         with self._saving(session) as sql:
-            sql.execute(
-                "INSERT INTO refusals (turn_id, critique, created_at) VALUES (?, ?, ?)",
-                (self._turn(sql, session, turn), refusal.critique, self._now()),
-            )
+            write_refusal(sql, self._turn(sql, session, turn), refusal, self._now())
 
     def save_choice(self, session: str, turn: int, choice: Choice) -> None:
         """Keep what was chosen, and the critique."""
         with self._saving(session) as sql:
-            sql.execute(
-                "INSERT INTO choices (turn_id, column, critique, created_at) VALUES (?, ?, ?, ?)",
-                (self._turn(sql, session, turn), choice.column, choice.critique, self._now()),
-            )
+            write_choice(sql, self._turn(sql, session, turn), choice, self._now())
 
     def save_rating(self, session: str, turn: int, rating: TurnRating) -> None:
         """Keep what was answered about a turn (App. B.2), in place of earlier answers."""
@@ -298,48 +260,7 @@ class Store:
     # transactions
 
     def _turn(self, sql: sqlite3.Connection, session: str, number: int, proposal: int | None = None) -> int:
-        """The row of a turn's latest proposal on the session's path, begun if it is not there yet.
-
-        One that was refused is the latest only for whoever names a `proposal` that is there.
-        """
-        path = turn_ids(sql, session)
-        latest = path.get(number)
-        before = None
-        if latest is not None:
-            before = sql.execute("SELECT * FROM turns WHERE id = ?", (latest,)).fetchone()
-            asked = proposal is not None and proposal <= before["proposal"]
-            if asked or not is_refused(sql, latest):
-                return latest
-        inserted = sql.execute(
-            "INSERT INTO turns (session_id, parent_turn_id, number, created_at, proposal, instead_of)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                *(session, path.get(number - 1), number, self._now()),
-                *(0 if before is None else before["proposal"] + 1, latest),
-            ),
-        )
-        sql.execute("UPDATE sessions SET head_turn_id = ? WHERE id = ?", (inserted.lastrowid, session))
-        row = inserted.lastrowid
-        assert row is not None
-        return row
-
-    def _image_path(self, sql: sqlite3.Connection, session: str, spot: Spot) -> Path:
-        """Where an image lies that was kept before, or will lie."""
-        latest = turn_ids(sql, session).get(spot.turn)
-        if latest is None:
-            return self.directory(session) / image_file(spot)
-        row = proposal_of(sql, latest, spot.proposal)
-        kept = sql.execute(
-            "SELECT file FROM images WHERE turn_id = ? AND candidate = ? AND position = ?",
-            (row, spot.candidate, spot.index),
-        ).fetchone()
-        if kept is not None:
-            return self.root / str(kept["file"])
-        swapped = sql.execute(
-            "SELECT 1 FROM swaps WHERE turn_id = ? AND column = ? AND after = ?",
-            (row, spot.column, spot.candidate),
-        ).fetchone()
-        return self.directory(session) / image_file(spot, swapped is not None)
+        return turn_row(sql, session, number, self._now(), proposal)
 
     def _delete_files(self, session: str) -> None:
         directory = self.directory(session)

@@ -24,7 +24,7 @@ import pytest
 
 from pasta_core.configuration import configure
 from pasta_core.errors import StorageError
-from pasta_core.sessions.schema import BUSY_SECONDS
+from pasta_core.sessions.connection import BUSY_SECONDS
 from pasta_core.sessions.store import Store
 from pasta_tui.plain.opening import begun
 from pasta_tui.plain.request import Request, new_session

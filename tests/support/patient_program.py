@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pasta_core.sessions import schema
+from pasta_core.sessions import connection
 from pasta_tui.__main__ import main
 
 PATIENCE = 960.0
@@ -18,18 +18,18 @@ PATIENCE = 960.0
 
 def run(waits: Path, arguments: list[str]) -> int:
     """Run the program on these arguments; returns its exit code."""
-    schema.BUSY_SECONDS = PATIENCE
-    insist = schema._insist
+    connection.BUSY_SECONDS = PATIENCE
+    insist = connection._insist
 
-    def told(connection: object, statement: str, pause: Callable[[float], bool]) -> None:
+    def told(sql: object, statement: str, pause: Callable[[float], bool]) -> None:
         def waiting(seconds: float) -> bool:
             if statement == "BEGIN IMMEDIATE":
                 waits.touch()
             return pause(seconds)
 
-        insist(connection, statement, waiting)  # type: ignore[arg-type]
+        insist(sql, statement, waiting)  # type: ignore[arg-type]
 
-    schema._insist = told
+    connection._insist = told
     return main(arguments)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pasta_core.errors import InvalidInput, StorageError
-from pasta_core.sessions import schema
+from pasta_core.sessions import connection, schema
 from pasta_core.sessions.records import NewSession
 from pasta_core.sessions.search import SessionFilter, parse_since, parse_until
 from pasta_core.sessions.session import begin_session, resume_session
@@ -164,7 +164,7 @@ def test_an_id_is_not_used_again_while_its_old_files_may_be_there(
 
 
 def test_a_store_of_the_first_version_can_delete_too(tmp_path: Path) -> None:
-    sql = schema.connect(tmp_path / "sessions.sqlite3", {1: schema.MIGRATIONS[1]})
+    sql = connection.connect(tmp_path / "sessions.sqlite3", {1: schema.MIGRATIONS[1]})
     sql.close()
     with Store(tmp_path) as store:
         session = played(store)

@@ -24,7 +24,7 @@ from pasta_core import files
 from pasta_core.domain import Comparison, History, TurnRating
 from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.events import Event, Finished, ImageReady, Note, SessionStarted
-from pasta_core.sessions import schema
+from pasta_core.sessions import connection, schema
 from pasta_core.sessions.identity import match_id, new_id
 from pasta_core.sessions.provenance import versions
 from pasta_core.sessions.records import NewSession, SessionStatus
@@ -283,7 +283,7 @@ def test_half_written_files_of_a_killed_process_are_swept(store: Store) -> None:
 def test_a_locked_database_is_waited_for_and_then_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.1)
     store = Store(tmp_path)
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -313,7 +313,7 @@ def test_a_store_that_is_closed_waits_for_no_other_process(tmp_path: Path) -> No
             time.sleep(0.01)
         begin = time.monotonic()
         store.close()
-        assert time.monotonic() - begin < schema.BUSY_SECONDS / 2
+        assert time.monotonic() - begin < connection.BUSY_SECONDS / 2
         waiting.join()
     assert "has locked" in said[0]
 
@@ -397,7 +397,7 @@ def test_an_older_store_is_brought_up_to_date(store: Store) -> None:
 
     migrations = {**schema.MIGRATIONS, schema.VERSION + 1: add_mood}
     for _ in range(2):
-        sql = schema.connect(store.path, migrations)
+        sql = connection.connect(store.path, migrations)
         assert sql.execute("SELECT mood FROM sessions WHERE id = ?", (session,)).fetchone() == ("calm",)
         assert sql.execute("SELECT version FROM schema_version").fetchall() == [(schema.VERSION + 1,)]
         sql.close()
@@ -411,7 +411,7 @@ def test_a_migration_that_fails_changes_nothing(store: Store) -> None:
         sql.execute("nonsense")
 
     with pytest.raises(StorageError):
-        schema.connect(store.path, {**schema.MIGRATIONS, schema.VERSION + 1: fail})
+        connection.connect(store.path, {**schema.MIGRATIONS, schema.VERSION + 1: fail})
     with Store(store.root) as again:
         again.create(NEW)
 

@@ -17,7 +17,7 @@ from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.events import Event, Rated
 from pasta_core.microworld.ratings.answers import critic_turn
 from pasta_core.paths import find_assets
-from pasta_core.sessions import schema
+from pasta_core.sessions import connection, schema
 from pasta_core.sessions.records import NewSession
 from pasta_core.sessions.rows import settings_to_json
 from pasta_core.sessions.session import begin_session, resume_session
@@ -261,7 +261,7 @@ def test_a_study_begins_with_at_most_twelve_words(store: Store) -> None:
 
 def test_a_store_from_before_studies_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "sessions.sqlite3"
-    sql = schema.connect(path, {number: schema.MIGRATIONS[number] for number in (1, 2)})
+    sql = connection.connect(path, {number: schema.MIGRATIONS[number] for number in (1, 2)})
     sql.execute(
         "INSERT INTO sessions (id, created_at, updated_at, status, prompt, seed, profile, selector, user,"
         " settings, versions) VALUES ('old', '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00',"
