@@ -18,6 +18,7 @@ from pasta_tui.keep import Keeper
 from pasta_tui.screens.others import OthersScreen
 from pasta_tui.screens.turn_insight import InsightScreen
 from pasta_tui.screens.turn_keys import TURN_BINDINGS
+from pasta_tui.screens.turn_works import instead, works
 from pasta_tui.screens.zoom import ZoomScreen
 from pasta_tui.session_state import SessionView, Stage, doing
 from pasta_tui.terminal.graphics import Graphics
@@ -159,53 +160,20 @@ class TurnScreen(InsightScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what makes no sense now (False), grey out what must wait (None)."""
-        view = self._view
-        match action:
-            case "column":
-                return view.shown > 0 and parameters[0] in range(1, len(view.columns) + 1)
-            case "take":
-                return False if self._rater else (True if view.stage is Stage.ASKING or view.halted else None)
-            case "none":
-                return not (self._rater or view.study) and (view.stage is Stage.ASKING or None)
-            case "others":
-                return not (self._rater or view.study or view.blind) and (bool(view.others) or None)
-            case "critique":
-                writes = self.has_class("critiquing")
-                return not self._rater and view.stage is not Stage.FINISHED and not writes
-            case "prompts":
-                return not view.blind
-            case "zoom" | "save" | "save_column" | "open" | "sheet":
-                return True if view.painted else None
-            case "belief":
-                return self.insight is not None
-            case "why":
-                return self.insight is not None and (view.shown > 0 or None)
-            case "stop":
-                return view.working
-            case "go_on":
-                return view.halted
-            case _:
-                return True
+        if action in ("belief", "why") and self.insight is None:
+            return False
+        if action == "critique" and self.has_class("critiquing"):
+            return False
+        return works(action, parameters, self._view, bool(self._rater))
 
     def on_key(self, event: events.Key) -> None:
         """Say of a key that does nothing what would work."""
         bound = [self.active_bindings.get(key) for key in event.aliases]
         works = any(active is not None and active.enabled for active in bound)
         if event.is_printable and event.character and not works:
-            self.notify(self._instead(event.character), timeout=_HINT_SECONDS, markup=False)
-
-    def _instead(self, key: str) -> str:
-        view = self._view
-        if key in "0a" and not (self._rater or view.study or view.stage is Stage.ASKING) and view.shown:
-            return "the slate is not painted yet" if view.working else "there is no slate to answer"
-        if key.isdecimal() and view.shown > 0:
-            columns = len(view.columns)
-            return f"there is only column 1, not {key}" if columns == 1 else f"columns are 1 to {columns}"
-        if key.isdecimal():
-            return "the columns come with turn 1"
-        if key == "q":
-            return f"{key_of(self, 'quit', 'Ctrl-Q')} quits; what is finished is kept"
-        return f"{key} does nothing now; {key_of(self, 'help', '?')} lists the keys"
+            keys = key_of(self, "quit", "Ctrl-Q"), key_of(self, "help", "?")
+            said = instead(event.character, self._view, bool(self._rater), *keys)
+            self.notify(said, timeout=_HINT_SECONDS, markup=False)
 
     # choosing
 
