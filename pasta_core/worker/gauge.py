@@ -66,8 +66,10 @@ class Gauge:
     def wrote(self, pid: int, seconds: float, candidates: int) -> None:
         """The writer process met a request."""
         first = not self._told["write"]
+        # looked at first: a writer that takes turns leaves as soon as it has answered
+        most = _gpu_of(pid) if self._gpu and first else 0 if self._gpu else process_peak(pid)
         self.took("write", seconds, candidates)
-        self.peak("writer", _gpu_of(pid) if self._gpu and first else 0 if self._gpu else process_peak(pid))
+        self.peak("writer", most)
 
     def _worker_peak(self) -> None:
         if not self._gpu:
