@@ -13,7 +13,14 @@ from pasta_core.agent.second_opinion import ValueCalibration
 from pasta_core.errors import ModelUnavailable
 from pasta_core.files import write_atomically
 
-__all__ = ["ASSUMED", "CALIBRATION", "calibration_beside", "calibration_of", "save_calibration"]
+__all__ = [
+    "ASSUMED",
+    "CALIBRATION",
+    "calibration_beside",
+    "calibration_of",
+    "measured_with",
+    "save_calibration",
+]
 
 CALIBRATION = "taste-calibration.json"
 """Its name in the folder of the value model; the model itself does not depend on it."""
@@ -40,8 +47,15 @@ def calibration_beside(model: Path) -> Path | None:
 def calibration_of(model: Path | None) -> ValueCalibration:
     """The calibration of the value model in a folder, `ASSUMED` where it has none; `ModelUnavailable`."""
     file = None if model is None else calibration_beside(model)
-    if file is None:
-        return ASSUMED
+    return ASSUMED if file is None else _read(file)[0]
+
+
+def measured_with(model: Path) -> Mapping[str, Any]:
+    """What the calibration in a value model's folder says that it was measured on; raises as its reading."""
+    return _read(model / CALIBRATION)[1]
+
+
+def _read(file: Path) -> tuple[ValueCalibration, Mapping[str, Any]]:
     try:
         document = json.loads(file.read_bytes())
         if document["format"] != FORMAT:
@@ -51,12 +65,12 @@ def calibration_of(model: Path | None) -> ValueCalibration:
                 f"{file} has version {document['version']}, this pasta reads {VERSION}", "update pasta"
             )
         numbers = (float(document[name]) for name in ("slope", "shared", "deviation"))
-        found = ValueCalibration(*numbers)
+        found, measured = ValueCalibration(*numbers), dict(document["measured"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(f"{file} is damaged: {error}", _AGAIN) from error
     if not all(map(math.isfinite, asdict(found).values())) or found.deviation <= 0:
         raise ModelUnavailable(f"{file} holds numbers that mean nothing", _AGAIN)
-    return found
+    return found, measured
 
 
 def save_calibration(model: Path, found: ValueCalibration, provenance: Mapping[str, Any]) -> Path:

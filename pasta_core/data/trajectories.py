@@ -6,6 +6,7 @@ column means; `VERSION` is written into every file. A newer one is refused, olde
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -42,6 +43,7 @@ __all__ = [
     "TrajectoryRecord",
     "TurnRecord",
     "image_record",
+    "read_embedded",
     "read_trajectories",
     "turn_record",
     "write_trajectories",
@@ -78,6 +80,14 @@ def read_trajectories(path: Path) -> Iterator[TrajectoryRecord]:
         raise InvalidInput(f"{path} holds no trajectories", "name a Parquet file, or a folder of them")
     for file in files:
         yield from _read_file(file)
+
+
+def read_embedded(path: Path, clip: str) -> Iterator[TrajectoryRecord]:
+    """As `read_trajectories`, but `InvalidInput` where the embeddings are of another CLIP than this one."""
+    for record in read_trajectories(path):
+        if json.loads(record.versions).get(CLIP, clip) != clip:
+            raise InvalidInput(f"{path} has embeddings of another CLIP", "name the profile it was made with")
+        yield record
 
 
 def _read_file(path: Path) -> Iterator[TrajectoryRecord]:

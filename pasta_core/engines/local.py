@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from pasta_core.agent.selectors import make_selector
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
-from pasta_core.agent.value_calibration import calibration_of
 from pasta_core.agent.valuer import Valuer
 from pasta_core.domain import Candidate, Embedding, History, Painter, Selector, Writer
+from pasta_core.engines.calibrations import fitting_calibration
 from pasta_core.engines.fingerprints import user_model_digest
 from pasta_core.engines.prompts import MAX_WORDS
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
@@ -130,7 +130,7 @@ class LocalEngine:
         """How a selector that asks a taste is made, given what the taste has kept; as `selector`."""
         space = None if spec.space is None else await asyncio.to_thread(_space, spec.space, self.profile)
         valuer = await self._valuer(spec)
-        weighed = calibration_of(spec.path)
+        weighed = await asyncio.to_thread(fitting_calibration, spec.path, spec.space)
 
         def begun(kept: KeptTaste) -> Selector:
             learner = TasteLearner(RememberedTexts(self.worker.embed_texts), space, kept)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pasta_core.data.trajectories import CLIP, TrajectoryRecord, TurnRecord, read_trajectories
+from pasta_core.data.trajectories import TrajectoryRecord, TurnRecord, read_embedded
 from pasta_core.domain import Embedding
 from pasta_core.errors import InvalidInput
 from pasta_core.users.taste_fit import SpacePlan, fit_space
@@ -74,12 +73,7 @@ def read_slates(paths: Sequence[Path], clip: str, embed: EmbedTexts) -> list[Pai
     texts: dict[str, Embedding] = {}
     found: list[PaintedSlate] = []
     for path in paths:
-        for record in read_trajectories(path):
-            made_with = json.loads(record.versions).get(CLIP, clip)
-            if made_with != clip:
-                raise InvalidInput(
-                    f"{path} has embeddings of another CLIP", "name the profile it was made with"
-                )
+        for record in read_embedded(path, clip):
             found += _slates(record, texts, embed)
     if len(found) < _FEWEST:
         raise InvalidInput(

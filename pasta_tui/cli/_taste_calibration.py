@@ -18,8 +18,8 @@ from pasta_core.agent.value_model import ValueModel
 from pasta_core.agent.value_model_files import load_value_model
 from pasta_core.configuration import configure
 from pasta_core.data.embeddings import encoder_fingerprint
-from pasta_core.data.sources import parse_source
-from pasta_core.data.trajectories import read_trajectories
+from pasta_core.data.sources import SourceSpec, parse_source
+from pasta_core.data.trajectories import TrajectoryRecord, read_embedded
 from pasta_core.domain import Candidate, Embedding, History
 from pasta_core.engines.fingerprints import content_digest
 from pasta_core.errors import InvalidInput
@@ -31,6 +31,9 @@ from pasta_tui.cli._output import Output
 
 __all__ = ["measure"]
 
+_MODEL = "model"
+"""How the names of simulated users of a user model begin."""
+
 
 def measure(data: Sequence[str], model: Path | None, profile: str | None, as_json: bool) -> None:
     """Measure how a value model is weighed beside a profile's taste, and keep it in the model's folder."""
@@ -41,13 +44,14 @@ def measure(data: Sequence[str], model: Path | None, profile: str | None, as_jso
         raise InvalidInput(f"profile {config.profile.name} has no value model", "name one: --value-model DIR")
     specs = [parse_source(text) for text in data]
     check_value_sources(specs)
+    _refuse_weights(specs)
     clip = config.profile.clip.model
     fingerprint, file = encoder_fingerprint(clip), space_beside(clip)
     space = None if file is None else load_space(file, fingerprint)
+    records = _of_model_users(specs, fingerprint)
     out.progress("loading the models")
     valuer, encoder = _Valuer(load_value_model(folder)), ClipEncoder.load(clip)
     learner = TasteLearner(RememberedTexts(_Texts(encoder)), space)
-    records = [record for spec in specs for record in read_trajectories(spec.path)]
     slates = hear(records, learner, valuer, lambda done: out.progress("listening", done, len(records)))
     found = calibrate(slates)
     provenance = {
@@ -65,6 +69,32 @@ def measure(data: Sequence[str], model: Path | None, profile: str | None, as_jso
         return
     out.message("\n".join(_lines(found)))
     out.data(str(place))
+
+
+def _refuse_weights(specs: Sequence[SourceSpec]) -> None:
+    for spec in specs:
+        if spec.weight != 1:
+            raise InvalidInput(
+                f"{spec}: every slate counts once here", f"leave the weight out: {spec.kind}:{spec.path}"
+            )
+
+
+def _of_model_users(specs: Sequence[SourceSpec], clip: str) -> list[TrajectoryRecord]:
+    """The trajectories, all with this CLIP's embeddings and of a user model's users.
+
+    Planted raters are what selectors are measured on, so nothing may be tuned to them.
+    """
+    found = []
+    for spec in specs:
+        for record in read_embedded(spec.path, clip):
+            if record.user.partition(":")[0] != _MODEL:
+                raise InvalidInput(
+                    f"{spec} has choices of {record.user.rpartition(':')[0] or record.user}, "
+                    "and this is measured on a user model's users alone",
+                    "'pasta simulate --users model --embeddings' makes them",
+                )
+            found.append(record)
+    return found
 
 
 class _Valuer:

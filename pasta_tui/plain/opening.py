@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from pasta_core.agent.second_opinion import ValueCalibration
 from pasta_core.agent.selectors import SelectorName, Valuer, make_selector
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
-from pasta_core.agent.value_calibration import calibration_of
+from pasta_core.agent.value_calibration import ASSUMED
 from pasta_core.configuration import Configuration
 from pasta_core.domain import History, Painter, Selector, User, Writer
+from pasta_core.engines.calibrations import fitting_calibration
 from pasta_core.profiles import load_profile
 from pasta_core.sessions.insight import Insight
 from pasta_core.sessions.records import PERSON, NewSession, SessionStatus
@@ -25,6 +27,7 @@ from pasta_core.sessions.taste import TasteOfSession
 from pasta_core.settings import Profile
 from pasta_core.simulation.rollout import Emit
 from pasta_core.users.taste_shelf import TasteShelf
+from pasta_core.users.taste_space_files import space_beside
 from pasta_core.vocabulary import load_vocabulary, unknown_words
 from pasta_core.worker.launch import Launched
 from pasta_core.worker.services import Worker
@@ -79,6 +82,8 @@ class Opened:
         May be cancelled, and run again. Raises what `rollout` raises.
         """
         learner = await self._learner()
+        if learner is not None:
+            await asyncio.to_thread(lambda: self._calibration)
         services = Services(
             writer=self.models.writer,
             selector=self._selector(learner),
@@ -101,14 +106,19 @@ class Opened:
     def _selector(self, learner: TasteLearner | None) -> Selector:
         made_of = self.session.info.made_of
         return make_selector(
-            made_of.selector, made_of.settings.form, self.models.valuer, learner, self._calibration
+            made_of.selector,
+            made_of.settings.form,
+            self.models.valuer,
+            learner,
+            lambda model: self._calibration,
         )
 
-    def _calibration(self, model: str) -> ValueCalibration:
-        """How the value model of that name is weighed beside the taste; "" names the profile's."""
-        if model:
-            return calibration_of(Path(model))
-        return calibration_of(None if self.taste is None else self.taste.profile.value_model)
+    @cached_property
+    def _calibration(self) -> ValueCalibration:
+        """How the session's value model is weighed beside the taste; slow the first time."""
+        if self.taste is None:
+            return ASSUMED
+        return _calibration(self.session.info.made_of.selector, self.taste.profile)
 
     async def _learner(self) -> TasteLearner | None:
         """Who judges by taste, if that is what selects."""
@@ -180,9 +190,20 @@ def _taste(config: Configuration, profile: Profile, worker: Worker) -> TasteOfSe
 
 
 def _refuse_unreadable(taste: TasteOfSession, new: NewSession) -> None:
-    """Refuse a session that would go by a taste of another CLIP, or by a damaged one."""
+    """Refuse a session that would go by a taste of another CLIP, by a damaged one, or by a calibration of
+    another value model."""
     if SelectorName.parse(new.selector).learns:
         taste.check(new)
+        _calibration(new.selector, taste.profile)
+
+
+def _calibration(selector: str, profile: Profile) -> ValueCalibration:
+    """How the value model that a selector names is weighed beside the taste; raises `ModelUnavailable`."""
+    name = SelectorName.parse(selector)
+    if not (name.learns and name.valued):
+        return ASSUMED
+    model = Path(name.model) if name.model else profile.value_model
+    return fitting_calibration(model, space_beside(profile.clip.model))
 
 
 async def _started(worker: Worker, needed: bool) -> None:
