@@ -9,14 +9,18 @@ from pasta_core.agent.value_calibration import ASSUMED, calibration_beside, cali
 from pasta_core.engines.fingerprints import content_digest
 from pasta_core.errors import ModelUnavailable
 
-__all__ = ["fitting_calibration"]
+__all__ = ["StaleCalibration", "fitting_calibration"]
+
+
+class StaleCalibration(ModelUnavailable):
+    """A calibration that was measured with another value model or space than those that are there."""
 
 
 def fitting_calibration(model: Path | None, space: Path | None) -> ValueCalibration:
     """The calibration of a value model beside this space, `ASSUMED` where nobody measured one.
 
-    `ModelUnavailable` where it was measured with another value model or space, whose numbers say nothing of
-    these, or is damaged. Slow: it reads the whole model.
+    `StaleCalibration` where it was measured with another value model or space, whose numbers say nothing of
+    these; `ModelUnavailable` where it is damaged. Slow: it reads the whole model.
     """
     if model is None or calibration_beside(model) is None:
         return ASSUMED
@@ -25,7 +29,7 @@ def fitting_calibration(model: Path | None, space: Path | None) -> ValueCalibrat
     then = measured_with(model)
     for name, digest in now.items():
         if name not in then or then[name] != digest:
-            raise ModelUnavailable(
+            raise StaleCalibration(
                 f"{calibration_beside(model)} was measured with another {name.replace('_', ' ')}",
                 "measure it again: pasta taste calibrate, or delete it",
             )

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +15,7 @@ from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
 from pasta_core.agent.value_calibration import ASSUMED
 from pasta_core.configuration import Configuration
 from pasta_core.domain import History, Painter, Selector, User, Writer
-from pasta_core.engines.calibrations import fitting_calibration
+from pasta_core.engines.calibrations import StaleCalibration, fitting_calibration
 from pasta_core.profiles import load_profile
 from pasta_core.sessions.insight import Insight
 from pasta_core.sessions.records import PERSON, NewSession, SessionStatus
@@ -65,6 +64,8 @@ class Opened:
     session: Session
     models: Models
     taste: TasteOfSession | None = None
+    calibration: ValueCalibration = ASSUMED
+    """How its value model is weighed beside the taste."""
 
     @property
     def by_person(self) -> bool:
@@ -82,8 +83,6 @@ class Opened:
         May be cancelled, and run again. Raises what `rollout` raises.
         """
         learner = await self._learner()
-        if learner is not None:
-            await asyncio.to_thread(lambda: self._calibration)
         services = Services(
             writer=self.models.writer,
             selector=self._selector(learner),
@@ -110,15 +109,8 @@ class Opened:
             made_of.settings.form,
             self.models.valuer,
             learner,
-            lambda model: self._calibration,
+            lambda model: self.calibration,
         )
-
-    @cached_property
-    def _calibration(self) -> ValueCalibration:
-        """How the session's value model is weighed beside the taste; slow the first time."""
-        if self.taste is None:
-            return ASSUMED
-        return _calibration(self.session.info.made_of.selector, self.taste.profile)
 
     async def _learner(self) -> TasteLearner | None:
         """Who judges by taste, if that is what selects."""
@@ -154,13 +146,14 @@ async def begun(
             store = stack.enter_context(await asyncio.to_thread(Store, config.paths.data))
             taste = _taste(config, config.profile, worker)
             await asyncio.to_thread(_refuse_unreadable, taste, new)
+            weighed = await _weighed(new.selector, config.profile, note)
             await worker.start()
             # a store that another process has locked is waited for
             session = stack.enter_context(await asyncio.to_thread(begin_session, store, new))
             _name_unknown_words(session, config.profile, note)
             if line := selector_note(config, new):
                 note(line)
-            yield Opened(session, worker, taste)
+            yield Opened(session, worker, taste, weighed)
     finally:
         await worker.close()
 
@@ -179,7 +172,8 @@ async def resumed(
         starting = asyncio.create_task(_started(worker, found.status is not SessionStatus.FINISHED))
         try:
             session = stack.enter_context(await asyncio.to_thread(resume_session, store, found.id))
-            yield Opened(session, worker, _taste(config, profile, worker))
+            weighed = await _weighed(found.made_of.selector, profile, note)
+            yield Opened(session, worker, _taste(config, profile, worker), weighed)
         finally:
             starting.cancel()
             await worker.close()
@@ -190,20 +184,25 @@ def _taste(config: Configuration, profile: Profile, worker: Worker) -> TasteOfSe
 
 
 def _refuse_unreadable(taste: TasteOfSession, new: NewSession) -> None:
-    """Refuse a session that would go by a taste of another CLIP, by a damaged one, or by a calibration of
-    another value model."""
+    """Refuse a session that would go by a taste of another CLIP, or by a damaged one."""
     if SelectorName.parse(new.selector).learns:
         taste.check(new)
-        _calibration(new.selector, taste.profile)
 
 
-def _calibration(selector: str, profile: Profile) -> ValueCalibration:
-    """How the value model that a selector names is weighed beside the taste; raises `ModelUnavailable`."""
+async def _weighed(selector: str, profile: Profile, note: Note) -> ValueCalibration:
+    """How the value model that a selector names is weighed beside the taste.
+
+    A calibration of other models counts for nothing, which `note` is told. Raises `ModelUnavailable`.
+    """
     name = SelectorName.parse(selector)
     if not (name.learns and name.valued):
         return ASSUMED
     model = Path(name.model) if name.model else profile.value_model
-    return fitting_calibration(model, space_beside(profile.clip.model))
+    try:
+        return await asyncio.to_thread(fitting_calibration, model, space_beside(profile.clip.model))
+    except StaleCalibration as error:
+        note(f"{error}; until it is measured again (pasta taste calibrate) assumed numbers weigh it")
+        return ASSUMED
 
 
 async def _started(worker: Worker, needed: bool) -> None:

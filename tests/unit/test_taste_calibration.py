@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.users.taste_space_files import space_beside
 from pasta_tui.cli._taste_calibration import _of_model_users, measure
+from pasta_tui.plain.opening import _weighed
 from tests.support.paid_trajectories import trajectories
 
 KNOWN = ValueCalibration(slope=0.3, shared=0.1, deviation=0.4)
@@ -75,6 +77,19 @@ def test_a_calibration_counts_for_the_models_it_was_measured_with(tmp_path: Path
     with pytest.raises(ModelUnavailable, match="another value model") as refused:
         fitting_calibration(model, space)
     assert "pasta taste calibrate" in str(refused.value.hint)
+
+
+def test_a_session_says_that_a_calibration_is_of_other_models_and_goes_by_assumed_numbers(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    profile = load_profile("micro", locate({}))
+    (tmp_path / "value_model.json").write_text("{}")
+    save_calibration(tmp_path, KNOWN, {})
+    assert asyncio.run(_weighed(f"taste+value:{tmp_path}", profile, said.append)) == ASSUMED
+    assert len(said) == 1 and "another value model" in said[0] and "pasta taste calibrate" in said[0]
+    assert asyncio.run(_weighed("taste+value", profile, said.append)) != ASSUMED
+    assert asyncio.run(_weighed("taste", profile, said.append)) == ASSUMED and len(said) == 1
 
 
 def test_what_ships_fits() -> None:
