@@ -45,7 +45,7 @@ def profiles(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     for name, root in (("trial", models), ("broken", tmp_path / "nowhere")):
         (folder / f"{name}.toml").write_text(
             f'[writer]\nmodel = "{root}/writer/writer.gguf"\ntemplate = "assets:templates/micro-writer.txt"\n'
-            f'chat = false\nparallel = false\nthreads = 1\n'
+            f"chat = false\nparallel = false\nthreads = 1\n"
             f'[painter]\nmodel = "{root}/painter"\nsize = 64\nsteps = 4\nguidance = 1.0\n'
             f'[clip]\nmodel = "{root}/clip"\n'
         )
