@@ -14,7 +14,7 @@ from pasta_core.users.taste_picks import Pick
 from pasta_core.users.taste_report import SMALL_WORDS
 from pasta_core.users.taste_space import TasteSpace
 
-__all__ = ["Trait", "category_traits", "word_traits"]
+__all__ = ["Trait", "word_traits"]
 
 Array = npt.NDArray[np.float64]
 Held = frozenset[tuple[int, int]]
@@ -59,20 +59,6 @@ def word_traits(space: TasteSpace, picks: Sequence[Pick]) -> tuple[Trait, ...]:
             phrases[places][_completed(phrase, flat, telling)] = None
     named = {places: _joined(_own(places, found, phrases)) for places, found in phrases.items()}
     return _traits(space, picks, {places: words for places, words in named.items() if words})
-
-
-def category_traits(
-    space: TasteSpace, picks: Sequence[Pick], categories: Sequence[Sequence[str]]
-) -> tuple[Trait, ...]:
-    """The categories of the picks' columns, one name a column; they tell nothing of the prompts."""
-    held: dict[str, set[tuple[int, int]]] = defaultdict(set)
-    for number, names in enumerate(categories):
-        for column, name in enumerate(names):
-            held[name].add((number, column))
-    names_of: dict[Held, dict[str, None]] = defaultdict(dict)
-    for name, places in held.items():
-        names_of[_telling(places, picks)][name] = None
-    return _traits(space, picks, {places: ", ".join(found) for places, found in names_of.items()})
 
 
 def _traits(space: TasteSpace, picks: Sequence[Pick], named: Mapping[Held, str]) -> tuple[Trait, ...]:

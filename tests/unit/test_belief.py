@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pasta_core.users.belief import account_for, entropy
-from pasta_core.users.belief_traits import category_traits, word_traits
+from pasta_core.users.belief_traits import word_traits
 from pasta_core.users.taste import believe
 from pasta_core.users.taste_fit import SpacePlan, fit_space
 from pasta_core.users.taste_picks import Pick, normalised
@@ -204,12 +204,11 @@ def test_what_all_columns_of_a_refused_slate_say_is_lost() -> None:
     assert moved["oil painting"] == pytest.approx(step.taken.moved * 2 / 3), "of two columns, over three"
 
 
-def test_categories_stand_for_prompts_where_those_are_hidden() -> None:
+def test_a_blind_account_tells_no_word_of_a_prompt() -> None:
     own = (worded(1, 0, "secret one", "secret two"), worded(2, 1, "secret three", "secret four"))
-    categories = [("light", "style"), ("style", "view")]
-    account = account_for(own, space=SPACE, categories=categories)
-    assert {it.words for it in account.steps[0].shifts} == {"light", "style", "view"}
-    assert {it.words: it.columns for it in category_traits(SPACE, own, categories)}["style"] == 2
+    seen, blind = account_for(own, space=SPACE), account_for(own, space=SPACE, blind=True)
+    assert any(step.shifts for step in seen.steps) and not any(step.shifts for step in blind.steps)
+    assert blind.certainty == seen.certainty
 
 
 def test_undecided_between_k_types_is_log2_k_bits() -> None:
