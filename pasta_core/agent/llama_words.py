@@ -57,7 +57,7 @@ def hearing(*others: Callable[[Any, ctypes.c_void_p], None]) -> Iterator[Sequenc
         yield said
     except ModelUnavailable:
         for line in [line for line in said if line][-3:]:
-            _log.warning("llama.cpp: %s", line)
+            _log.info("llama.cpp: %s", line)
         raise
     finally:
         for setter in setters:

@@ -181,7 +181,8 @@ def test_what_breaks_the_rule_of_categories_says_so(tmp_path: Path) -> None:
 def test_where_they_make_no_sense_the_keys_are_not_there(tmp_path: Path, kind: str) -> None:
     """A blind session lists no prompts; a rater chooses for itself; a study is the paper's protocol."""
     other: dict[str, Any] = {"rater": {"rater": "planted:0"}}.get(kind, {kind: True})
-    painter = GatedPainter(permits=asyncio.Semaphore(2))
+    # the first two images are the initial prompt's own
+    painter = GatedPainter(permits=asyncio.Semaphore(3))
     models = SmallModels(painter=painter) if kind == "rater" else SmallModels()
     app = small_app(tmp_path, request_for(**other), models)
 

@@ -45,6 +45,8 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the worker be found wherever it is started, in a terminal that can do what most can."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TERM", "xterm-256color")
+    # the small models have no CLIP that a taste could be of
+    monkeypatch.setenv("PASTA_SELECTOR", "value")
 
 
 @pytest.fixture

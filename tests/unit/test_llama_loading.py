@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections import Counter
@@ -26,7 +27,8 @@ from tests.support import small_writers
 TEMPLATE = Path(__file__).parents[2] / "assets" / "templates" / "micro-writer.txt"
 PROFILE = WriterProfile(small_writers.MICRO, TEMPLATE, threads=1, chat=False, context=512)
 WITHOUT_ROOM = """
-import resource, sys
+import logging, resource, sys
+logging.basicConfig(level=logging.INFO)
 from pathlib import Path
 from pasta_core.agent.llama_weights import LlamaWeights
 from pasta_core.errors import ModelUnavailable
@@ -77,11 +79,12 @@ def test_a_model_that_finds_no_memory_is_not_called_damaged() -> None:
 def test_a_damaged_model_is_called_damaged_and_the_log_says_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "pasta_core")
     short = tmp_path / "short.gguf"
     short.write_bytes(small_writers.MICRO.read_bytes()[:500_000])
     with pytest.raises(ModelUnavailable, match="truncated"):
         LlamaWeights(short)
-    assert any(record.levelname == "WARNING" and "error" in record.message for record in caplog.records)
+    assert any("error" in record.message for record in caplog.records)
 
 
 def opens_slots(profile: WriterProfile) -> SlotWriter:
