@@ -33,8 +33,6 @@ class FakeServer:
     key: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
-    streaming: threading.Event = field(default_factory=threading.Event)
-    """Set when an answer has begun."""
     gone: threading.Event = field(default_factory=threading.Event)
     """Set when a client has left an answer that had not ended."""
     release: threading.Event = field(default_factory=threading.Event)
@@ -88,7 +86,6 @@ def serving(server: FakeServer) -> Iterator[FakeServer]:
             self.send_header("Connection", "close")
             self.end_headers()
             self.close_connection = True
-            server.streaming.set()
 
         def _piece(self, text: str, end: str | None = None) -> None:
             choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": end}
