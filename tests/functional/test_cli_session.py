@@ -20,6 +20,7 @@ from tests.support.terminal import TerminalSession
 
 PROMPT = "a red train in the snow"
 QUESTION = "Which column? 1-4, 0 none (a others, c critique, s save, w why, b belief, q): "
+BLIND_QUESTION = QUESTION.replace("a others, ", "")
 GO_ON = re.compile(r"go on with: pasta session --resume (\S+)")
 
 
@@ -148,9 +149,10 @@ def test_a_person_plays_in_a_terminal_of_80_columns(tmp_path: Path) -> None:
 def test_no_colour_and_blind_and_leaving_and_resuming() -> None:
     command = [*PASTA, "session", PROMPT, "--plain", "--turns", "1", "--blind", "--images", "1"]
     with TerminalSession(command, {"TERM": "xterm-256color", "NO_COLOR": "1"}, columns=60) as terminal:
-        terminal.wait_for(QUESTION)
+        terminal.wait_for(BLIND_QUESTION)
         assert not re.search(r"\x1b\[[0-9;]*m", terminal.raw)
-        turn = terminal.text.partition("Turn 1 of 1")[2].replace("\r", "\n")
+        # the question itself may take a second line of so narrow a terminal
+        turn = terminal.text.partition("Turn 1 of 1")[2].partition("Which column?")[0].replace("\r", "\n")
         assert "1" in turn
         assert all(cell_width(line) <= 60 for line in turn.splitlines())
         terminal.type("q")
@@ -161,7 +163,7 @@ def test_no_colour_and_blind_and_leaving_and_resuming() -> None:
     assert shown["status"] == "active"
     assert shown["turns"][1]["candidates"][0]["prompt"] not in terminal.text
     with TerminalSession([*PASTA, "session", "--resume", "last"], {"TERM": "dumb"}) as terminal:
-        terminal.wait_for(QUESTION)
+        terminal.wait_for(BLIND_QUESTION)
         assert "\x1b" not in terminal.raw
         terminal.type("2")
         assert terminal.wait() == 0
