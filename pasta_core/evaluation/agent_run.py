@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pasta_core.data.trajectories import TrajectoryRecord, read_trajectories
@@ -14,17 +13,14 @@ from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.evaluation.filling import EngineStart, Report, fill_missing, name_of_plan
 from pasta_core.paths import find_assets
 from pasta_core.sessions.provenance import versions
 from pasta_core.settings import Profile, SessionSettings
-from pasta_core.simulation.drafts import SharedFirstDrafts
 from pasta_core.simulation.records import Details
 from pasta_core.simulation.shards import MANIFEST, PER_SHARD, ShardFolder
 
-__all__ = ["Arena", "Report", "same_to"]
-
-Report = Callable[[int, int], None]
-"""Gets (done, total)."""
+__all__ = ["Arena", "same_to"]
 
 _SAME_TO_PLANTED = 0.3
 """`microworld.ratings.answers.SAME`: the chosen columns of two turns differ by less."""
@@ -62,38 +58,22 @@ class Arena:
     def folder(self, selector: SelectorSpec) -> ShardFolder:
         """Where a selector's trajectories lie; those of equal plans are simulated once."""
         plan = self.run(selector).plan()
-        name = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
-        path = self.store / f"{selector.name}-{name}"
+        path = self.store / f"{selector.name}-{name_of_plan(plan)}"
         # a smaller evaluation takes nothing from a larger one
         reached = max(self._whole, _kept(path, self.per_shard))
         return ShardFolder(path, plan, reached, versions(), self.per_shard)
 
     async def fill(
-        self,
-        selectors: Mapping[str, SelectorSpec],
-        engine: Callable[[], AbstractAsyncContextManager[LocalEngine]],
-        pace: Callable[[str], Report],
+        self, selectors: Mapping[str, SelectorSpec], engine: EngineStart, pace: Callable[[str], Report]
     ) -> Mapping[str, ShardFolder]:
-        """Simulate what is missing of every selector, one after another on the same models.
-
-        `engine` is started only where something is missing; `pace` makes the report of a selector.
-        """
+        """Simulate what is missing of every selector; `pace` makes the report of one, in trajectories."""
         folders = {name: self.folder(spec) for name, spec in selectors.items()}
-        missing = {}
-        for name, folder in folders.items():
-            with folder.opened(resume=True) as numbers:
-                missing[name] = self._wanted(numbers)
-        if any(missing.values()):
-            async with engine() as started:
-                crew = replace(started.crew, writer=SharedFirstDrafts(started.crew.writer))
-                running = replace(started, crew=crew)
-                for name, folder in folders.items():
-                    if not missing[name]:
-                        continue
-                    with folder.opened(resume=True) as numbers:
-                        details = Details(self.profile.name, folder.begun_with)
-                        run = self.run(selectors[name])
-                        await run.fill(folder, self._wanted(numbers), running, details, pace(name))
+
+        async def simulate(name: str, numbers: Sequence[int], running: LocalEngine) -> None:
+            details = Details(self.profile.name, folders[name].begun_with)
+            await self.run(selectors[name]).fill(folders[name], numbers, running, details, pace(name))
+
+        await fill_missing(folders, self._missing, engine, simulate)
         return folders
 
     def read(self, folder: ShardFolder) -> Sequence[TrajectoryRecord]:
@@ -102,13 +82,15 @@ class Arena:
         records = [record for file in files for record in read_trajectories(file)]
         return [record for record in records if int(record.id) < self.trajectories]
 
-    def _wanted(self, missing: Sequence[int]) -> list[int]:
-        """Those of the missing trajectories that this evaluation needs, in whole shards."""
-        return [number for number in missing if number < self._whole]
+    @contextmanager
+    def _missing(self, folder: ShardFolder) -> Iterator[Sequence[int]]:
+        """Take a folder and yield those of its missing trajectories that this evaluation needs."""
+        with folder.opened(resume=True) as numbers:
+            yield [number for number in numbers if number < self._whole]
 
     @property
     def _whole(self) -> int:
-        """How many, up to the end of a shard."""
+        """How many, in whole shards."""
         return -(-self.trajectories // self.per_shard) * self.per_shard
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,12 +16,12 @@ from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.errors import InvalidInput
+from pasta_core.evaluation.filling import EngineStart, Report, fill_missing, name_of_plan
 from pasta_core.evaluation.persons_store import PersonFolder, PersonRecord, SessionOfPerson, TurnOfPerson
 from pasta_core.paths import find_assets
 from pasta_core.seeds import derive_seed
 from pasta_core.sessions.provenance import versions
 from pasta_core.settings import Profile, SessionSettings
-from pasta_core.simulation.drafts import SharedFirstDrafts
 from pasta_core.simulation.engine import Case, Played, PromptFor, play
 from pasta_core.simulation.users import Population, SimulatedUser
 from pasta_core.users.taste_picks import Pick
@@ -32,10 +29,7 @@ from pasta_core.users.taste_record import HALF_LIFE_DAYS, KeptTaste, TasteRecord
 from pasta_core.users.taste_space import TasteSpace
 from pasta_core.users.taste_space_files import load_space, space_beside
 
-__all__ = ["AT_ONCE", "Following", "Report"]
-
-Report = Callable[[int, int], None]
-"""Gets (done, total), in sessions."""
+__all__ = ["AT_ONCE", "Following"]
 
 SelectorAfter = Callable[[Case, KeptTaste], Selector]
 """Makes the selector of a session, given what the person's taste has kept of those before it."""
@@ -87,32 +81,19 @@ class Following:
             "drift": self.drift,
             "space": None if space is None else content_digest(space),
         }
-        name = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
-        return PersonFolder(self.store / f"persons-{selector.name}-{name}", plan, versions())
+        path = self.store / f"persons-{selector.name}-{name_of_plan(plan)}"
+        return PersonFolder(path, plan, versions())
 
     async def fill(
-        self,
-        selectors: Mapping[str, SelectorSpec],
-        engine: Callable[[], AbstractAsyncContextManager[LocalEngine]],
-        pace: Callable[[str], Report],
+        self, selectors: Mapping[str, SelectorSpec], engine: EngineStart, pace: Callable[[str], Report]
     ) -> Mapping[str, PersonFolder]:
-        """Simulate what is missing of every selector, one after another on the same models.
-
-        `engine` is started only where something is missing; `pace` makes the report of a selector.
-        """
+        """Simulate what is missing of every selector; `pace` makes the report of one, in sessions."""
         folders = {name: self.folder(spec) for name, spec in selectors.items()}
-        missing = {}
-        for name, folder in folders.items():
-            with folder.opened(self.persons) as numbers:
-                missing[name] = numbers
-        if any(missing.values()):
-            async with engine() as started:
-                crew = replace(started.crew, writer=SharedFirstDrafts(started.crew.writer))
-                running = replace(started, crew=crew)
-                for name, folder in folders.items():
-                    if missing[name]:
-                        with folder.opened(self.persons) as numbers:
-                            await self._follow(folder, numbers, running, selectors[name], pace(name))
+
+        async def follow(name: str, numbers: Sequence[int], running: LocalEngine) -> None:
+            await self._follow(folders[name], numbers, running, selectors[name], pace(name))
+
+        await fill_missing(folders, lambda folder: folder.opened(self.persons), engine, follow)
         return folders
 
     async def _follow(
