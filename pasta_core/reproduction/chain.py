@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pasta_core.reproduction.agents import ideas_step, people_evaluation_step, table_step
@@ -36,7 +36,7 @@ def chain(scale: Scale, session: SessionSettings, assets: Path) -> tuple[Step, .
         sweep_step(scale.types, chosen, orders),
         people_step(scale.people, scale.tuning_sessions, shape),
         users_step(chosen, scale.tuning_steps),
-        simulation_step(scale.simulated, shape),
+        simulation_step(scale.simulated, replace(session, images=scale.simulated_images or session.images)),
         labels_step(),
         *(value_step(arm, scale.value_config, assets) for arm in arms),
         table_step(arms, scale.trajectories, scale.oracle, shape),

@@ -110,11 +110,13 @@ class Lab:
         return derive_seed(self.seed, "reproduction", *purpose)
 
     @asynccontextmanager
-    async def engine(self, users: UsersSpec) -> AsyncIterator[LocalEngine]:
-        """A simulation engine on the shared worker."""
-        worker = await self.worker.running()
+    async def engine(
+        self, users: UsersSpec, session: SessionSettings | None = None
+    ) -> AsyncIterator[LocalEngine]:
+        """A simulation engine on the shared worker, for sessions of this lab's shape or another."""
+        worker, shape = await self.worker.running(), session or self.settings
         async with assembled(
-            worker, self.profile, self.paths.assets, self.settings, users, _AT_ONCE, CALL, IN_FLIGHT
+            worker, self.profile, self.paths.assets, shape, users, _AT_ONCE, CALL, IN_FLIGHT
         ) as engine:
             yield engine
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.recipes.user_model_recipe import UserModelRecipe
+from pasta_core.microworld.recipes.value_model_recipe import ValueModelRecipe
 from pasta_core.settings import SessionSettings
 from pasta_core.training.value_presets import Objective, Reward, ValueModelConfig, value_preset
+from pasta_core.training.value_run import ValueTask
 
 __all__ = ["ENOUGH", "FULL", "QUICK", "SOURCES", "RatingsOrder", "Scale", "ValueArm"]
 
@@ -34,25 +36,31 @@ class RatingsOrder:
 
 @dataclass(frozen=True)
 class ValueArm:
-    """One value model: what it learns from, what pays, by which objective, from which training seed."""
+    """One value model: what it learns from, what it is measured by, how, and from which training seed."""
 
     source: str
     reward: Reward
-    objective: Objective = Objective.IQL
+    """What it is measured by; and what pays in training, unless a recipe says otherwise."""
     number: int = 1
     """Which of the training seeds, from 1."""
+    recipe: ValueModelRecipe | None = None
+    """The shipped model's way to learn; None is the paper's."""
 
     @property
     def name(self) -> str:
         """How tables and folders call it."""
-        method = "" if self.objective is Objective.IQL else f" by {self.objective}"
+        method = "" if self.recipe is None else f" by {self.recipe.objective}"
         return f"{self.source}{method}" + (f", seed {self.number}" if self.number > 1 else "")
 
     @property
     def step(self) -> str:
         """The name of the step that trains it."""
-        method = "" if self.objective is Objective.IQL else f"-{self.objective}"
+        method = "" if self.recipe is None else f"-{self.recipe.objective}"
         return f"value-{self.source}-{self.reward}{method}" + (f"-{self.number}" if self.number > 1 else "")
+
+    def task(self, paper: ValueModelConfig) -> ValueTask:
+        """Its training, where the paper's way has this config."""
+        return ValueTask(paper, Objective.IQL, self.reward) if self.recipe is None else self.recipe.task
 
 
 @dataclass(frozen=True)
@@ -71,13 +79,15 @@ class Scale:
     tuning_steps: int
     simulated: int
     """Trajectories under the learned user model (§4.2)."""
+    simulated_images: int | None
+    """A column's in these, None for the session's: they differ little in worth, and painting costs most."""
     people: int
     """Sessions of planted raters who play the humans (§4.1)."""
     value: Mapping[str, Any]
     """What differs from the `micro` preset of value training."""
     training_seeds: int
-    beside: tuple[tuple[str, Objective], ...]
-    """Sources and objectives that are tried beside the paper's own."""
+    beside: tuple[tuple[str, ValueModelRecipe], ...]
+    """Sources that the shipped model's recipe learns from, too; measured by the last turn."""
     trajectories: int
     """Paired trajectories of every evaluation."""
     oracle: bool
@@ -111,11 +121,11 @@ class Scale:
     def arms(self) -> tuple[ValueArm, ...]:
         """All value models, those of the first training seed first."""
         return tuple(
-            ValueArm(source, reward, objective, number)
+            ValueArm(source, reward, number, recipe)
             for number in range(1, self.training_seeds + 1)
             for reward in Reward
-            for source, objective in (
-                *((source, Objective.IQL) for source in self.data_sources),
+            for source, recipe in (
+                *((source, None) for source in self.data_sources),
                 *(self.beside if reward is Reward.SPARSE else ()),
             )
         )
@@ -130,7 +140,7 @@ class Scale:
         parts = {
             "ratings": [asdict(order) for order in self.ratings],
             "value": dict(self.value),
-            "beside": [[source, str(objective)] for source, objective in self.beside],
+            "beside": [[source, asdict(recipe)] for source, recipe in self.beside],
             "session": None if self.session is None else asdict(self.session),
         }
         return {one.name: parts.get(one.name, getattr(self, one.name)) for one in fields(self)}
@@ -148,11 +158,12 @@ FULL = Scale(
     user_model_steps=UserModelRecipe().steps,
     tuning_sessions=120,
     tuning_steps=30,
-    simulated=5000,
-    people=1000,
+    simulated=2048,
+    simulated_images=1,
+    people=400,
     value=MappingProxyType({}),
     training_seeds=3,
-    beside=(("simulated", Objective.COLUMNS),),
+    beside=(("simulated", ValueModelRecipe()),),
     trajectories=ENOUGH,
     oracle=True,
     ideas=("happiness", "love", "hope"),
@@ -172,6 +183,7 @@ QUICK = Scale(
     tuning_sessions=16,
     tuning_steps=4,
     simulated=32,
+    simulated_images=None,
     people=16,
     value=MappingProxyType({"steps": 10, "batch": 12, "warm_up": 2, "target_every": 4, "report_every": 10}),
     training_seeds=1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pasta_core.data.trajectories import (
@@ -24,6 +24,7 @@ from pasta_core.reproduction.pictures import pixels_of
 from pasta_core.reproduction.ratings import PEOPLE, USERS, user_model_folder
 from pasta_core.reproduction.steps import Finding, Inputs, Settings, Step
 from pasta_core.sessions.provenance import versions
+from pasta_core.settings import SessionSettings
 from pasta_core.simulation.identifiability import type_report
 from pasta_core.simulation.records import Details
 from pasta_core.simulation.shards import ShardFolder
@@ -36,12 +37,13 @@ SHARDS = PEOPLE
 LABELLED = "labelled.parquet"
 
 
-def simulation_step(trajectories: int, shape: Settings) -> Step:
+def simulation_step(trajectories: int, session: SessionSettings) -> Step:
     """Simulate users of the learned model under random slates (C.1); ask what tells them apart (C.2)."""
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
         users = UsersSpec(user_model_folder(inputs[USERS]))
-        await _simulate(lab, users, trajectories, folder / SHARDS, Details(lab.profile.name, versions()))
+        details = Details(lab.profile.name, versions())
+        await _simulate(lab, users, trajectories, folder / SHARDS, details, session)
         report = await lab.in_thread(lambda stop: type_report(_until(stop, folder / SHARDS)))
         return Finding(
             {
@@ -56,7 +58,7 @@ def simulation_step(trajectories: int, shape: Settings) -> Step:
     return Step(
         "simulated",
         "simulate users of the model",
-        {"trajectories": trajectories, "session": shape},
+        {"trajectories": trajectories, "session": asdict(session)},
         (USERS,),
         work,
     )
@@ -86,7 +88,7 @@ def people_step(sessions: int, pictures: int, shape: Settings) -> Step:
             return _as_of_a_person(record, rater, pictures=int(record.id) < pictures)
 
         users = UsersSpec(None, "train")
-        await _simulate(lab, users, sessions, folder / SHARDS, details, finish)
+        await _simulate(lab, users, sessions, folder / SHARDS, details, lab.settings, finish)
         return Finding({"sessions": sessions, "raters_sha256": sheet.sha256}, (f"{SHARDS}/manifest.json",))
 
     return Step(
@@ -104,16 +106,17 @@ async def _simulate(
     count: int,
     place: Path,
     details: Details,
+    session: SessionSettings,
     finish: Finish | None = None,
 ) -> None:
     seed = lab.seed_of("data", users.planted)
     selector, assets = SelectorSpec("random"), lab.paths.assets
-    run = SimulationRun(lab.profile, lab.settings, users, selector, None, seed, assets)
+    run = SimulationRun(lab.profile, session, users, selector, None, seed, assets)
     folder = ShardFolder(place, run.plan(), count, versions(), lab.scale.shard)
     with folder.opened(resume=True) as missing:
         if not missing:
             return
-        async with lab.engine(users) as engine:
+        async with lab.engine(users, session) as engine:
             details = replace(details, versions=folder.begun_with)
             await run.fill(folder, missing, engine, details, lab.pace("trajectories"), finish)
 

@@ -29,34 +29,35 @@ _FILES = {"labels": LABELLED, "simulated": SHARDS}
 
 def value_step(arm: ValueArm, config: ValueModelConfig, assets: Path) -> Step:
     """Train one value model by token-level IQL (E.1), from the language model of the microworld."""
+    task = arm.task(config)
     settings = {
-        "reward": str(arm.reward),
-        "objective": str(arm.objective),
+        "reward": str(task.reward),
+        "objective": str(task.objective),
         "number": arm.number,
-        "config": asdict(config),
+        "config": asdict(task.config),
         "base": base_fingerprint(shipped_base(assets)),
     }
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:
-        found = await lab.in_thread(lambda stop: _learn(lab, arm, config, folder / MODEL, inputs, stop))
+        found = await lab.in_thread(lambda stop: _learn(lab, arm, task, folder / MODEL, inputs, stop))
         return Finding(found, (f"{MODEL}/{CONFIG}", f"{MODEL}/model.safetensors"))
 
-    title = f"learn values from {arm.name} data, {arm.reward} reward"
+    title = f"learn values from {arm.name} data, {task.reward} reward"
     return Step(arm.step, title, settings, _NEEDS[arm.source], work)
 
 
 def _learn(
-    lab: Lab, arm: ValueArm, config: ValueModelConfig, place: Path, inputs: Inputs, stop: Stop
+    lab: Lab, arm: ValueArm, task: ValueTask, place: Path, inputs: Inputs, stop: Stop
 ) -> Mapping[str, Any]:
     folder = ValueFolder(place)
     run = lab.training(folder, lab.seed_of("value model", arm.number), stop)
     specs = [SourceSpec(Kind.TRAJECTORIES, inputs[name].folder / _FILES[name]) for name in _NEEDS[arm.source]]
-    data = read_value_data(specs, arm.reward, lab.note)
+    data = read_value_data(specs, task.reward, lab.note)
     model = load_base(shipped_base(lab.paths.assets), lab.paths.assets)
-    if not train_value_model(run, model, data, ValueTask(config, arm.objective, arm.reward)):
+    if not train_value_model(run, model, data, task):
         raise stopped()
     facts = json.loads((place / CONFIG).read_bytes())["training"]
-    return {"trajectories": facts["trajectories"], "steps": config.steps, "measured": facts["measured"]}
+    return {"trajectories": facts["trajectories"], "steps": task.config.steps, "measured": facts["measured"]}
 
 
 def value_model_folder(done: Done) -> Path:

@@ -39,6 +39,7 @@ TINY = Scale(
     tuning_sessions=2,
     tuning_steps=2,
     simulated=4,
+    simulated_images=2,
     people=2,
     value={"steps": 2, "batch": 4, "report_every": 1, "held_out_most": 1, "tokens": 2000},
     training_seeds=1,

@@ -21,6 +21,7 @@ from pasta_core.domain import Candidate, Choice, Image, Slate
 from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.microworld.eyes import Eyes
 from pasta_core.microworld.raters import PlantedRater, RaterSheet
+from pasta_core.microworld.recipes.value_model_recipe import ValueModelRecipe
 from pasta_core.paths import find_assets
 from pasta_core.reproduction import paper, report
 from pasta_core.reproduction.begun import begun_in
@@ -31,6 +32,8 @@ from pasta_core.reproduction.scale import FULL, QUICK, Scale
 from pasta_core.reproduction.sessions import _as_of_a_person
 from pasta_core.reproduction.steps import Finding, Inputs, Step, Told, run_steps
 from pasta_core.settings import SessionSettings
+from pasta_core.training.value_presets import Objective, Reward
+from pasta_core.training.value_run import ValueTask
 from tests.support.tiny_reproduction import tiny_lab
 
 
@@ -181,6 +184,26 @@ def test_the_chain_needs_only_what_came_before_and_trains_all_six_models(scale: 
     for reward in ("sparse", "dense"):
         told = [arm.name for arm in scale.arms if arm.reward == reward]
         assert len(set(told)) == len(told)
+
+
+def test_the_shipped_way_to_learn_stands_beside_the_paper_s_own() -> None:
+    theirs, ours = (
+        next(arm for arm in FULL.arms if arm.source == "simulated" and (arm.recipe is None) == papers)
+        for papers in (True, False)
+    )
+    assert (theirs.name, ours.name) == ("simulated", "simulated by columns")
+    assert ours.reward is theirs.reward is Reward.SPARSE, "one table compares them"
+    assert theirs.task(FULL.value_config) == ValueTask(FULL.value_config, Objective.IQL, Reward.SPARSE)
+    assert ours.task(FULL.value_config) == ValueModelRecipe().task
+
+
+def test_trajectories_that_only_teach_may_have_fewer_images() -> None:
+    steps = {step.name: step for step in chain(FULL, SessionSettings(), find_assets())}
+    assert [steps[name].settings["session"]["images"] for name in ("simulated", "people", "table")] == [
+        1,
+        4,
+        4,
+    ]
 
 
 def test_sizes_out_of_range_are_refused() -> None:
