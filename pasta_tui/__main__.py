@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             # A terminal that cannot show a letter must not end the program.
             stream.reconfigure(errors="replace")
-    from pasta_tui.cli._errors import reported
+    from pasta_tui.console.errors import reported
 
     with reported(sys.stdout, sys.stderr, os.environ) as outcome:
         from pasta_tui.cli.app import run
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
-    from pasta_tui.cli._errors import Stopped
+    from pasta_tui.console.errors import Stopped
 
     raise Stopped(signum)
 

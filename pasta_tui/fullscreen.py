@@ -16,9 +16,9 @@ from pasta_core.configuration import Configuration, configure
 from pasta_core.errors import PastaError
 from pasta_core.text import told
 from pasta_core.worker.launch import Launched
-from pasta_tui.cli._connect import worker_for
-from pasta_tui.cli._errors import Stopped
-from pasta_tui.cli._output import Output
+from pasta_tui.console.connect import worker_for
+from pasta_tui.console.errors import Stopped
+from pasta_tui.console.output import Output
 from pasta_tui.plain.files import usable_directory
 from pasta_tui.plain.request import Request, check_request
 

@@ -17,9 +17,9 @@ from pasta_core.data.records import Source, Tally
 from pasta_core.data.sources import open_source, parse_source
 from pasta_core.domain import Embedding, Pixels
 from pasta_core.errors import Cancelled
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._pace import time_left
-from pasta_tui.cli._stopping import StopRequest
+from pasta_tui.console.output import Output
+from pasta_tui.console.pace import time_left
+from pasta_tui.console.stopping import StopRequest
 
 if TYPE_CHECKING:
     from pasta_core.users.clip import ClipEncoder

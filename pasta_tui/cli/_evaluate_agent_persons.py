@@ -14,12 +14,12 @@ from pasta_core.evaluation.persons_run import AT_ONCE, Following
 from pasta_core.evaluation.persons_store import PersonFolder
 from pasta_core.evaluation.plots import require_matplotlib
 from pasta_core.users.taste_record import HALF_LIFE_DAYS
-from pasta_tui.cli._errors import Stopped
 from pasta_tui.cli._evaluate_agent import SESSIONS, Request, started_engine
 from pasta_tui.cli._evaluate_agent_persons_report import document, table
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._pace import Pace
-from pasta_tui.cli._run import run_until_stopped
+from pasta_tui.console.errors import Stopped
+from pasta_tui.console.output import Output
+from pasta_tui.console.pace import Pace
+from pasta_tui.console.run import run_until_stopped
 from pasta_tui.plain.taste import half_life_days
 
 __all__ = ["evaluate_over_sessions"]

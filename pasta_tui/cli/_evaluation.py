@@ -21,8 +21,8 @@ from pasta_core.evaluation.user_model import Evaluation, LabelSets, evaluate_use
 from pasta_core.paths import locate
 from pasta_tui.cli._embedding import Embedder, EncoderChoice
 from pasta_tui.cli._evaluation_report import tell_one, tell_sweep
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._stopping import StopRequest
+from pasta_tui.console.output import Output
+from pasta_tui.console.stopping import StopRequest
 
 if TYPE_CHECKING:
     from pasta_core.evaluation.planted import Truth

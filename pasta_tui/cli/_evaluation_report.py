@@ -10,7 +10,7 @@ from pasta_core.evaluation.metric import Metric
 from pasta_core.evaluation.plots import Panel, save_panels
 from pasta_core.evaluation.text_plot import text_plot
 from pasta_core.evaluation.user_model import Evaluation
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 
 if TYPE_CHECKING:
     from pasta_core.evaluation.planted_report import PlantedComparison

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pasta_core.errors import Cancelled
 from pasta_core.paths import locate
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._stopping import StopRequest
+from pasta_tui.console.output import Output
+from pasta_tui.console.stopping import StopRequest
 
 __all__ = ["build_models"]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from pasta_core.configuration import Configuration, configure
 from pasta_core.microworld.ratings.order import Order
-from pasta_tui.cli._connect import worker_for
-from pasta_tui.cli._errors import Stopped
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._run import run_until_stopped
+from pasta_tui.console.connect import worker_for
+from pasta_tui.console.errors import Stopped
+from pasta_tui.console.output import Output
+from pasta_tui.console.run import run_until_stopped
 from pasta_tui.plain.files import usable_directory
 
 __all__ = ["write_ratings"]

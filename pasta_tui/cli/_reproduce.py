@@ -17,12 +17,12 @@ from pasta_core.reproduction.scale import FULL, QUICK, Scale
 from pasta_core.reproduction.steps import Told
 from pasta_core.sessions.provenance import versions
 from pasta_core.training.devices import Devices, devices_named
-from pasta_tui.cli import _pace
-from pasta_tui.cli._connect import worker_for
-from pasta_tui.cli._errors import Stopped
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._run import run_until_stopped
-from pasta_tui.cli._seeds import checked_seed
+from pasta_tui.console import pace
+from pasta_tui.console.connect import worker_for
+from pasta_tui.console.errors import Stopped
+from pasta_tui.console.output import Output
+from pasta_tui.console.run import run_until_stopped
+from pasta_tui.console.seeds import checked_seed
 
 __all__ = ["Request", "run_reproduction"]
 
@@ -81,8 +81,8 @@ def _lab(
     devices: Devices,
     out: Output,
 ) -> Lab:
-    def pace(what: str) -> Pace:
-        return _pace.Pace(out, what).report
+    def paced(what: str) -> Pace:
+        return pace.Pace(out, what).report
 
     return Lab(
         profile=config.profile,
@@ -96,7 +96,7 @@ def _lab(
             lambda: worker_for(config, config.profile, out.note, *worker_options(config.profile))
         ),
         rollouts=target / "rollouts",
-        pace=pace,
+        pace=paced,
         note=out.note,
     )
 
@@ -114,7 +114,7 @@ class _Teller:
             self._out.progress(line)
             return
         self._out.end_progress()
-        took = _pace.time_left(told.done.seconds)
+        took = pace.time_left(told.done.seconds)
         self._out.message(f"{line}  {'done before, in ' if told.done.before else ''}{took}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pasta_core.data.trajectories import read_trajectories
 from pasta_core.simulation.identifiability import PairOfTypes, TypeReport, type_report
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 
 __all__ = ["report_types"]
 

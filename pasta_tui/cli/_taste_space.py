@@ -15,7 +15,7 @@ from pasta_core.training.taste_space import LearnedSpace, learn_space, read_slat
 from pasta_core.training.value_sources import check_value_sources
 from pasta_core.users.clip import ClipEncoder
 from pasta_core.users.taste_space_files import SPACE_FILE, save_space
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 
 __all__ = ["learn"]
 

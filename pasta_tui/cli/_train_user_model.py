@@ -34,9 +34,9 @@ from pasta_core.training.user_model_run import (
 from pasta_core.users.model_files import load_user_model
 from pasta_core.users.user_model import UserModel, UserModelConfig
 from pasta_tui.cli._embedding import Embedder, EncoderChoice
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._seeds import checked_seed
-from pasta_tui.cli._stopping import StopRequest
+from pasta_tui.console.output import Output
+from pasta_tui.console.seeds import checked_seed
+from pasta_tui.console.stopping import StopRequest
 
 __all__ = ["Request", "run_training"]
 

@@ -23,10 +23,10 @@ from pasta_core.training.value_base import base_fingerprint, load_base, shipped_
 from pasta_core.training.value_presets import Objective, Reward, ValueModelConfig, value_preset
 from pasta_core.training.value_run import ValueFolder, ValueTask, train_value_model
 from pasta_core.training.value_sources import check_value_sources, read_value_data
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._seeds import checked_seed
-from pasta_tui.cli._stopping import StopRequest
 from pasta_tui.cli._value_model_figures import draw_training
+from pasta_tui.console.output import Output
+from pasta_tui.console.seeds import checked_seed
+from pasta_tui.console.stopping import StopRequest
 
 __all__ = ["Request", "run_training"]
 

@@ -24,8 +24,8 @@ from pasta_tui.cli import (
     train,
     worker,
 )
-from pasta_tui.cli._errors import EXIT_CODES
 from pasta_tui.cli._options import help_if_bare
+from pasta_tui.console.errors import EXIT_CODES
 
 __all__ = ["app", "run"]
 

@@ -10,7 +10,7 @@ from pasta_core.data.checking import check_source
 from pasta_core.data.records import SourceReport
 from pasta_core.data.sources import open_source, parse_source
 from pasta_core.text import clean
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 
 __all__ = ["check_data"]
 

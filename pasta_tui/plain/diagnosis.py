@@ -19,7 +19,7 @@ from pasta_core.planning.verdict import verdict_of
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.sessions.provenance import versions
 from pasta_core.text import told
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.plain.plan import plan_here
 from pasta_tui.terminal.capabilities import Terminal
 from pasta_tui.terminal.graphics import Graphics, find_graphics

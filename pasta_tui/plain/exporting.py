@@ -11,7 +11,7 @@ from pasta_core.errors import InvalidInput
 from pasta_core.sessions.identity import LAST
 from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.store import Store
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.plain.records import open_store
 
 __all__ = ["export"]

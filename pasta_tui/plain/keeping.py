@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pasta_core.errors import InvalidInput
 from pasta_core.sessions.records import SessionInfo
 from pasta_core.text import clean
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.plain.records import open_store
 from pasta_tui.terminal.capabilities import can_answer
 from pasta_tui.terminal.text import clipped

@@ -15,7 +15,7 @@ from pasta_core.microworld.drawer import draw
 from pasta_core.microworld.grammar import sample_scene
 from pasta_core.seeds import derive_seed
 from pasta_core.sessions.images import png_bytes
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.plain.files import usable_directory
 from pasta_tui.plain.view import columns_of_texts
 

@@ -30,7 +30,7 @@ from pasta_core.users.taste_space_files import space_beside
 from pasta_core.vocabulary import load_vocabulary, unknown_words
 from pasta_core.worker.launch import Launched
 from pasta_core.worker.services import Worker
-from pasta_tui.cli._connect import worker_for
+from pasta_tui.console.connect import worker_for
 from pasta_tui.plain.request import Request, refuse_contradictions, selector_note
 
 __all__ = ["Models", "Opened", "begun", "resumed"]

@@ -20,10 +20,10 @@ from pasta_core.seeds import derive_seed
 from pasta_core.sessions.images import png_bytes
 from pasta_core.text import clean_prompt
 from pasta_core.vocabulary import load_vocabulary, unknown_words
-from pasta_tui.cli._connect import worker_for
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._run import run_until_stopped
-from pasta_tui.cli._seeds import checked_seed
+from pasta_tui.console.connect import worker_for
+from pasta_tui.console.output import Output
+from pasta_tui.console.run import run_until_stopped
+from pasta_tui.console.seeds import checked_seed
 from pasta_tui.plain.files import usable_directory
 from pasta_tui.plain.view import row_of_pictures
 

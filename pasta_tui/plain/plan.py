@@ -11,7 +11,7 @@ from pasta_core.planning.machine import Machine, find_machine, imagined
 from pasta_core.planning.measured import Measured, Measurements, profile_key
 from pasta_core.planning.plan import PartPlan, Plan, make_plan
 from pasta_core.planning.verdict import duration, gib, verdict_of
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 
 __all__ = ["plan_here", "show_plan"]
 

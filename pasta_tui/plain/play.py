@@ -14,11 +14,11 @@ from pasta_core.errors import Cancelled, InvalidInput, PastaError
 from pasta_core.events import Event, Finished
 from pasta_core.sessions.study import Study
 from pasta_core.study.guide import load_guide
-from pasta_tui.cli._json_lines import JsonLines
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._run import run_until_stopped
+from pasta_tui.console.output import Output
+from pasta_tui.console.run import run_until_stopped
 from pasta_tui.plain.belief import belief_told, why_told
 from pasta_tui.plain.files import copy_final, copy_turn, usable_directory
+from pasta_tui.plain.json_lines import JsonLines
 from pasta_tui.plain.opening import Opened, begun, resumed
 from pasta_tui.plain.person import Lines, Person, Quit, others_told
 from pasta_tui.plain.request import Request, check_request, new_session

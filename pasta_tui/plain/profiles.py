@@ -15,7 +15,7 @@ from pasta_core.paths import Paths, locate
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.settings import Profile
 from pasta_core.text import told
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 
 __all__ = ["amount", "check", "list_all", "show_one", "source_text"]
 

@@ -14,8 +14,8 @@ from pasta_core.hub.pull import pull as fetch
 from pasta_core.hub.remote import Remote
 from pasta_core.models import inspect_part
 from pasta_core.paths import locate
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._pace import Pace
+from pasta_tui.console.output import Output
+from pasta_tui.console.pace import Pace
 from pasta_tui.plain.profiles import amount, source_text
 from pasta_tui.plain.weights import Weights, named_weights
 

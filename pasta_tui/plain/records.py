@@ -15,7 +15,7 @@ from pasta_core.sessions.records import SessionInfo, StoredTurn
 from pasta_core.sessions.search import SessionFilter, parse_since, parse_until
 from pasta_core.sessions.store import Store, utc_now
 from pasta_core.text import clean
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.plain.view import row_of_pictures
 from pasta_tui.terminal.text import clipped, wrap
 

@@ -18,7 +18,7 @@ from pasta_core.sessions.taste import settled_taste
 from pasta_core.study.questions import initial_words
 from pasta_core.text import clean_prompt
 from pasta_core.users.taste_shelf import TasteShelf
-from pasta_tui.cli._seeds import checked_seed
+from pasta_tui.console.seeds import checked_seed
 from pasta_tui.terminal.capabilities import can_answer
 
 __all__ = [

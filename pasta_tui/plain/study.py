@@ -13,7 +13,7 @@ from pasta_core.study.evaluation import Evaluation
 from pasta_core.study.guide import Guide
 from pasta_core.study.questions import Question, Topic
 from pasta_core.text import clean_prompt, told
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.plain.person import Lines, Quit
 from pasta_tui.plain.view import columns_of_pictures, columns_of_texts
 from pasta_tui.terminal.text import wrap

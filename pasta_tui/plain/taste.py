@@ -18,7 +18,7 @@ from pasta_core.users.taste_files import read_taste, taste_bytes
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_report import ENOUGH
 from pasta_core.users.taste_shelf import TasteShelf, check_name
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.terminal.capabilities import can_answer
 
 __all__ = [

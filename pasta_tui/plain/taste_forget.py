@@ -11,7 +11,7 @@ from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.store import Store
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_shelf import TasteShelf
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.plain.taste import counted, described, open_shelf, rests_on
 
 __all__ = ["forget"]

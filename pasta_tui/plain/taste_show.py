@@ -20,7 +20,7 @@ from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_report import Column, Forecast, Fragment, TasteReport, report_taste
 from pasta_core.users.taste_shelf import TasteShelf
 from pasta_core.users.taste_space import TasteSpace
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.plain.taste import rests_on
 from pasta_tui.plain.view import row_of_pictures
 from pasta_tui.terminal.text import clipped

@@ -22,7 +22,7 @@ from pasta_core.events import (
 )
 from pasta_core.settings import SessionSettings
 from pasta_core.text import clean
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.terminal.blocks import contact_sheet, encode
 from pasta_tui.terminal.capabilities import Terminal
 from pasta_tui.terminal.text import beside, wrap

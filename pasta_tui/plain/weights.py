@@ -17,7 +17,7 @@ from pasta_core.models import ABSENT, Part, find_parts, inspect_part, parts
 from pasta_core.paths import Paths, locate
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.settings import HubSource
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 from pasta_tui.plain.profiles import amount, source_text
 from pasta_tui.terminal.capabilities import can_answer
 

@@ -20,7 +20,7 @@ from pasta_core.sessions.records import NewSession
 from pasta_core.sessions.session import Services, begin_session, resume_session
 from pasta_core.sessions.store import Store
 from pasta_core.settings import SessionSettings
-from pasta_tui.cli._json_lines import JsonLines
+from pasta_tui.plain.json_lines import JsonLines
 from tests.support.rollouts import BrightnessUser, DrawnSelector, FussyUser, NoisePainter, WordWriter
 
 PAUSE = 0.01

@@ -17,7 +17,7 @@ from pasta_core.errors import (
     StorageError,
     WorkerError,
 )
-from pasta_tui.cli._errors import Stopped, line_and_code, reported
+from pasta_tui.console.errors import Stopped, line_and_code, reported
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from pasta_core.sessions.records import NewSession
 from pasta_core.sessions.session import begin_session, resume_session
 from pasta_core.sessions.store import Store
 from pasta_core.settings import SessionSettings
-from pasta_tui.cli._json_lines import JsonLines
 from pasta_tui.plain.files import copy_images
+from pasta_tui.plain.json_lines import JsonLines
 from pasta_tui.plain.person import Lines, Person, Quit, others_told
 from tests.support.rollouts import FussyUser, paint_one, small_services
 

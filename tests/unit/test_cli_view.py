@@ -26,8 +26,8 @@ from pasta_core.events import (
     WritingStarted,
 )
 from pasta_core.settings import SessionSettings
-from pasta_tui.cli._json_lines import JsonLines
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
+from pasta_tui.plain.json_lines import JsonLines
 from pasta_tui.plain.view import PlainView
 from pasta_tui.terminal.text import cell_width
 

@@ -11,8 +11,8 @@ import typer
 
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
-from pasta_tui.cli._errors import line_and_code
 from pasta_tui.cli.app import app, run
+from pasta_tui.console.errors import line_and_code
 from pasta_tui.plain.diagnosis import _amount
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from io import StringIO
 
-from pasta_tui.cli._output import Output
-from pasta_tui.cli._pace import Pace
+from pasta_tui.console.output import Output
+from pasta_tui.console.pace import Pace
 
 
 def test_lines_come_now_and_then_with_rate_and_time_left() -> None:

@@ -18,7 +18,7 @@ from pasta_core.painter.diffusers_painter import DiffusersPainter
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.worker.server import parse
-from pasta_tui.cli._connect import worker_for
+from pasta_tui.console.connect import worker_for
 
 
 def test_it_is_asked_for_by_a_flag_the_environment_or_a_file(tmp_path: Path) -> None:

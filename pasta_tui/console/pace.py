@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from pasta_tui.cli._output import Output
+from pasta_tui.console.output import Output
 
 __all__ = ["Pace", "time_left"]
 

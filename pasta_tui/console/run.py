@@ -8,7 +8,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from pasta_tui.cli._errors import Stopped
+from pasta_tui.console.errors import Stopped
 
 __all__ = ["run_until_stopped"]
 
