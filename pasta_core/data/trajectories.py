@@ -37,6 +37,7 @@ __all__ = [
     "CLIP",
     "SCHEMA",
     "VERSION",
+    "DamagedTrajectories",
     "ImageRecord",
     "RefusalRecord",
     "ReplacedRecord",
@@ -56,6 +57,10 @@ _ROWS_PER_GROUP = 16
 _WRITTEN_BY = "name what `pasta sessions export` or `pasta simulate` wrote"
 
 
+class DamagedTrajectories(InvalidInput):
+    """A file that began as trajectories and cannot be read to its end."""
+
+
 def write_trajectories(path: Path, records: Iterable[TrajectoryRecord]) -> int:
     """Write records to one Parquet file, which appears when it is complete; returns how many there were.
 
@@ -73,7 +78,8 @@ def write_trajectories(path: Path, records: Iterable[TrajectoryRecord]) -> int:
 def read_trajectories(path: Path) -> Iterator[TrajectoryRecord]:
     """Read a file, or every `*.parquet` of a folder in the order of their names, a few records at a time.
 
-    Raises `InvalidInput` for what is no trajectory file or was written by a newer version.
+    Raises `InvalidInput` for what is no trajectory file or was written by a newer version, and
+    `DamagedTrajectories` where one cannot be read to its end.
     """
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
@@ -95,22 +101,31 @@ def _read_file(path: Path) -> Iterator[TrajectoryRecord]:
         parquet = pq.ParquetFile(path)
     except DAMAGED as error:
         raise InvalidInput(
-            f"{path} is no Parquet file that can be read ({said(error)})",
-            "name what `pasta sessions export` or `pasta simulate` wrote",
+            f"{path} is no Parquet file that can be read ({said(error)})", _WRITTEN_BY
         ) from error
     with parquet:
         version = (parquet.schema_arrow.metadata or {}).get(VERSION_KEY)
         if version is None or not version.isdigit():
-            raise InvalidInput(
-                f"{path} holds no trajectories", "name what `pasta sessions export` or `pasta simulate` wrote"
-            )
+            raise InvalidInput(f"{path} holds no trajectories", _WRITTEN_BY)
         if int(version) > VERSION:
             raise InvalidInput(
                 f"{path} has trajectory schema {int(version)}, this version reads up to {VERSION}",
                 "update pasta",
             )
-        for batch in parquet.iter_batches(batch_size=_ROWS_PER_GROUP):
-            yield from (_record(row) for row in batch.to_pylist())
+        yield from _records(parquet, path)
+
+
+def _records(parquet: pq.ParquetFile, path: Path) -> Iterator[TrajectoryRecord]:
+    batches = parquet.iter_batches(batch_size=_ROWS_PER_GROUP)
+    while True:
+        try:
+            batch = next(batches, None)
+            if batch is None:
+                return
+            records = [_record(row) for row in batch.to_pylist()]
+        except (*DAMAGED, KeyError, TypeError, AttributeError) as error:
+            raise DamagedTrajectories(f"{path} is damaged ({said(error)})", _WRITTEN_BY) from error
+        yield from records
 
 
 def _row(record: TrajectoryRecord) -> dict[str, Any]:

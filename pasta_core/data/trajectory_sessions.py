@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference, said
-from pasta_core.data.parquet import DAMAGED
+from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference
 from pasta_core.data.records import Kind, SessionRecord, SessionTurn, Tally
 from pasta_core.data.splits import HASHED, checked_split, split_of
-from pasta_core.data.trajectories import CLIP, ImageRecord, TrajectoryRecord, TurnRecord, read_trajectories
+from pasta_core.data.trajectories import (
+    CLIP,
+    DamagedTrajectories,
+    ImageRecord,
+    TrajectoryRecord,
+    TurnRecord,
+    read_trajectories,
+)
 from pasta_core.errors import InvalidInput
 
 __all__ = ["TrajectorySessions"]
@@ -73,9 +79,9 @@ class TrajectorySessions:
 def _read(file: Path, tally: Tally) -> Iterator[TrajectoryRecord]:
     try:
         yield from read_trajectories(file)
-    except (*DAMAGED, KeyError, TypeError, AttributeError, IndexError) as error:
+    except DamagedTrajectories as error:
         tally.skip("the file is damaged from here on")
-        tally.note(f"{file.name}: {said(error)}")
+        tally.note(error.message)
 
 
 def _encoder(versions: str) -> str:

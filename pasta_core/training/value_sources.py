@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pasta_core.data.records import Kind
 from pasta_core.data.sources import SourceSpec
-from pasta_core.data.trajectories import TrajectoryRecord, read_trajectories
+from pasta_core.data.trajectories import TrajectoryRecord, TurnRecord, read_trajectories
 from pasta_core.errors import InvalidInput
 from pasta_core.seeds import derive_seed
 from pasta_core.training.iql import own_rewards_of, returns_of, reward_scale, rewards_of
@@ -24,6 +24,7 @@ KINDS = frozenset({Kind.TRAJECTORIES, Kind.SESSIONS})
 _NO_REWARD = "a reward is unknown"
 _ABANDONED = "it was abandoned, and sparse rewards exist at the end only"
 _EMPTY = "it has no turn"
+_SENSELESS = "a turn names a prompt or a column that it has not"
 
 Labeller = Callable[[TrajectoryRecord], TrajectoryRecord]
 """Gives a trajectory of a person its rewards (App. B.4)."""
@@ -140,6 +141,9 @@ def _paid(
         if not given.turns:
             skipped[_EMPTY] += 1
             continue
+        if not all(map(_makes_sense, given.turns)):
+            skipped[_SENSELESS] += 1
+            continue
         record = given
         if label is not None and any(turn.reward is None for turn in given.turns):
             record = label(given)
@@ -149,6 +153,16 @@ def _paid(
             skipped[_ABANDONED if sparse and not record.complete else _NO_REWARD] += 1
             continue
         yield PaidTrajectory(_without_images(record), rewards, None, weight)
+
+
+def _makes_sense(turn: TurnRecord) -> bool:
+    """Whether slate, choice and utilities name what was written and shown."""
+    slate = turn.slate.indices
+    return (
+        all(index in range(len(turn.candidates)) for index in slate)
+        and turn.choice.column in range(len(slate))
+        and (turn.utilities is None or len(turn.utilities) == len(slate))
+    )
 
 
 def _with_own_rewards(paid: Sequence[PaidTrajectory], reward: Reward) -> Iterator[PaidTrajectory]:

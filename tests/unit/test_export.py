@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pasta_core.data.trajectories import (
     SCHEMA,
     VERSION,
+    DamagedTrajectories,
     ImageRecord,
     RefusalRecord,
     ReplacedRecord,
@@ -164,6 +165,19 @@ def test_what_is_no_trajectory_file_is_refused(tmp_path: Path, content: bytes | 
     else:
         path.write_bytes(content)
     with pytest.raises(InvalidInput, match=r"some\.parquet"):
+        list(read_trajectories(path))
+
+
+@pytest.mark.parametrize("lost", ["pages", "turns", "seed"])
+def test_a_file_that_cannot_be_read_to_its_end_is_one_clear_error(tmp_path: Path, lost: str) -> None:
+    path = tmp_path / "some.parquet"
+    write_trajectories(path, [rolled_out(seed) for seed in range(2)])
+    if lost == "pages":
+        whole = path.read_bytes()
+        path.write_bytes(whole[:4] + b"\xff" * 400 + whole[404:])
+    else:
+        pq.write_table(pq.read_table(path).drop_columns([lost]), path)
+    with pytest.raises(DamagedTrajectories, match=r"some\.parquet is damaged"):
         list(read_trajectories(path))
 
 

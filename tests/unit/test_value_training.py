@@ -12,6 +12,8 @@ import torch
 
 from pasta_core.agent.value_model import ValueModel
 from pasta_core.data.sources import parse_source
+from pasta_core.data.trajectories import read_trajectories, write_trajectories
+from pasta_core.domain import Choice, Slate
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.recipes.value_recipe import build_value_model
 from pasta_core.training.em_state import EmState
@@ -131,3 +133,24 @@ def test_one_trajectory_is_too_little(tmp_path: Path) -> None:
     write_paid(tmp_path / "one.parquet", 1)
     with pytest.raises(InvalidInput, match="1 trajectories"):
         read_value_data([parse_source(f"trajectories:{tmp_path / 'one.parquet'}")], Reward.SPARSE)
+
+
+def test_a_turn_that_names_what_it_has_not_is_left_out_and_told(tmp_path: Path) -> None:
+    file = tmp_path / "paid.parquet"
+    write_paid(file, 5)
+    first, second, third, *rest = read_trajectories(file)
+    turn = first.turns[0]
+    odd = (
+        replace(turn, choice=Choice(len(turn.slate.indices))),
+        replace(turn, slate=Slate((len(turn.candidates), 0))),
+        replace(turn, utilities=(1.0,)),
+    )
+    given = zip((first, second, third), odd, strict=True)
+    changed = [replace(one, turns=(bad, *one.turns[1:])) for one, bad in given]
+    write_trajectories(file, [*changed, *rest])
+    notes: list[str] = []
+    data = read_value_data([parse_source(f"trajectories:{file}")], Reward.DENSE, notes.append)
+    assert len(data) == 2
+    assert [note.partition(": ")[2] for note in notes] == [
+        "left out 3 trajectories (a turn names a prompt or a column that it has not)"
+    ]
