@@ -9,6 +9,7 @@ from pathlib import Path
 from pasta_core.errors import Cancelled
 from pasta_core.paths import locate
 from pasta_tui.console.output import Output
+from pasta_tui.console.pace import time_left
 from pasta_tui.console.stopping import StopRequest
 
 __all__ = ["build_models"]
@@ -56,6 +57,5 @@ def _line(part: str, figures: Mapping[str, float]) -> str:
     if "samples_per_second" in figures:
         words.append(f"{figures['samples_per_second']:.0f}/s")
     if "seconds_left" in figures:
-        minutes, seconds = divmod(round(figures["seconds_left"]), 60)
-        words.append(f"{minutes}:{seconds:02d} left")
+        words.append(f"{time_left(figures['seconds_left'])} left")
     return "  ".join(words)

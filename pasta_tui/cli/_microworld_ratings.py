@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pasta_core.microworld.ratings.order import Order
 from pasta_tui.console.connect import worker_for
 from pasta_tui.console.errors import Stopped
 from pasta_tui.console.output import Output
+from pasta_tui.console.pace import Pace
 from pasta_tui.console.run import run_until_stopped
 from pasta_tui.plain.files import usable_directory
 
@@ -52,14 +52,13 @@ async def _build(
     worker = worker_for(config, config.profile, out.note)
     models_here = fingerprint(config.profile.painter.model, *config.profile.writer.files)
     folder = work / f"{config.profile.name}-{models_here}"
-    doing = "running sessions" if order.format == "pasta" else "painting"
+    counted = "sessions" if order.format == "pasta" else "images"
     try:
         out.progress("starting the models")
         await worker.start()
         models = StudyModels(worker.writer, worker.painter, config.session)
-        population = await build_ratings(
-            order, models, config.paths.assets, folder, target, _Progress(out, doing).report
-        )
+        pace = Pace(out, counted)
+        population = await build_ratings(order, models, config.paths.assets, folder, target, pace.report)
     finally:
         out.end_progress()
         await worker.close()
@@ -69,30 +68,3 @@ async def _build(
         "raters_sha256": population.sheet.sha256,
         "truth": str(target / TRUTH),
     }
-
-
-class _Progress:
-    """Says how much is done, how fast it goes and how long it still takes."""
-
-    def __init__(self, out: Output, doing: str) -> None:
-        self._out = out
-        self._doing = doing
-        self._begin = time.monotonic()
-        self._first: int | None = None
-        self._said = self._begin - 60
-
-    def report(self, done: int, total: int) -> None:
-        """Take one report; what was done before this run does not count for the rate."""
-        now = time.monotonic()
-        if self._first is None:
-            self._first, self._begin = done, now
-        line = f"{self._doing} {done}/{total}"
-        made, took = done - self._first, now - self._begin
-        if made > 0 and took > 0:
-            minutes, seconds = divmod(round((total - done) * took / made), 60)
-            line += f"  {made / took:.1f}/s  {minutes}:{seconds:02d} left"
-        if self._out.terminal.cursor:
-            self._out.progress(line)
-        elif now - self._said >= 10 or done == total:
-            self._said = now
-            self._out.message(line)

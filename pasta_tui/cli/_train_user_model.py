@@ -35,6 +35,7 @@ from pasta_core.users.model_files import load_user_model
 from pasta_core.users.user_model import UserModel, UserModelConfig
 from pasta_tui.cli._embedding import Embedder, EncoderChoice
 from pasta_tui.console.output import Output
+from pasta_tui.console.pace import time_left
 from pasta_tui.console.seeds import checked_seed
 from pasta_tui.console.stopping import StopRequest
 
@@ -207,6 +208,5 @@ def progress_line(line: Mapping[str, Any]) -> str:
     for key in ("held_out_accuracy", "held_out_choice_accuracy"):
         if line.get(key) is not None:
             words.append(f"held-out {line[key]:.3f}")
-    minutes, seconds = divmod(round(line["seconds_left"]), 60)
-    words += [f"{line['samples_per_second']:.0f}/s", f"{minutes}:{seconds:02d} left"]
+    words += [f"{line['samples_per_second']:.0f}/s", f"{time_left(line['seconds_left'])} left"]
     return "  ".join(words)

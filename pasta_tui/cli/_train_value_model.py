@@ -25,6 +25,7 @@ from pasta_core.training.value_run import ValueFolder, ValueTask, train_value_mo
 from pasta_core.training.value_sources import check_value_sources, read_value_data
 from pasta_tui.cli._value_model_figures import draw_training
 from pasta_tui.console.output import Output
+from pasta_tui.console.pace import time_left
 from pasta_tui.console.seeds import checked_seed
 from pasta_tui.console.stopping import StopRequest
 
@@ -198,6 +199,5 @@ def progress_line(line: Mapping[str, Any]) -> str:
     ):
         if line.get(key) is not None:
             words.append(f"{name} {line[key]:.3f}")
-    minutes, seconds = divmod(round(line["seconds_left"]), 60)
-    words += [f"{line['samples_per_second']:.0f}/s", f"{minutes}:{seconds:02d} left"]
+    words += [f"{line['samples_per_second']:.0f}/s", f"{time_left(line['seconds_left'])} left"]
     return "  ".join(words)
