@@ -37,7 +37,6 @@ from tests.support.interface import (
     turn_screen,
     until,
 )
-from tests.support.snapshots import SvgSnapshots
 
 
 @pytest.mark.parametrize(
@@ -300,11 +299,6 @@ def test_unknown_keys_and_colours_are_refused_by_name() -> None:
     with pytest.raises(InvalidInput) as refused:
         check_theme("beige", ["nord", "dracula"])
     assert "dracula, nord" in refused.value.hint
-
-
-@pytest.fixture
-def svg(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    return snapshot.use_extension(SvgSnapshots)
 
 
 def test_the_turn_looks_as_it_did(tmp_path: Path, svg: SnapshotAssertion) -> None:

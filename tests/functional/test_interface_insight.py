@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
@@ -33,7 +32,6 @@ from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.widgets.belief import PANEL, BeliefPanel
 from tests.support.interface import SmallDesk, SmallModels, asked, drive, shown_text, small_app, until
 from tests.support.rollouts import WordWriter, paint_one
-from tests.support.snapshots import SvgSnapshots
 
 WIDE = (120, 40)
 
@@ -389,11 +387,6 @@ def test_a_resumed_session_believes_what_it_did(tmp_path: Path) -> None:
         assert box(again) == shown
 
     drive(again, later)
-
-
-@pytest.fixture
-def svg(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    return snapshot.use_extension(SvgSnapshots)
 
 
 def test_the_belief_looks_as_it_did(tmp_path: Path, svg: SnapshotAssertion) -> None:

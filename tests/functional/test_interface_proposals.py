@@ -29,7 +29,6 @@ from tests.support.interface import (
     turn_screen,
     until,
 )
-from tests.support.snapshots import SvgSnapshots
 
 
 def view_of(app: PastaApp) -> Any:
@@ -199,11 +198,6 @@ def test_where_they_make_no_sense_the_keys_are_not_there(tmp_path: Path, kind: s
         assert not isinstance(app.screen, OthersScreen)
 
     drive(app, steps)
-
-
-@pytest.fixture
-def svg(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    return snapshot.use_extension(SvgSnapshots)
 
 
 def test_the_others_look_as_they_did(tmp_path: Path, svg: SnapshotAssertion) -> None:
