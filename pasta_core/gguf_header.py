@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["GgufFacts", "gguf_architecture", "gguf_facts", "gguf_problem"]
+__all__ = ["GgufFacts", "gguf_facts", "gguf_problem"]
 
 _SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
 _UINT32 = 4
+_ARCHITECTURE, _TEMPLATE = "general.architecture", "tokenizer.chat_template"
 _INTEGERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 10: "<Q", 11: "<q"}
 _LONGEST = 4096
 """Values of an array that is kept; longer ones are vocabularies."""
@@ -44,24 +45,20 @@ def gguf_problem(path: Path) -> str:
             return "is not a GGUF file this version can read"
 
 
-def gguf_architecture(path: Path) -> str:
-    """What a whole file says it is: "llama", "qwen3vl", ...; "clip" for an image encoder (mmproj)."""
-    with path.open("rb") as stream:
-        stream.seek(len(b"GGUF"))
-        return _Header(stream, path.stat().st_size).architecture
-
-
 @dataclass(frozen=True)
 class GgufFacts:
     """What a header says in whole numbers, keys without the architecture before them."""
 
     architecture: str
+    """What the file says it is: "llama", "qwen3vl", ...; "clip" for an image encoder (mmproj)."""
     numbers: Mapping[str, int]
     """`block_count`, `embedding_length`, `attention.head_count_kv`, ..."""
     lists: Mapping[str, tuple[int, ...]]
     """The same where layers differ, one number a layer."""
     vocabulary: int
     """How many tokens there are, 0 where it is not said."""
+    chat: bool
+    """Whether there is a chat template, as instruct models have one."""
 
 
 def gguf_facts(path: Path) -> GgufFacts:
@@ -70,12 +67,14 @@ def gguf_facts(path: Path) -> GgufFacts:
         if stream.read(4) != b"GGUF":
             raise ValueError("no GGUF file")
         header = _Header(stream, path.stat().st_size)
-    prefix = f"{header.architecture}."
+    architecture = header.texts.get(_ARCHITECTURE, "")
+    prefix = f"{architecture}."
     return GgufFacts(
-        header.architecture,
+        architecture,
         {key.removeprefix(prefix): value for key, value in header.numbers.items()},
         {key.removeprefix(prefix): value for key, value in header.lists.items()},
         header.lengths.get("tokenizer.ggml.tokens", 0),
+        bool(header.texts.get(_TEMPLATE, "").strip()),
     )
 
 
@@ -89,7 +88,7 @@ class _Header:
             raise ValueError("unknown version")
         tensors, entries = self._integer(8), self._integer(8)
         alignment = 32
-        self.architecture = ""
+        self.texts: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
         self.lists: dict[str, tuple[int, ...]] = {}
         self.lengths: dict[str, int] = {}
@@ -101,8 +100,8 @@ class _Header:
                 alignment = self._integer(4)
             elif kind in _INTEGERS:
                 self.numbers[self._key] = self._number(kind)
-            elif key == b"general.architecture" and kind == _STRING:
-                self.architecture = self._read(self._integer(8)).decode("utf-8", "replace")
+            elif kind == _STRING and self._key in (_ARCHITECTURE, _TEMPLATE):
+                self.texts[self._key] = self._read(self._integer(8)).decode("utf-8", "replace")
             else:
                 self._skip_value(kind)
         ends = [self._tensor_end() for _ in range(tensors)]

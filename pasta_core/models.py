@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
-from pasta_core.gguf_header import gguf_architecture, gguf_problem
+from pasta_core.gguf_header import gguf_facts, gguf_problem
 from pasta_core.hub.cache import missing_files, present_files
 from pasta_core.paths import Paths
 from pasta_core.profiles import known_profiles, load_profile
@@ -20,6 +20,7 @@ __all__ = ["ModelFile", "Part", "find_parts", "model_files", "parts", "remedy", 
 
 ABSENT = "is not on this machine"
 UNREADABLE = "cannot be read"
+NO_TEMPLATE = "has no chat template: it is no instruct model"
 _PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -31,6 +32,8 @@ class Part:
     """What it is for: writer, painter, vae, lora-1, ... (`parts`)."""
     path: Path
     source: ModelSource
+    chat: bool = False
+    """Whether it is a language model that must bring its chat template."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,12 @@ def parts(profile: Profile) -> tuple[Part, ...]:
     ]
     sources = profile.sources
     return tuple(
-        Part(role, path, sources.get(role) or sources.get(f"{role}_model") or ModelSource())
+        Part(
+            role,
+            path,
+            sources.get(role) or sources.get(f"{role}_model") or ModelSource(),
+            chat=role == "writer" and profile.writer.chat,
+        )
         for role, path in named
         if path is not None
     )
@@ -110,6 +118,8 @@ def remedy(part: Part, model: ModelFile, profile: str) -> str:
     """What to do about a problem of a part, "" where another file must be put there."""
     if model.problem.startswith(UNREADABLE):
         return "make it readable, or correct its path in the profile"
+    if model.problem == NO_TEMPLATE:
+        return "name an instruct GGUF, or set writer.chat = false for one that continues plain text"
     return f"get it with 'pasta models pull {profile}'" if part.source.hub is not None else ""
 
 
@@ -161,9 +171,12 @@ def _kind_problem(part: Part) -> str:
     """What a whole file or folder is, where it is not what its part needs."""
     path, role = part.path, part.role
     if path.suffix == ".gguf" and role in ("writer", "mmproj"):
-        encoder = gguf_architecture(path) == "clip"
+        facts = gguf_facts(path)
+        encoder = facts.architecture == "clip"
         if encoder != (role == "mmproj"):
             return "is an image encoder, not a language model" if encoder else "is no image encoder"
+        if part.chat and not facts.chat:
+            return NO_TEMPLATE
     if role == "clip":
         return _clip_problem(path)
     needed = LORA if role.startswith("lora-") else {"painter": SDXL, "vae": VAE}.get(role)

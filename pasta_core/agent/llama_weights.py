@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pasta_core.agent.llama_grammar import Grammar
-from pasta_core.agent.llama_words import hearing, no_memory
+from pasta_core.agent.llama_words import hearing, no_memory, unknown_form
 from pasta_core.errors import ModelUnavailable
+from pasta_core.gguf_header import gguf_problem
 
 __all__ = ["BATCH", "LlamaWeights", "Logits"]
 
@@ -44,10 +45,7 @@ class LlamaWeights:
         with hearing() as said:
             self._model: Any = _loaded(path, gpu=gpu)
             if not self._model:
-                raise no_memory(said, f"the writer's model {path.name}", gpu=gpu) or ModelUnavailable(
-                    f"the writer's model {path} does not load: it is truncated or not a readable GGUF file",
-                    "fetch or build the file again",
-                )
+                raise no_memory(said, f"the writer's model {path.name}", gpu=gpu) or _refused(path, said)
         self.path = path
         self.gpu = gpu
         self._vocab: Any = llama_cpp.llama_model_get_vocab(self._model)
@@ -123,6 +121,17 @@ class LlamaWeights:
 
         buffer, count = _filled(fill, 32)
         return bytes(buffer.raw[:count])
+
+
+def _refused(path: Path, said: Sequence[str]) -> ModelUnavailable:
+    """Why a file does not load that there is memory for."""
+    if unknown := unknown_form(said):
+        return ModelUnavailable(
+            f"the writer's model {path.name} {unknown}, which this llama.cpp does not know",
+            "use another GGUF, or a newer llama-cpp-python",
+        )
+    problem = gguf_problem(path) or "does not load: it is damaged, or of a form that llama.cpp does not read"
+    return ModelUnavailable(f"the writer's model {path} {problem}", "fetch or build the file again")
 
 
 def _loaded(path: Path, *, gpu: bool) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import llama_cpp  # noqa: TID253 - with `llama_weights`, one of those that own i
 from pasta_core.errors import ModelUnavailable
 from pasta_core.text import clean
 
-__all__ = ["hearing", "no_memory"]
+__all__ = ["hearing", "no_memory", "unknown_form"]
 
 _KEPT = 200
 """Lines that are kept: the last ones tell what went wrong."""
@@ -27,6 +28,12 @@ _LACKS_MEMORY = (
     "insufficient memory",
     "bad_alloc",
 )
+
+_UNKNOWN = (
+    (re.compile(r"unknown model architecture: '([^']{1,40})'"), "is of the architecture"),
+    (re.compile(r"unknown pre-tokenizer type: '([^']{1,40})'"), "has a tokenizer of the type"),
+)
+"""What it says of a file that is newer than itself."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +80,15 @@ def no_memory(said: Sequence[str], what: str, *, gpu: bool) -> ModelUnavailable 
         f"there is no {memory} left for {what}",
         "'pasta plan' says what fits: close what else uses it, or choose --memory swap or a smaller model",
     )
+
+
+def unknown_form(said: Sequence[str]) -> str:
+    """What a file is that llama.cpp has never heard of, "is of the architecture ..."; "" where it has."""
+    for pattern, what in _UNKNOWN:
+        for line in said:
+            if found := pattern.search(line):
+                return f"{what} {found[1]}"
+    return ""
 
 
 def _line(text: bytes) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.hub.cache import folder_of
-from pasta_core.hub.keeping import partial_bytes
+from pasta_core.hub.keeping import FileCheck, partial_bytes
 from pasta_core.hub.keeping import remove as remove_files
 from pasta_core.hub.keeping import verify as verify_files
-from pasta_core.models import ABSENT, Part, find_parts, inspect_part, parts
+from pasta_core.models import ABSENT, UNREADABLE, Part, find_parts, inspect_part, parts
 from pasta_core.paths import Paths, locate
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.settings import HubSource
@@ -66,7 +66,11 @@ def _grouped(named: Sequence[tuple[str, Part]]) -> list[Weights]:
     for name, part in named:
         if (hub := part.source.hub) is not None:
             groups.setdefault(hub, {})[name] = part
-    return [Weights(next(iter(group.values())), hub, tuple(group)) for hub, group in groups.items()]
+    # of profiles that need the same file for different things, the one that asks the most of it
+    return [
+        Weights(max(group.values(), key=lambda part: part.chat), hub, tuple(group))
+        for hub, group in groups.items()
+    ]
 
 
 def list_all(as_json: bool) -> None:
@@ -107,8 +111,7 @@ def verify(names: Sequence[str], as_json: bool) -> None:
     report: list[dict[str, Any]] = []
     for weights in chosen:
         out.progress(f"reading {weights.hub}")
-        folder = folder_of(weights.hub, weights.part.path)
-        for checked in verify_files(weights.hub, folder):
+        for checked in _checked(weights):
             report.append(
                 {
                     "source": str(weights.hub),
@@ -122,11 +125,29 @@ def verify(names: Sequence[str], as_json: bool) -> None:
         out.document(report)
     if wrong := [row for row in report if row["problem"]]:
         raise ModelUnavailable(
-            f"{wrong[0]['file']} of {wrong[0]['source']} {wrong[0]['problem']}",
-            "pull it again"
-            if wrong[0]["problem"] == "is missing"
-            else "'pasta models remove' it and pull it again",
+            f"{wrong[0]['file']} of {wrong[0]['source']} {wrong[0]['problem']}", _amends(wrong[0]["problem"])
         )
+
+
+def _checked(weights: Weights) -> Iterator[FileCheck]:
+    """What became of each file; where all have arrived as they are, also whether they are what is needed."""
+    sound = True
+    for checked in verify_files(weights.hub, folder_of(weights.hub, weights.part.path)):
+        sound = sound and not checked.problem
+        yield checked
+    for file in inspect_part(weights.part) if sound else ():
+        if file.problem:
+            yield FileCheck(file.path.name, file.size, file.problem)
+
+
+def _amends(problem: str) -> str:
+    if problem == "is missing":
+        return "pull it again"
+    if problem in ("is damaged", "has no checksum here"):
+        return "'pasta models remove' it and pull it again"
+    if problem.startswith(UNREADABLE):
+        return "make it readable"
+    return "name another in the profile ('pasta profiles check' says which part it is)"
 
 
 def _present(found: Sequence[Weights]) -> Iterator[Weights]:

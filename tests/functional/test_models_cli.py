@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support import small_writers
 from tests.support.commands import PASTA, complaint, pasta
 from tests.support.hub_server import COMMIT, Hub, serving
 
@@ -22,6 +23,9 @@ HEADER = json.dumps(
     {"decoder.conv_in.weight": {"dtype": "U8", "shape": [4_000_000], "data_offsets": [0, 4_000_000]}}
 ).encode()
 WEIGHTS = struct.pack("<Q", len(HEADER)) + HEADER + np.random.default_rng(1).bytes(4_000_000)
+LORA = json.dumps({"a.lora_down.weight": {"dtype": "U8", "shape": [900], "data_offsets": [0, 900]}}).encode()
+LORA = LORA.ljust(92)
+STYLE = struct.pack("<Q", len(LORA)) + LORA + bytes(900)
 PROFILE = f"""
 extends = "micro"
 [painter]
@@ -34,7 +38,7 @@ loras = [{{ hub = "somebody/loras", file = "style.safetensors" }}]
 def hub() -> Iterator[Hub]:
     files = {
         "somebody/vae": {"vae.safetensors": WEIGHTS},
-        "somebody/loras": {"style.safetensors": b"x" * 1000},
+        "somebody/loras": {"style.safetensors": STYLE},
     }
     with serving(Hub(files)) as hub:
         yield hub
@@ -125,6 +129,29 @@ def test_what_is_damaged_is_found_and_what_others_need_stays(
     assert blob.exists()
     assert pasta("models", "remove", "mine", "other", "--yes", env=env).returncode == 0
     assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
+
+
+def test_a_writer_that_is_no_instruct_model_is_named_at_once(
+    hub: Hub, env: dict[str, str], tmp_path: Path
+) -> None:
+    plain = small_writers.instruct(tmp_path / "plain.gguf", template=None)
+    hub.files["somebody/writer"] = {"plain.gguf": plain.read_bytes()}
+    profile = tmp_path / "config" / "profiles" / "plain.toml"
+    profile.write_text(
+        'extends = "micro"\n[writer]\nchat = true\n'
+        f'model = {{ hub = "somebody/writer", revision = "{COMMIT}", file = "plain.gguf" }}\n'
+    )
+    assert pasta("models", "pull", "plain", env=env).returncode == 0
+    for command in (
+        ("profiles", "check", "plain"),
+        ("models", "verify", "plain"),
+        ("session", "a cat", "--profile", "plain", "--rater", "planted:0"),
+    ):
+        run = pasta(*command, env=env)
+        assert run.returncode == 3 and len(run.stderr.splitlines()) <= 2, run.stderr
+        assert "has no chat template: it is no instruct model" in run.stderr.splitlines()[-1]
+    profile.write_text(profile.read_text().replace("true", "false"))
+    assert pasta("models", "verify", "plain", env=env).returncode == 0
 
 
 def test_what_has_arrived_without_its_name_is_pulled(env: dict[str, str], tmp_path: Path) -> None:

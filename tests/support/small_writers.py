@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gguf
@@ -23,17 +24,30 @@ CHATML = (
 Tensors = dict[str, npt.NDArray[np.float32]]
 
 
-def instruct(path: Path, template: str | None = CHATML, damage: str = "") -> Path:
+def instruct(
+    path: Path,
+    template: str | None = CHATML,
+    damage: str = "",
+    *,
+    without: str = "",
+    architecture: str = "llama",
+    tokenizer: str = "",
+) -> Path:
     """The micro writer as an instruct model; without a template, one that has none.
 
-    The float32 tensor `damage` holds no numbers.
+    The float32 tensor `damage` holds no numbers, the tensor `without` is missing; it may call itself another
+    `architecture`, and its `tokenizer` another type.
     """
     reader = gguf.GGUFReader(MICRO)
-    writer = gguf.GGUFWriter(path, "llama")
-    _copy_fields(reader, writer, "llama", "llama")
+    writer = gguf.GGUFWriter(path, architecture)
+    _copy_fields(
+        reader, writer, "llama", architecture, {"tokenizer.ggml.pre": tokenizer} if tokenizer else {}
+    )
     if template is not None:
         writer.add_chat_template(template)
     for tensor in reader.tensors:
+        if tensor.name == without:
+            continue
         data = tensor.data * np.float32("nan") if tensor.name == damage else tensor.data
         writer.add_tensor(tensor.name, data, raw_dtype=tensor.tensor_type)
     return _written(writer, path)
@@ -142,13 +156,16 @@ def _drawn(rng: np.random.Generator, *shape: int) -> npt.NDArray[np.float32]:
     return rng.normal(0, 0.3, shape).astype(np.float32)
 
 
-def _copy_fields(reader: Any, writer: Any, old: str, new: str) -> None:
+def _copy_fields(
+    reader: Any, writer: Any, old: str, new: str, changed: Mapping[str, str] = MappingProxyType({})
+) -> None:
     for name, field in reader.fields.items():
         if name.startswith("GGUF.") or name == "general.architecture":
             continue
         kind = field.types[0]
         more = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(name.replace(f"{old}.", f"{new}."), field.contents(), kind, more)
+        value = changed.get(name) or field.contents()
+        writer.add_key_value(name.replace(f"{old}.", f"{new}."), value, kind, more)
 
 
 def _with_tensors(writer: Any, tensors: Mapping[str, npt.NDArray[np.float32]], path: Path) -> Path:

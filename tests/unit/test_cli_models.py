@@ -28,12 +28,13 @@ def text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
 
 
-def gguf(architecture: str = "llama") -> bytes:
-    """One f16 tensor of 4x8 values, behind a string, two arrays and an alignment."""
+def gguf(architecture: str = "llama", template: str = "{{ messages }}") -> bytes:
+    """One f16 tensor of 4x8 values, behind strings, two arrays and an alignment."""
     entries = [
         text("general.architecture") + struct.pack("<I", 8) + text(architecture),
         text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("cat"),
         text("tokenizer.ggml.scores") + struct.pack("<IIQff", 9, 6, 2, 0.5, 1.5),
+        text("tokenizer.chat_template") + struct.pack("<I", 8) + text(template),
         text("general.alignment") + struct.pack("<II", 4, 64),
     ]
     tensor = text("token_embd.weight") + struct.pack("<IQQIQ", 2, 4, 8, 1, 0)
@@ -125,6 +126,15 @@ def test_a_language_model_and_an_image_encoder_are_told_apart(profile: Profile, 
         require_models(replace(profile, writer=replace(profile.writer, model=encoder)))
     with pytest.raises(ModelUnavailable, match="mmproj model of profile mine is no image encoder"):
         require_models(replace(profile, writer=replace(profile.writer, mmproj=writer)))
+
+
+@pytest.mark.parametrize("template", ["", " \n"])
+def test_an_instruct_model_needs_a_chat_template(template: str, profile: Profile, tmp_path: Path) -> None:
+    (tmp_path / "writer.gguf").write_bytes(gguf(template=template))
+    with pytest.raises(ModelUnavailable, match="writer model of profile mine has no chat template") as raised:
+        require_models(profile)
+    assert "writer.chat = false" in raised.value.hint
+    require_models(replace(profile, writer=replace(profile.writer, chat=False)))
 
 
 def test_a_missing_model_is_noticed(profile: Profile, tmp_path: Path) -> None:

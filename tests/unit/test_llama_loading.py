@@ -82,9 +82,22 @@ def test_a_damaged_model_is_called_damaged_and_the_log_says_why(
     caplog.set_level(logging.INFO, "pasta_core")
     short = tmp_path / "short.gguf"
     short.write_bytes(small_writers.MICRO.read_bytes()[:500_000])
-    with pytest.raises(ModelUnavailable, match="truncated"):
+    with pytest.raises(ModelUnavailable, match=r"short\.gguf is cut short"):
         LlamaWeights(short)
     assert any("error" in record.message for record in caplog.records)
+    lacking = small_writers.instruct(tmp_path / "lacking.gguf", without="output_norm.weight")
+    with pytest.raises(ModelUnavailable, match=r"lacking\.gguf does not load: it is damaged"):
+        LlamaWeights(lacking)
+
+
+def test_a_model_of_a_kind_that_is_unknown_here_is_not_called_damaged(tmp_path: Path) -> None:
+    new = small_writers.instruct(tmp_path / "new.gguf", architecture="zorblax")
+    with pytest.raises(ModelUnavailable, match=r"new\.gguf is of the architecture zorblax") as raised:
+        LlamaWeights(new)
+    assert "newer llama-cpp-python" in raised.value.hint
+    other = small_writers.instruct(tmp_path / "other.gguf", tokenizer="quux")
+    with pytest.raises(ModelUnavailable, match=r"other\.gguf has a tokenizer of the type quux"):
+        LlamaWeights(other)
 
 
 def opens_slots(profile: WriterProfile) -> SlotWriter:
