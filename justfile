@@ -46,6 +46,10 @@ user-model-data folder:
     {{uv}} pasta microworld ratings --format pickapic --raters 8000 --test-raters 160 --images 14000 --out {{folder}}/ratings/pickapic-25 --work {{folder}}/ratings/work
     {{uv}} pasta microworld ratings --format pasta --raters 120 --test-raters 48 --out {{folder}}/ratings/pasta --work {{folder}}/ratings/work
 
+# the pictures of the documentation, taken from a real session
+pictures:
+    {{uv}} python -m tests.support.docs_images docs/images
+
 # the wheel and the source distribution
 build:
     uv build
