@@ -34,8 +34,10 @@ _UNET_LIVE = 15.8
 SDXL's, the same at 512 and at 1024 pixels."""
 _DECODE_LIVE = 6.0
 """The same of an autoencoder, for each pixel and channel of its last blocks."""
-_PREVIEW_LIVE = 3.0 * 64
-"""The same of a preview's autoencoder (TAESDXL), for each pixel; a whole pass is previewed at once."""
+_PREVIEW_LIVE = 189.0
+"""The same of a preview's autoencoder (TAESDXL), for each pixel of the one that is being decoded."""
+_PREVIEW_SIDE = 256
+"""Pixels of a preview's longest side (`painter.previewing`)."""
 _BATCH = 256
 """Tokens per pass of the writer (`agent.llama`)."""
 _WORDS = 1.35
@@ -65,7 +67,7 @@ def painter_bytes(size: PainterSize, painter: PainterProfile, gpu: bool) -> int:
 def painting_bytes(size: PainterSize, painter: PainterProfile, gpu: bool, images: int) -> int:
     """The most that painting `images` at a time takes beside the weights: denoising, or decoding after it.
 
-    Previews are decoded between two steps.
+    Previews are decoded between two steps, shrunk first and one after another.
     """
     each = dtype_bytes(painter.dtype, gpu)
     rows = images * (2 if painter.guidance > 1 else 1)
@@ -76,7 +78,8 @@ def painting_bytes(size: PainterSize, painter: PainterProfile, gpu: bool, images
     decoding = (
         _DECODE_LIVE * decoded * painter.size**2 * size.vae_channels * (4 if size.decode_wide else each)
     )
-    previews = 0.0 if painter.preview is None else _PREVIEW_LIVE * images * painter.size**2 * each
+    looked = min(painter.size, _PREVIEW_SIDE) ** 2
+    previews = 0.0 if painter.preview is None else (_PREVIEW_LIVE + 3 * images) * looked * each
     return int(max(denoising, decoding, previews) * _SPARE)
 
 

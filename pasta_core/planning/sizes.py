@@ -111,6 +111,9 @@ def value_size(folder: Path) -> ValueSize:
 
 def _writer(profile: Profile, declared: Mapping[str, int]) -> WriterSize:
     writer = profile.writer
+    if writer.url:
+        # its model is a name there, and no file here
+        return WriterSize(0, 0, 0, 0, 0, True)
     file = writer.model
     eyes = 0
     if writer.mmproj is not None:
