@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput
+from pasta_core.planning.amd import SYSTEM, AmdGpu, amd_gpus, torch_is_for_amd
 
 __all__ = ["GIB", "Machine", "find_machine", "imagined"]
 
@@ -19,6 +20,8 @@ GIB = 2**30
 DESKTOP = GIB // 2
 """What a screen and other programs take of an imagined GPU."""
 _QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,memory.free,driver_version", "--format=csv,noheader")
+_AMD_SHOWS = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
+"""What hides GPUs from ROCm beside the name that NVIDIA uses."""
 _OFFLOADS = re.compile(r"ggml-(cuda|hip|musa|vulkan|sycl|metal)")
 
 
@@ -38,6 +41,8 @@ class Machine:
     writer_on_gpu: bool = True
     """Whether the llama.cpp that is installed can use a GPU at all."""
     imagined: bool = False
+    unused: str = ""
+    """Why a GPU that there may be is not counted, in one line."""
 
     @property
     def has_gpu(self) -> bool:
@@ -54,19 +59,29 @@ _Row = tuple[str, int, int, str]
 
 
 def find_machine(
-    device: str | None = None, query: Run | None = None, env: Mapping[str, str] = os.environ
+    device: str | None = None,
+    query: Run | None = None,
+    env: Mapping[str, str] = os.environ,
+    amd: Callable[[], tuple[bool, list[AmdGpu]]] = lambda: (torch_is_for_amd(), amd_gpus()),
 ) -> Machine:
     """This machine; `device` is a torch device's name where one is asked for (`cpu` hides the GPU).
 
-    NVIDIA's own tool is asked, which needs no model library; of several GPUs torch takes the first that
-    `CUDA_VISIBLE_DEVICES` leaves it. GPUs of other makers are not known here.
+    NVIDIA's own tool is asked, or where PyTorch was built for AMD the kernel, neither of which needs a model
+    library; `amd` says whether it was, and which GPUs of AMD there are. Of several GPUs torch takes the first
+    that `CUDA_VISIBLE_DEVICES` and its like leave it. GPUs of other makers are not known here.
     """
     ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     cores = len(os.sched_getaffinity(0))
-    rows = [] if device == "cpu" else _visible(_gpus(query or _ask), env.get("CUDA_VISIBLE_DEVICES"))
+    if device == "cpu":
+        return Machine("cpu", 0, 0, ram, cores, writer_on_gpu=False)
+    for_amd, theirs = amd()
+    rows = [(*gpu, "") for gpu in theirs] if for_amd else _gpus(query or _ask)
+    unused = "" if rows else _unused(for_amd, bool(theirs))
+    for name in (*(_AMD_SHOWS if for_amd else ()), "CUDA_VISIBLE_DEVICES"):
+        rows = _visible(rows, env.get(name))
     number = int(device.partition(":")[2] or 0) if device and device.partition(":")[2].isdigit() else 0
     if number >= len(rows):
-        return Machine("cpu", 0, 0, ram, cores, writer_on_gpu=False)
+        return Machine("cpu", 0, 0, ram, cores, writer_on_gpu=False, unused=unused)
     name, total, free, driver = rows[number]
     return Machine(name, total, free, ram, cores, driver, llama_offloads())
 
@@ -89,6 +104,14 @@ def llama_offloads() -> bool:
         return False
     folder = Path(spec.origin).parent / "lib"
     return any(_OFFLOADS.search(file.name) for file in folder.glob("*ggml-*"))
+
+
+def _unused(for_amd: bool, found: bool) -> str:
+    if for_amd:
+        return f"PyTorch was built for AMD's GPUs, and the kernel names none ({SYSTEM}/kfd)"
+    return (
+        "there is a GPU of AMD, which this PyTorch was not built for (it needs one for ROCm)" if found else ""
+    )
 
 
 def _ask() -> str:

@@ -27,6 +27,11 @@ def duration(seconds: float) -> str:
 
 def verdict_of(plan: Plan) -> tuple[str, ...]:
     """Whether it fits and how; then what is wrong with that, if something is."""
+    unused = plan.machine.unused
+    return (*_fit(plan), *([f"planned without a GPU: {unused}"] if unused else []))
+
+
+def _fit(plan: Plan) -> tuple[str, ...]:
     chosen, machine = plan.arrangement, plan.machine
     where = machine.name if machine.has_gpu else "the CPU"
     if not chosen.fits:

@@ -9,6 +9,7 @@ import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from pasta_core.errors import InvalidInput
 from pasta_core.gguf_header import gguf_facts
 from pasta_core.paths import Paths, locate
+from pasta_core.planning.amd import amd_gpus, torch_is_for_amd
 from pasta_core.planning.arrangement import Needs, arrange
 from pasta_core.planning.machine import GIB, Machine, find_machine, imagined
 from pasta_core.planning.measured import MEASURED, Measured, Measurements, profile_key
@@ -184,6 +186,71 @@ def test_this_machine_is_asked_without_a_model_library() -> None:
     for shown, name in (("1", "3090"), ("1,0", "3090"), ("0,7,1", "3060"), ("-1", "cpu"), ("", "cpu")):
         found = find_machine(query=lambda: two, env={"CUDA_VISIBLE_DEVICES": shown})
         assert found.name.endswith(name), shown
+
+
+def system(folder: Path) -> Path:
+    """What the kernel says of a machine with a CPU, two GPUs of AMD, and one whose memory it does not say."""
+    nodes = folder / "kfd" / "kfd" / "topology" / "nodes"
+    for number, (simd, minor, target) in enumerate(
+        [(0, 0, 0), (192, 128, 110000), (440, 129, 90010), (8, 130, 100306)]
+    ):
+        (nodes / str(number)).mkdir(parents=True)
+        facts = (
+            f"cpu_cores_count 0\nsimd_count {simd}\ngfx_target_version {target}\ndrm_render_minor {minor}\n"
+        )
+        (nodes / str(number) / "properties").write_text(facts)
+    for minor, total, name in ((128, 24, ""), (129, 64, "Instinct MI210\n")):
+        device = folder / "drm" / f"renderD{minor}" / "device"
+        device.mkdir(parents=True)
+        (device / "mem_info_vram_total").write_text(f"{total * GIB}\n")
+        (device / "mem_info_vram_used").write_text(f"{GIB}\n")
+        (device / "product_name").write_text(name)
+    return folder
+
+
+def test_gpus_of_amd_are_planned_for_as_torch_counts_them(paths: Paths, tmp_path: Path) -> None:
+    gpus = amd_gpus(system(tmp_path))
+    assert gpus == [("AMD gfx1100", 24 * GIB, 23 * GIB), ("Instinct MI210", 64 * GIB, 63 * GIB)]
+
+    def found(device: str | None = None, **env: str) -> Machine:
+        return find_machine(device, query=lambda: "", env=env, amd=lambda: (True, gpus))
+
+    assert (found().name, found().gpu_free, found("cuda:1").name) == (*gpus[0][::2], "Instinct MI210")
+    for maker in ("HIP", "ROCR", "CUDA"):
+        assert found(**{f"{maker}_VISIBLE_DEVICES": "1"}).name == "Instinct MI210"
+    assert not found("cpu").has_gpu and not found("cpu").unused
+    assert not found(HIP_VISIBLE_DEVICES="-1").has_gpu
+    assert verdict_of(make_plan(load_profile("sdxl", paths), found()))[0].startswith("sdxl fits AMD gfx1100")
+
+
+def test_a_gpu_of_amd_that_cannot_be_used_is_told_of(paths: Paths, tmp_path: Path) -> None:
+    assert amd_gpus(tmp_path) == []
+    profile = load_profile("micro", paths)
+    for amd, why in (
+        ((True, []), "PyTorch was built for AMD's GPUs, and the kernel names none"),
+        ((False, [("AMD gfx1100", GIB, GIB)]), "there is a GPU of AMD, which this PyTorch was not built for"),
+    ):
+        machine = find_machine(query=lambda: "", amd=lambda amd=amd: amd)  # type: ignore[misc]
+        assert not machine.has_gpu
+        lines = verdict_of(make_plan(profile, machine))
+        assert len(lines) == 2 and lines[1].startswith(f"planned without a GPU: {why}")
+    quiet = find_machine(query=lambda: GPU_12, amd=lambda: (False, [("AMD gfx1036", GIB, GIB)]))
+    assert quiet.name.endswith("3060") and not quiet.unused
+
+
+def test_a_torch_for_rocm_is_told_by_its_version_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "torch"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.setattr(
+        "pasta_core.planning.amd.find_spec", lambda name: SimpleNamespace(origin=str(package / "__init__.py"))
+    )
+    assert not torch_is_for_amd()
+    for said, expected in (("hip: Optional[str] = '6.4.1'", True), ("hip: Optional[str] = None", False)):
+        (package / "version.py").write_text(f"__version__ = '2.9'\n{said}\n")
+        assert torch_is_for_amd() is expected
 
 
 def test_cards_are_told_apart_by_whole_names() -> None:
