@@ -65,7 +65,7 @@ def worth(reason: ColumnReason) -> str:
         spread = "" if reason.spread is None else f" ± {reason.spread:.2f}"
         said.append(f"{reason.utility:+.2f}{spread}")
     if reason.value is not None:
-        said.append(f"value {reason.value:.2f}")
+        said.append(f"value {reason.value:z.2f}")
     return ", ".join(said)
 
 

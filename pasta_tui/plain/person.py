@@ -16,6 +16,9 @@ from pasta_tui.terminal.text import clipped
 
 __all__ = ["Explain", "Lines", "Person", "Quit", "Typed", "others_told", "parse_answer"]
 
+_WIDE = 80
+"""Cells of a line that the question has room in with all its words."""
+
 Explain = Callable[[str], Awaitable[Sequence[str]]]
 """Says what is believed (`belief`), or why the slate is shown (`why`), in lines."""
 
@@ -86,7 +89,7 @@ def others_told(turn: Turn, width: int | None) -> list[str]:
     lines = []
     for index, it in enumerate(turn.candidates):
         if index not in turn.slate.indices:
-            value = "" if values is None else f"{values[index]:7.2f}"
+            value = "" if values is None else f"{values[index]:z7.2f}"
             line = f"{index + 1:>3}{value}  [{clean(it.category).text}] {clean(it.prompt).text}"
             lines.append(line if width is None else clipped(line, width))
     if not lines:
@@ -131,7 +134,7 @@ class Person:
     """Asks which column, keeps a critique until the turn is chosen, and saves columns on request.
 
     In a `study` there is nothing but the choice; `others` lists what a slate does not show, None where that
-    must stay hidden.
+    must stay hidden. `width` is how many cells a line has.
     """
 
     def __init__(
@@ -144,8 +147,10 @@ class Person:
         explain: Explain | None = None,
         others: Callable[[Turn], Sequence[str]] | None = None,
         study: bool = False,
+        width: Callable[[], int] = lambda: _WIDE,
     ) -> None:
         self._lines = lines
+        self._width = width
         self._ask = ask
         self._tell = tell
         self._save = save
@@ -174,10 +179,12 @@ class Person:
 
     def _question(self, columns: int) -> str:
         none = "" if self._study else ", 0 none"
-        others = "" if self._others is None else "a others, "
-        more = "q quit" if self._explain is None else "w why, b belief, q"
-        # it fits a line of 80 cells, with the answer
-        return f"Which column? 1-{columns}{none} ({others}c critique, s save, {more}): "
+        others = [] if self._others is None else ["a others"]
+        more = ["q quit"] if self._explain is None else ["w why", "b belief", "q"]
+        words = [*others, "c critique", "s save", *more]
+        # with the answer it fits a line of 80 cells, and in a narrower one the keys do
+        keys = words if self._width() >= _WIDE else [word[0] for word in words]
+        return f"Which column? 1-{columns}{none} ({', '.join(keys)}): "
 
     async def _answer(self, typed: Typed, turn: Turn) -> Answer | None:
         """What a typed line says to the slate; None where it asked for something else, which is done."""

@@ -130,6 +130,7 @@ class _Play:
             explain=None if self._insight is None else self._explained,
             others=None if made_of.blind or made_of.study else self._others,
             study=made_of.study,
+            width=lambda: self._out.terminal.width,
         )
 
     def _others(self, turn: Turn) -> Sequence[str]:

@@ -180,7 +180,7 @@ def columns_of_pictures(
 
     `values` are the selector's predictions, where it has any.
     """
-    told = [""] * len(captions or ()) if values is None else [f", {value:.2f}" for value in values]
+    told = [""] * len(captions or ()) if values is None else [f", {value:z.2f}" for value in values]
     texts = [
         f"[{clean(it.category).text}{value}] {clean(it.prompt).text}"
         for it, value in zip(captions or (), told, strict=captions is not None)

@@ -108,7 +108,7 @@ class OthersScreen(ModalScreen[Swap | None]):
     def _line(self, index: int, width: int) -> Content:
         """One candidate: its number, its value, its category, and as much of its prompt as fits."""
         it, values = self._view.candidates[index], self._view.slate.all_values
-        value = "" if values is None else f"{values[index]:7.2f}"
+        value = "" if values is None else f"{values[index]:z7.2f}"
         category = clipped(clean(it.category).text, self._category(width))
         head = f"{index + 1:>2}{value}  "
         left = width - cell_width(head) - self._category(width) - 2

@@ -98,7 +98,7 @@ class ZoomScreen(TellingScreen[Place]):
         self._picture.pixels = column.pixels(place.image)
         caption = self.query_one("#caption", Static)
         caption.display = self._texts and not view.blind
-        value = "" if column.value is None else f", value {column.value:.2f}"
+        value = "" if column.value is None else f", value {column.value:z.2f}"
         caption.update(f"{column.category}{value}: {column.prompt}")
 
     def action_walk(self, dx: int, dy: int) -> None:

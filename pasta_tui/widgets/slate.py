@@ -158,7 +158,7 @@ class Slate(Vertical):
         if view.shown == 0:
             return " your words"
         mark = " ✓" if view.chosen == number else ""
-        value = "" if column.value is None else f"  {column.value:.2f}"
+        value = "" if column.value is None else f"  {column.value:z.2f}"
         words = f"{value}  {column.category}" if self._texts else ""
         return clipped(f" {number + 1}{mark}{words}", self.shape.column - 1)
 

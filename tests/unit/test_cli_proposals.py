@@ -37,7 +37,7 @@ class Typing(Lines):
 
 
 def said(
-    *lines: str, study: bool = False, others: bool = True, history: History | None = None
+    *lines: str, study: bool = False, others: bool = True, history: History | None = None, width: int = 80
 ) -> tuple[Answer | None, list[str], list[str]]:
     """The answer to `TURN`, what was asked and what was told."""
     asked: list[str] = []
@@ -50,6 +50,7 @@ def said(
         lambda: None,
         others=(lambda turn: others_told(turn, 40)) if others else None,
         study=study,
+        width=lambda: width,
     )
 
     async def answer() -> Answer | None:
@@ -82,6 +83,16 @@ def test_what_is_not_shown_is_listed_and_swapped_in() -> None:
     assert told[1] == "  1   0.00  [kind 0] prompt 0"
     assert all(len(line) <= 60 and "\x1b" not in line for line in told)
     assert asked[0].startswith("Which column? 1-3, 0 none (a others, ")
+
+
+def test_the_question_fits_the_line() -> None:
+    assert said("1")[1] == ["Which column? 1-3, 0 none (a others, c critique, s save, q quit): "]
+    assert said("1", width=60)[1] == ["Which column? 1-3, 0 none (a, c, s, q): "]
+
+
+def test_a_value_that_is_hardly_below_zero_is_zero() -> None:
+    slate = replace(TURN.slate, all_values=(-0.001,) * len(TURN.candidates))
+    assert others_told(replace(TURN, slate=slate), 40)[1] == "  1   0.00  [kind 0] prompt 0"
 
 
 @pytest.mark.parametrize(
