@@ -174,7 +174,7 @@ class BeliefPanel(VerticalScroll):
 
     async def _learn(self, insight: Insight) -> None:
         if self._account is None:
-            self._text.update(Content.styled("one moment", _FAINT))
+            self._text.update(Content.styled("one moment: the taste is worked out", _FAINT))
         try:
             self._account = await insight.belief()
         except PastaError as error:
