@@ -55,7 +55,9 @@ class WhyScreen(ModalScreen[None]):
         self._selected = selected
         self._known: tuple[int, Slate | None] | None = None
         self._reasons: SlateReasons | None = None
-        self._text = Static(Content.styled("one moment: the slate is judged once more", "$foreground 60%"), markup=False)
+        self._text = Static(
+            Content.styled("one moment: the slate is judged once more", "$foreground 60%"), markup=False
+        )
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="why"):
