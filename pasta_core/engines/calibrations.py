@@ -1,36 +1,65 @@
-"""Whether what a value model's calibration was measured with is what is there now."""
+"""Which models a value model's calibration was measured with, and whether they are those that are there."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pasta_core.agent.second_opinion import ValueCalibration
 from pasta_core.agent.value_calibration import ASSUMED, calibration_beside, calibration_of, measured_with
-from pasta_core.engines.fingerprints import content_digest
+from pasta_core.data.embeddings import encoder_fingerprint
+from pasta_core.engines.fingerprints import content_digest, user_model_name
 from pasta_core.errors import ModelUnavailable
+from pasta_core.settings import Profile
+from pasta_core.users.taste_space_files import space_beside
 
-__all__ = ["StaleCalibration", "fitting_calibration"]
+__all__ = ["StaleCalibration", "fitting_calibration", "own_users"]
+
+_SAID = {"value_model": "value model", "space": "space", "clip": "CLIP", "users": "user model"}
+"""What they are called, by their names in the file."""
 
 
 class StaleCalibration(ModelUnavailable):
-    """A calibration that was measured with another value model or space than those that are there."""
+    """A calibration that was measured with other models than those that are there."""
 
 
-def fitting_calibration(model: Path | None, space: Path | None) -> ValueCalibration:
-    """The calibration of a value model beside this space, `ASSUMED` where nobody measured one.
+def fitting_calibration(model: Path | None, profile: Profile) -> ValueCalibration:
+    """The calibration of a value model beside a profile's taste, `ASSUMED` where nobody measured one.
 
-    `StaleCalibration` where it was measured with another value model or space, whose numbers say nothing of
-    these; `ModelUnavailable` where it is damaged. Slow: it reads the whole model.
+    `StaleCalibration` where it was measured with another value model, user model, CLIP or space, whose
+    numbers say nothing of these; `ModelUnavailable` where it is damaged. Slow: it reads the whole model.
     """
     if model is None or calibration_beside(model) is None:
         return ASSUMED
-    found = calibration_of(model)
-    now = {"value_model": content_digest(model), "space": None if space is None else content_digest(space)}
-    then = measured_with(model)
-    for name, digest in now.items():
-        if name not in then or then[name] != digest:
+    found, then = calibration_of(model), measured_with(model)
+    for name, now in _there(model, profile).items():
+        if name not in then or then[name] != now:
             raise StaleCalibration(
-                f"{calibration_beside(model)} was measured with another {name.replace('_', ' ')}",
+                f"{calibration_beside(model)} was measured with {_unlike(name, then)}",
                 "measure it again: pasta taste calibrate, or delete it",
             )
     return found
+
+
+def own_users(profile: Profile) -> str | None:
+    """What trajectories call the users of the profile's user model; None where it has none here."""
+    folder = profile.user_model
+    return user_model_name(folder) if folder is not None and folder.is_dir() else None
+
+
+def _there(model: Path, profile: Profile) -> Mapping[str, Any]:
+    """What the file has to say, by name, as far as the models are on this machine."""
+    clip = profile.clip.model
+    space, users = space_beside(clip), own_users(profile)
+    return {
+        "value_model": content_digest(model),
+        "space": None if space is None else content_digest(space),
+        # a space is refused beside another CLIP than its own
+        **({"clip": encoder_fingerprint(clip)} if space is None and clip.is_dir() else {}),
+        **({"users": [users]} if users is not None else {}),
+    }
+
+
+def _unlike(name: str, then: Mapping[str, Any]) -> str:
+    return f"another {_SAID[name]}" if name in then else f"a {_SAID[name]} that it does not name"

@@ -11,7 +11,7 @@ from pasta_core.errors import ModelUnavailable
 from pasta_core.settings import Profile
 from pasta_core.users.taste_space_files import SPACE_FILE
 
-__all__ = ["content_digest", "profile_digest", "user_model_digest"]
+__all__ = ["content_digest", "profile_digest", "user_model_digest", "user_model_name"]
 
 _UNREAD = ("README.md", "bars.json", "metrics.jsonl", SPACE_FILE, CALIBRATION)
 """Pages, measurements and derived files beside a model, which change nothing it computes."""
@@ -43,6 +43,11 @@ def user_model_digest(folder: Path) -> str:
     """The digest of a user model: its shape and weights, and its encoder where it has one of its own."""
     parts = [folder / name for name in ("user_model.json", "user_model.safetensors", "clip")]
     return content_digest(*(part for part in parts if part.name != "clip" or part.is_dir()))
+
+
+def user_model_name(folder: Path) -> str:
+    """What trajectories call the users of a user model, before the number of their type."""
+    return f"model:{user_model_digest(folder)[:12]}"
 
 
 def profile_digest(profile: Profile) -> str:

@@ -20,7 +20,7 @@ from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
 from pasta_core.agent.valuer import Valuer
 from pasta_core.domain import Candidate, Embedding, History, Painter, Selector, Writer
 from pasta_core.engines.calibrations import fitting_calibration
-from pasta_core.engines.fingerprints import user_model_digest
+from pasta_core.engines.fingerprints import user_model_name
 from pasta_core.engines.prompts import MAX_WORDS
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.errors import InvalidInput
@@ -130,7 +130,7 @@ class LocalEngine:
         """How a selector that asks a taste is made, given what the taste has kept; as `selector`."""
         space = None if spec.space is None else await asyncio.to_thread(_space, spec.space, self.profile)
         valuer = await self._valuer(spec)
-        weighed = await asyncio.to_thread(fitting_calibration, spec.path, spec.space)
+        weighed = await asyncio.to_thread(fitting_calibration, spec.path, self.profile)
 
         def begun(kept: KeptTaste) -> Selector:
             learner = TasteLearner(RememberedTexts(self.worker.embed_texts), space, kept)
@@ -230,7 +230,7 @@ async def _model_population(folder: Path, profile: Profile, services: ModelServi
         judge = load_type_judge(
             folder, encoder_fingerprint(profile.clip.model) if there else "", services.embed_texts
         )
-        return ModelPopulation(f"model:{user_model_digest(folder)[:12]}", judge, cosine_scale(judge.scale))
+        return ModelPopulation(user_model_name(folder), judge, cosine_scale(judge.scale))
 
     return await asyncio.to_thread(load)
 

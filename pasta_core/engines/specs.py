@@ -7,11 +7,13 @@ from pathlib import Path
 
 from pasta_core.agent.selector_names import PLAIN, SelectorName
 from pasta_core.agent.value_calibration import calibration_beside
+from pasta_core.agent.value_model_document import require_value_model
+from pasta_core.engines.calibrations import fitting_calibration
 from pasta_core.errors import InvalidInput
 from pasta_core.settings import Profile
 from pasta_core.users.taste_space_files import space_beside
 
-__all__ = ["PLANTED_KINDS", "SELECTOR_NAMES", "SelectorSpec", "UsersSpec"]
+__all__ = ["PLANTED_KINDS", "SELECTOR_NAMES", "SelectorSpec", "UsersSpec", "selector_under"]
 
 PLANTED_KINDS = ("train", "validation", "test", "unseen")
 SELECTOR_NAMES = ("random", "writer", "value", "softmax", "taste", "taste+value", "greedy-belief", "oracle")
@@ -116,3 +118,18 @@ class SelectorSpec:
 
     def __str__(self) -> str:
         return self.name if self.path is None else f"{self.name}:{self.path}"
+
+
+def selector_under(text: str, profile: Profile) -> SelectorSpec:
+    """The selector that is asked for under a profile, with its models; refused before any is loaded.
+
+    `InvalidInput` where there is none; `ModelUnavailable` where its value model is of another profile, or
+    weighed beside the taste by numbers that were measured with other models.
+    """
+    typed = SelectorSpec.parse(text)
+    if typed.valued and typed.path is not None:
+        require_value_model(typed.path, profile)
+    spec = typed.resolved(profile)
+    if spec.learns and spec.valued:
+        fitting_calibration(spec.path, profile)
+    return spec

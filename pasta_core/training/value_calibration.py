@@ -12,7 +12,6 @@ nats: by the one factor under which the users' own choices are likeliest (Eq. 4)
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,11 +25,11 @@ from pasta_core.data.trajectories import ImageRecord, TrajectoryRecord
 from pasta_core.domain import History, Image, Turn
 from pasta_core.errors import InvalidInput
 
-__all__ = ["Agreement", "CalibratedValue", "HeardSlate", "calibrate", "hear"]
+__all__ = ["FEWEST", "Agreement", "CalibratedValue", "HeardSlate", "calibrate", "hear"]
 
 Array = npt.NDArray[np.float64]
 
-_FEWEST = 100
+FEWEST = 100
 """Slates from which three numbers can be told."""
 _STEPS = 100
 _TINY = 1e-12
@@ -82,7 +81,7 @@ class CalibratedValue:
     by_turn: tuple[Agreement, ...]
 
 
-def hear(
+async def hear(
     records: Iterable[TrajectoryRecord],
     learner: TasteLearner,
     valuer: Valuer,
@@ -93,15 +92,11 @@ def hear(
     Each trajectory's taste begins anew. `InvalidInput` where utilities or embeddings are missing; `report`
     gets how many trajectories are done.
     """
-
-    async def heard() -> list[HeardSlate]:
-        found: list[HeardSlate] = []
-        for number, record in enumerate(records):
-            found += await _heard(number, record, learner, valuer)
-            report(number + 1)
-        return found
-
-    return asyncio.run(heard())
+    found: list[HeardSlate] = []
+    for number, record in enumerate(records):
+        found += await _heard(number, record, learner, valuer)
+        report(number + 1)
+    return found
 
 
 async def _heard(
@@ -127,11 +122,11 @@ async def _heard(
     return found
 
 
-def calibrate(slates: Sequence[HeardSlate]) -> CalibratedValue:
-    """Fit the three numbers; `InvalidInput` where there are too few slates to."""
-    if len(slates) < _FEWEST:
+def calibrate(slates: Sequence[HeardSlate], fewest: int = FEWEST) -> CalibratedValue:
+    """Fit the three numbers; `InvalidInput` where there are fewer slates than `fewest`."""
+    if len(slates) < fewest:
         raise InvalidInput(
-            f"the data holds {len(slates)} slates, {_FEWEST} are needed", "'pasta simulate' makes more"
+            f"the data holds {len(slates)} slates, {fewest} are needed", "'pasta simulate' makes more"
         )
     nats = _nats(slates)
     known = [replace(slate, utilities=nats * slate.utilities) for slate in slates]

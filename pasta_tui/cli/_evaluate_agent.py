@@ -12,14 +12,14 @@ from typing import Any
 from pasta_core.configuration import Configuration, configure
 from pasta_core.engines.local import AT_ONCE, LocalEngine, open_local, worker_options
 from pasta_core.engines.prompts import read_prompts
-from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.engines.specs import SelectorSpec, UsersSpec, selector_under
 from pasta_core.errors import InvalidInput
 from pasta_core.evaluation.agent import AgentResult, Yardstick, evaluate_agents
 from pasta_core.evaluation.agent_run import Arena, same_to
 from pasta_core.simulation.shards import ShardFolder
+from pasta_tui.cli._evaluate_agent_report import document, table
 from pasta_tui.console.connect import worker_for
 from pasta_tui.console.errors import Stopped
-from pasta_tui.cli._evaluate_agent_report import document, table
 from pasta_tui.console.output import Output
 from pasta_tui.console.pace import Pace
 from pasta_tui.console.run import run_until_stopped
@@ -129,18 +129,7 @@ def _selectors(text: str, config: Configuration) -> dict[str, SelectorSpec]:
     names = [part.strip() for part in text.split(",") if part.strip()]
     if not names:
         raise InvalidInput("there is no selector to evaluate", "write --selectors random,writer,value:PATH")
-    found = {}
-    for name in names:
-        spec = SelectorSpec.parse(name).resolved(config.profile)
-        if spec.valued and spec.path is not None:
-            _require_value_model(spec.path)
-        found[name] = spec
-    return found
-
-
-def _require_value_model(path: Path) -> None:
-    if not (path / "value_model.json").is_file():
-        raise InvalidInput(f"there is no value model in {path}", "'pasta train-value-model' makes one")
+    return {name: selector_under(name, config.profile) for name in names}
 
 
 async def _simulate(

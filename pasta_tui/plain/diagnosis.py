@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pasta_core.agent.value_calibration import calibration_beside
 from pasta_core.configuration import Configuration, configure
-from pasta_core.errors import InvalidInput
+from pasta_core.engines.calibrations import fitting_calibration
+from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.models import ModelFile, model_files, require_models
 from pasta_core.paths import Paths
 from pasta_core.planning.machine import Machine, find_machine
 from pasta_core.planning.verdict import verdict_of
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.sessions.provenance import versions
+from pasta_core.settings import Profile
 from pasta_core.text import told
 from pasta_tui.console.output import Output
 from pasta_tui.plain.plan import plan_here
@@ -43,6 +46,7 @@ def diagnose(profile: str | None, as_json: bool) -> None:
         "profile": config.profile.name,
         "plan": list(verdict_of(plan_here(config, machine)[0])),
         "profiles": profiles,
+        "calibration": _calibration(config.profile),
         "terminal": _terminal(out.terminal, os.environ),
         "graphics": _graphics(config.graphics, graphics),
         "paths": _paths(config),
@@ -73,6 +77,20 @@ def _model(model: ModelFile) -> dict[str, Any]:
         "bytes": model.size,
         "problem": model.problem or None,
     }
+
+
+def _calibration(profile: Profile) -> dict[str, Any] | None:
+    """By what the profile's value model is weighed beside its taste; None where it has no value model."""
+    model = profile.value_model
+    if model is None:
+        return None
+    try:
+        fitting_calibration(model, profile)
+        problem = None
+    except ModelUnavailable as error:
+        problem = told(error)
+    file = calibration_beside(model)
+    return {"file": None if file is None else str(file), "problem": problem}
 
 
 def _devices(machine: Machine) -> dict[str, Any]:
@@ -122,6 +140,12 @@ def _amount(size: int) -> str:
     return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"
 
 
+def _weighed(calibration: Mapping[str, Any]) -> str:
+    if calibration["file"] is None:
+        return "weighed by assumed numbers (pasta taste calibrate measures them)"
+    return calibration["problem"] or f"weighed by {calibration['file']}"
+
+
 def _print(report: Mapping[str, Any], out: Output) -> None:
     for name, version in report["versions"].items():
         out.data(f"{name:14}{version}")
@@ -130,6 +154,8 @@ def _print(report: Mapping[str, Any], out: Output) -> None:
     out.data(f"{'gpus':14}{'; '.join(devices['gpus']) or 'none found, the CPU paints'}")
     for number, line in enumerate(report["plan"]):
         out.data(f"{'' if number else 'plan':14}{line}")
+    if weighed := report["calibration"]:
+        out.data(f"{'taste+value':14}{_weighed(weighed)}")
     for name, models in report["profiles"].items():
         out.data("")
         out.data(f"profile {name}{' (in use)' if name == report['profile'] else ''}")

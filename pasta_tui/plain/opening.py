@@ -26,7 +26,6 @@ from pasta_core.sessions.taste import TasteOfSession
 from pasta_core.settings import Profile
 from pasta_core.simulation.rollout import Emit
 from pasta_core.users.taste_shelf import TasteShelf
-from pasta_core.users.taste_space_files import space_beside
 from pasta_core.vocabulary import load_vocabulary, unknown_words
 from pasta_core.worker.launch import Launched
 from pasta_core.worker.services import Worker
@@ -199,7 +198,7 @@ async def _weighed(selector: str, profile: Profile, note: Note) -> ValueCalibrat
         return ASSUMED
     model = Path(name.model) if name.model else profile.value_model
     try:
-        return await asyncio.to_thread(fitting_calibration, model, space_beside(profile.clip.model))
+        return await asyncio.to_thread(fitting_calibration, model, profile)
     except StaleCalibration as error:
         note(f"{error}; until it is measured again (pasta taste calibrate) assumed numbers weigh it")
         return ASSUMED

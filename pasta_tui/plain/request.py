@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pasta_core.agent.selectors import RandomSelector, SelectorName, ValueSelector
-from pasta_core.agent.value_model_document import read_document, refuse_foreign
+from pasta_core.agent.value_model_document import require_value_model
 from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
@@ -126,11 +126,7 @@ def settled_selector(config: Configuration, study: bool = False, no_taste: bool 
             )
         return str(name.settled())
     folder = Path(name.model).expanduser().absolute()
-    if not (folder / "value_model.json").is_file():
-        raise InvalidInput(
-            f"there is no value model in {name.model}", "'pasta train-value-model --out DIR' makes one"
-        )
-    refuse_foreign(folder, read_document(folder), (config.profile.name, *config.profile.lineage))
+    require_value_model(folder, config.profile)
     return str(replace(name.settled(), model=str(folder)))
 
 

@@ -50,3 +50,29 @@ def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
     ):
         assert said in complaint(pasta("evaluate", "agent", *typed, "--out", out), 2)
     assert not Path(out).exists()
+
+
+def test_a_value_model_of_another_profile_is_refused_as_in_a_session(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    write_base(folder)
+    document = json.loads((folder / "value_model.json").read_bytes())
+    document["training"]["profiles"] = ["other"]
+    (folder / "value_model.json").write_text(json.dumps(document))
+    out = str(tmp_path / "kept")
+    line = complaint(pasta("session", "a cat", "--rater", "planted:0", "--selector", f"value:{folder}"), 3)
+    assert "was trained for profile other, not for micro" in line
+    agents = (
+        "evaluate",
+        "agent",
+        "--users",
+        "planted",
+        "--out",
+        out,
+        "--selectors",
+        f"random,value:{folder}",
+    )
+    for more in ((), ("--persons", "2")):
+        assert complaint(pasta(*agents, *more), 3) == line
+    one = ("simulate", "--trajectories", "1", "--users", "planted", "--out", out)
+    assert complaint(pasta(*one, "--selector", f"taste+value:{folder}"), 3) == line
+    assert not Path(out).exists()

@@ -11,15 +11,19 @@ import pytest
 
 from pasta_core.agent.second_opinion import ValueCalibration
 from pasta_core.agent.value_calibration import ASSUMED, save_calibration
+from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import CLIP, TrajectoryRecord, write_trajectories
 from pasta_core.engines.calibrations import fitting_calibration
-from pasta_core.engines.fingerprints import content_digest
+from pasta_core.engines.fingerprints import content_digest, user_model_name
+from pasta_core.engines.specs import selector_under
 from pasta_core.errors import InvalidInput, ModelUnavailable
+from pasta_core.evaluation.taste_calibration import calibration_records
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
-from pasta_core.users.taste_space_files import space_beside
-from pasta_tui.cli._taste_calibration import _of_model_users, measure
+from pasta_core.settings import Profile
+from pasta_tui.cli._taste_calibration import measure
+from pasta_tui.plain.diagnosis import _calibration
 from pasta_tui.plain.opening import _weighed
 from tests.support.paid_trajectories import trajectories
 
@@ -51,32 +55,124 @@ def test_a_weight_that_would_count_for_nothing_is_refused(tmp_path: Path) -> Non
         measured_on([record(user="model:0:1")], tmp_path, "@2")
 
 
-def test_trajectories_of_a_user_models_users_are_taken(tmp_path: Path) -> None:
+def test_users_of_another_user_model_than_the_profiles_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="choices of model:0, and the profile's user model is model:"):
+        measured_on([record(user="model:0:1")], tmp_path)
+
+
+def test_trajectories_of_the_user_models_users_are_taken(tmp_path: Path) -> None:
+    profile = load_profile("micro", locate({}))
+    assert profile.user_model is not None
+    name = user_model_name(profile.user_model)
+    sources = [parse_source(f"trajectories:{tmp_path / 'made.parquet'}")]
+    write_trajectories(tmp_path / "made.parquet", [record(user=f"{name}:1", versions="{}")])
+    (found,) = calibration_records(sources, profile)
+    assert found.user == f"{name}:1"
+    # a profile without a user model does not say whose choices are meant
     write_trajectories(tmp_path / "made.parquet", [record(user="model:0:1", versions="{}")])
-    (found,) = _of_model_users([parse_source(f"trajectories:{tmp_path / 'made.parquet'}")], "clip")
+    (found,) = calibration_records(sources, replace(profile, user_model=None))
     assert found.user == "model:0:1"
 
 
-def test_a_calibration_counts_for_the_models_it_was_measured_with(tmp_path: Path) -> None:
-    model, space = tmp_path / "value", tmp_path / "space"
-    model.mkdir()
-    (model / "value_model.json").write_text("{}")
-    space.write_text("one")
-    assert fitting_calibration(None, space) == fitting_calibration(model, space) == ASSUMED
-    save_calibration(
-        model, KNOWN, {"value_model": content_digest(model), "space": content_digest(space), "clip": "it"}
+def a_profile(folder: Path) -> Profile:
+    """One whose models are files that a test can exchange."""
+    value, users, clip = folder / "value", folder / "users", folder / "clip"
+    for place in (value, users, clip):
+        place.mkdir()
+    (value / "value_model.json").write_text("{}")
+    (users / "user_model.json").write_text("{}")
+    (users / "user_model.safetensors").write_text("weights")
+    (clip / "open_clip_config.json").write_text("{}")
+    (clip / "taste-space.safetensors").write_text("space")
+    micro = load_profile("micro", locate({}))
+    return replace(
+        micro, value_model=value, user_model=users, clip=replace(micro.clip, model=clip), lineage=()
     )
-    assert fitting_calibration(model, space) == KNOWN
-    with pytest.raises(ModelUnavailable, match="another space"):
-        fitting_calibration(model, None)
-    space.write_text("another")
-    with pytest.raises(ModelUnavailable, match="another space"):
-        fitting_calibration(model, space)
-    space.write_text("one")
-    (model / "value_model.json").write_text('{"retrained": true}')
-    with pytest.raises(ModelUnavailable, match="another value model") as refused:
-        fitting_calibration(model, space)
+
+
+def measured_here(profile: Profile) -> dict[str, object]:
+    assert profile.value_model is not None and profile.user_model is not None
+    clip = profile.clip.model
+    return {
+        "value_model": content_digest(profile.value_model),
+        "users": [user_model_name(profile.user_model)],
+        "clip": encoder_fingerprint(clip),
+        "space": content_digest(clip / "taste-space.safetensors"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [
+        ("value/value_model.json", "value model"),
+        ("users/user_model.safetensors", "user model"),
+        ("clip/taste-space.safetensors", "space"),
+    ],
+)
+def test_a_calibration_counts_for_the_models_it_was_measured_with(
+    tmp_path: Path, file: str, what: str
+) -> None:
+    profile = a_profile(tmp_path)
+    model = profile.value_model
+    assert model is not None
+    assert fitting_calibration(None, profile) == fitting_calibration(model, profile) == ASSUMED
+    save_calibration(model, KNOWN, measured_here(profile))
+    assert fitting_calibration(model, profile) == KNOWN
+    (tmp_path / file).write_text('{"retrained": true}')
+    with pytest.raises(ModelUnavailable, match=f"was measured with another {what}") as refused:
+        fitting_calibration(model, profile)
     assert "pasta taste calibrate" in str(refused.value.hint)
+    # what is measured is refused as it is asked for
+    with pytest.raises(ModelUnavailable, match=f"another {what}"):
+        selector_under("taste+value", profile)
+    assert selector_under("value", profile).path == model
+
+
+def test_without_a_space_the_clip_itself_is_compared(tmp_path: Path) -> None:
+    profile = a_profile(tmp_path)
+    assert profile.value_model is not None
+    (tmp_path / "clip" / "taste-space.safetensors").unlink()
+    model, clip = profile.value_model, encoder_fingerprint(tmp_path / "clip")
+    profile = replace(profile, user_model=None)
+    measured = {"value_model": content_digest(model), "space": None, "clip": clip}
+    save_calibration(model, KNOWN, measured)
+    assert fitting_calibration(model, profile) == KNOWN
+    (tmp_path / "clip" / "open_clip_config.json").write_text('{"retrained": true}')
+    with pytest.raises(ModelUnavailable, match="another CLIP"):
+        fitting_calibration(model, profile)
+
+
+def test_a_calibration_that_does_not_say_what_it_was_measured_with_counts_for_nothing(tmp_path: Path) -> None:
+    profile = a_profile(tmp_path)
+    assert profile.value_model is not None
+    measured = measured_here(profile)
+    del measured["users"]
+    save_calibration(profile.value_model, KNOWN, measured)
+    with pytest.raises(ModelUnavailable, match="with a user model that it does not name"):
+        fitting_calibration(profile.value_model, profile)
+
+
+def test_a_user_model_that_is_not_here_is_not_compared(tmp_path: Path) -> None:
+    profile = a_profile(tmp_path)
+    assert profile.value_model is not None
+    save_calibration(profile.value_model, KNOWN, measured_here(profile))
+    for elsewhere in (None, tmp_path / "gone"):
+        there = replace(profile, user_model=elsewhere)
+        assert fitting_calibration(profile.value_model, there) == KNOWN
+
+
+def test_the_doctor_tells_what_weighs_the_value_model(tmp_path: Path) -> None:
+    profile = a_profile(tmp_path)
+    assert profile.value_model is not None
+    assert _calibration(replace(profile, value_model=None)) is None
+    assert _calibration(profile) == {"file": None, "problem": None}
+    save_calibration(profile.value_model, KNOWN, measured_here(profile))
+    file = str(profile.value_model / "taste-calibration.json")
+    assert _calibration(profile) == {"file": file, "problem": None}
+    (tmp_path / "users" / "user_model.json").write_text("[]")
+    found = _calibration(profile)
+    assert found is not None and found["file"] == file
+    assert "another user model; measure it again: pasta taste calibrate" in found["problem"]
 
 
 def test_a_session_says_that_a_calibration_is_of_other_models_and_goes_by_assumed_numbers(
@@ -85,7 +181,7 @@ def test_a_session_says_that_a_calibration_is_of_other_models_and_goes_by_assume
     said: list[str] = []
     profile = load_profile("micro", locate({}))
     (tmp_path / "value_model.json").write_text("{}")
-    save_calibration(tmp_path, KNOWN, {})
+    save_calibration(tmp_path, KNOWN, {"value_model": "another's"})
     assert asyncio.run(_weighed(f"taste+value:{tmp_path}", profile, said.append)) == ASSUMED
     assert len(said) == 1 and "another value model" in said[0] and "pasta taste calibrate" in said[0]
     assert asyncio.run(_weighed("taste+value", profile, said.append)) != ASSUMED
@@ -94,4 +190,4 @@ def test_a_session_says_that_a_calibration_is_of_other_models_and_goes_by_assume
 
 def test_what_ships_fits() -> None:
     profile = load_profile("micro", locate({}))
-    assert fitting_calibration(profile.value_model, space_beside(profile.clip.model)) != ASSUMED
+    assert fitting_calibration(profile.value_model, profile) != ASSUMED
