@@ -12,7 +12,8 @@ from diffusers import AutoencoderTiny
 
 from pasta_core.domain import PaintedImage
 from pasta_core.paths import find_assets
-from pasta_core.worker.services import Worker, WorkerPainter, local_command
+from pasta_core.worker.remote_models import WorkerPainter
+from pasta_core.worker.services import Worker, local_command
 
 PROMPTS, SEEDS = ["a red train", "a cat at night"], [[1, 2, 3, 4], [5, 6]]
 
