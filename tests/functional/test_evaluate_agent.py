@@ -61,18 +61,9 @@ def test_a_value_model_of_another_profile_is_refused_as_in_a_session(tmp_path: P
     out = str(tmp_path / "kept")
     line = complaint(pasta("session", "a cat", "--rater", "planted:0", "--selector", f"value:{folder}"), 3)
     assert "was trained for profile other, not for micro" in line
-    agents = (
-        "evaluate",
-        "agent",
-        "--users",
-        "planted",
-        "--out",
-        out,
-        "--selectors",
-        f"random,value:{folder}",
-    )
+    agents = ("evaluate", "agent", "--users", "planted", "--out", out)
     for more in ((), ("--persons", "2")):
-        assert complaint(pasta(*agents, *more), 3) == line
+        assert complaint(pasta(*agents, "--selectors", f"random,value:{folder}", *more), 3) == line
     one = ("simulate", "--trajectories", "1", "--users", "planted", "--out", out)
     assert complaint(pasta(*one, "--selector", f"taste+value:{folder}"), 3) == line
     assert not Path(out).exists()
