@@ -69,9 +69,10 @@ class Arena:
         """Simulate what is missing of every selector; `pace` makes the report of one, in trajectories."""
         folders = {name: self.folder(spec) for name, spec in selectors.items()}
 
-        async def simulate(name: str, numbers: Sequence[int], running: LocalEngine) -> None:
-            details = Details(self.profile.name, folders[name].begun_with)
-            await self.run(selectors[name]).fill(folders[name], numbers, running, details, pace(name))
+        async def simulate(missing: Mapping[str, Sequence[int]], running: LocalEngine) -> None:
+            for name, numbers in missing.items():
+                details = Details(self.profile.name, folders[name].begun_with)
+                await self.run(selectors[name]).fill(folders[name], numbers, running, details, pace(name))
 
         await fill_missing(folders, self._missing, engine, simulate)
         return folders

@@ -1,11 +1,11 @@
-"""What is missing of every selector, simulated one after another on the same models, and under which name."""
+"""What is missing of every selector, simulated on the same models, and under which name it is kept."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from dataclasses import replace
 from typing import TypeVar
 
@@ -31,11 +31,11 @@ async def fill_missing(
     folders: Mapping[str, FolderT],
     missing: Callable[[FolderT], AbstractContextManager[Sequence[int]]],
     engine: EngineStart,
-    fill: Callable[[str, Sequence[int], LocalEngine], Awaitable[None]],
+    fill: Callable[[Mapping[str, Sequence[int]], LocalEngine], Awaitable[None]],
 ) -> None:
-    """Fill each selector's folder; `engine` is started only where something is missing.
+    """Fill the selectors' folders; `engine` is started only where something is missing.
 
-    `missing` takes a folder for this process and says what it lacks; `fill` simulates that.
+    `missing` takes a folder for this process and says what it lacks; `fill` simulates that, by selector.
     """
     lacking = []
     for name, folder in folders.items():
@@ -47,6 +47,5 @@ async def fill_missing(
     async with engine() as started:
         shared = replace(started.crew, writer=SharedFirstDrafts(started.crew.writer))
         running = replace(started, crew=shared)
-        for name in lacking:
-            with missing(folders[name]) as numbers:
-                await fill(name, numbers, running)
+        with ExitStack() as taken:
+            await fill({name: taken.enter_context(missing(folders[name])) for name in lacking}, running)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,17 +44,22 @@ class PersonsYardstick:
 @dataclass(frozen=True)
 class Foresight:
     """How well picks were foreseen: the mean log chance of what was chosen, in nats, and how often it was the
-    likeliest column."""
+    likeliest column.
+
+    `said` is the mean chance that the likeliest was given: calibrated chances say how often it is chosen.
+    """
 
     log_likelihood: Metric
     accuracy: Metric
+    said: Metric
 
 
 @dataclass(frozen=True)
 class SessionResult:
     """One session (from 1) over persons: its score, how much of the gap it closes, and its turns.
 
-    `turns` are mean rewards of chosen columns, `over_floor` what they have more than `random`. `foresight` is
+    `turns` are mean rewards of chosen columns, `over_floor` what they have more than `random` and
+    `turn_gaps` the gap they close; `gain` is what the score has more than that of `random`. `foresight` is
     that of a taste that follows along, on painted columns.
     """
 
@@ -62,6 +68,8 @@ class SessionResult:
     gap_closed: Metric
     turns: tuple[Metric, ...]
     over_floor: tuple[Metric, ...]
+    turn_gaps: tuple[Metric, ...]
+    gain: Metric
     foresight: Foresight
 
 
@@ -113,6 +121,14 @@ def evaluate_persons(
     return tuple(measure.result(name) for name in tables)
 
 
+class _Foreseen(NamedTuple):
+    """Of every pick (P, n): its log chance, whether it was the likeliest, and the chance of the likeliest."""
+
+    logs: Array
+    hits: Array
+    said: Array
+
+
 @dataclass(frozen=True, eq=False)
 class _Table:
     """One selector's persons as arrays of P persons, S sessions and H turns."""
@@ -138,24 +154,25 @@ class _Table:
         """(P, S): the last turn's reward, or the sum of all."""
         return np.asarray(self.rewards[..., -1] if self.yardstick.sparse else self.rewards.sum(-1))
 
-    def followed(self, session: slice) -> tuple[Array, Array]:
-        """What a taste that follows along foresaw: log chances and hits of these sessions, (P, n)."""
+    def followed(self, session: slice) -> _Foreseen:
+        """What a taste that follows along foresaw in these sessions."""
         return self._foreseen(session, lambda turn: np.array(turn.chances))
 
-    def told(self, session: slice) -> tuple[Array, Array] | None:
+    def told(self, session: slice) -> _Foreseen | None:
         """What the selector's own values foresaw, None where they are no utilities."""
         turns = [turn for one in self.records for s in one.sessions for turn in s.turns]
         if not self.name.startswith(_NATS) or any(turn.values is None for turn in turns):
             return None
         return self._foreseen(session, lambda turn: _softmax(np.array(turn.values)))
 
-    def _foreseen(self, session: slice, chances: _Chances) -> tuple[Array, Array]:
-        logs, hits = [], []
+    def _foreseen(self, session: slice, chances: _Chances) -> _Foreseen:
+        logs, hits, said = [], [], []
         for one in self.records:
             told = [(chances(turn), turn.chosen) for s in one.sessions[session] for turn in s.turns]
             logs.append([np.log(max(row[chosen], _LEAST)) for row, chosen in told])
             hits.append([_hit(row, chosen) for row, chosen in told])
-        return np.array(logs, np.float64), np.array(hits, np.float64)
+            said.append([row.max() for row, _ in told])
+        return _Foreseen(*(np.array(rows, np.float64) for rows in (logs, hits, said)))
 
 
 @dataclass(frozen=True)
@@ -178,7 +195,7 @@ class _Measure:
             turns=tuple(self._mean(table.rewards[..., turn]) for turn in range(table.rewards.shape[2])),
             sessions=sessions,
             foresight=self._foresight(table.followed(whole), chance),
-            foreseen=Foresight(NOTHING, NOTHING) if told is None else self._foresight(told, chance),
+            foreseen=Foresight(NOTHING, NOTHING, NOTHING) if told is None else self._foresight(told, chance),
             against={
                 other: self._rivalry(table, rival) for other, rival in self.tables.items() if other != name
             },
@@ -188,18 +205,20 @@ class _Measure:
     def _session(self, table: _Table, place: int) -> SessionResult:
         only = slice(place, place + 1)
         turns = range(table.rewards.shape[2])
-        floor = self.tables.get(FLOOR)
         chance = 1 / max(len(table.records[0].sessions[place].turns[0].prompts), 1)
+        floor = self.tables.get(FLOOR, table)
+        over = tuple(
+            self._mean(table.rewards[:, only, turn] - floor.rewards[:, only, turn]) for turn in turns
+        )
+        gain = self._mean(table.scores[:, only] - floor.scores[:, only])
         return SessionResult(
             session=place + 1,
             score=self._mean(table.scores[:, only]),
             gap_closed=self._gap(table.scores[:, only], only),
             turns=tuple(self._mean(table.rewards[:, only, turn]) for turn in turns),
-            over_floor=()
-            if floor is None or floor is table
-            else tuple(
-                self._mean(table.rewards[:, only, turn] - floor.rewards[:, only, turn]) for turn in turns
-            ),
+            over_floor=() if floor is table else over,
+            turn_gaps=tuple(self._gap_at(table, only, turn) for turn in turns),
+            gain=NOTHING if floor is table else gain,
             foresight=self._foresight(table.followed(only), chance),
         )
 
@@ -225,14 +244,25 @@ class _Measure:
 
     def _gap(self, scores: Array, sessions: slice) -> Metric:
         """gap_closed of scores (P, n) of these sessions."""
+        return self._share(scores, lambda one: one.scores[:, sessions])
+
+    def _gap_at(self, table: _Table, sessions: slice, turn: int) -> Metric:
+        """gap_closed of the rewards of one turn of these sessions."""
+        return self._share(table.rewards[:, sessions, turn], lambda one: one.rewards[:, sessions, turn])
+
+    def _share(self, values: Array, of: Callable[[_Table], Array]) -> Metric:
+        """What values (P, n) close of the gap between what the floor and the ceiling have of the same."""
         if FLOOR not in self.tables or self.ceiling is None:
             return NOTHING
-        floor, top = (self.tables[name].scores[:, sessions].ravel() for name in (FLOOR, self.ceiling))
-        return gap_closed(scores.ravel(), floor, top, _persons(scores), self.yardstick.seed)
+        floor, top = (of(self.tables[name]).ravel() for name in (FLOOR, self.ceiling))
+        return gap_closed(values.ravel(), floor, top, _persons(values), self.yardstick.seed)
 
-    def _foresight(self, foreseen: tuple[Array, Array], chance: float) -> Foresight:
-        logs, hits = foreseen
-        return Foresight(self._mean(logs, np.log(chance)), self._mean(hits, chance))
+    def _foresight(self, foreseen: _Foreseen, chance: float) -> Foresight:
+        return Foresight(
+            self._mean(foreseen.logs, np.log(chance)),
+            self._mean(foreseen.hits, chance),
+            self._mean(foreseen.said, chance),
+        )
 
     def _mean(self, values: Array, chance: float = 0.0) -> Metric:
         """The mean of values (P, n) over persons and whatever each has n of."""

@@ -17,7 +17,7 @@ from pasta_core.files import make_directory, write_atomically
 
 __all__ = ["save_persons"]
 
-NAME = "persons"
+_BY_TURN, _BY_SESSION = "persons-by-turn", "persons-by-session"
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,23 @@ class _View:
 
 
 def save_persons(results: Sequence[PersonsResult], folder: Path) -> list[Path]:
-    """Draw `persons.png` and `persons.svg`; the same numbers give the same bytes. `PastaError`."""
+    """Draw `persons-by-turn` and `persons-by-session`, each as PNG and SVG; the same numbers give the same
+    bytes. `PastaError`.
+    """
     require_matplotlib()
+    make_directory(folder)
+    figures = ((_BY_TURN, _by_turn(results)), (_BY_SESSION, _by_session()))
+    return [path for name, views in figures for path in _save(name, views, results, folder)]
+
+
+def _save(name: str, views: Sequence[_View], results: Sequence[PersonsResult], folder: Path) -> list[Path]:
+    """One figure of all views that something was measured for."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    make_directory(folder)
-    views = [view for view in _views(results) if any(one.n for one in _all(view, results))]
-    with rc_context({"svg.hashsalt": NAME, "svg.fonttype": "none"}):
+    views = [view for view in views if any(one.n for one in _all(view, results))]
+    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure = Figure(figsize=(4.6 * len(views), 3.6), layout="constrained")
         FigureCanvasAgg(figure)
         for view, axes in zip(views, figure.subplots(1, len(views), squeeze=False)[0], strict=True):
@@ -51,20 +59,28 @@ def save_persons(results: Sequence[PersonsResult], folder: Path) -> list[Path]:
         for suffix, options in FORMATS.items():
             data = BytesIO()
             figure.savefig(data, format=suffix, **options)
-            paths.append(folder / f"{NAME}.{suffix}")
+            paths.append(folder / f"{name}.{suffix}")
             write_atomically(paths[-1], data.getvalue())
     return paths
 
 
-def _views(results: Sequence[PersonsResult]) -> tuple[_View, ...]:
+def _by_turn(results: Sequence[PersonsResult]) -> list[_View]:
     last = len(results[0].sessions)
-    return (
+    views = [
+        _View("reward in session 1", "turn", lambda one: one.sessions[0].turns),
+        _View("gap closed in session 1", "turn", lambda one: one.sessions[0].turn_gaps),
+    ]
+    if last > 1:
+        views.append(_View(f"reward in session {last}", "turn", lambda one: one.sessions[-1].turns))
+    return views
+
+
+def _by_session() -> list[_View]:
+    return [
         _View("reward", "session", lambda one: [it.score for it in one.sessions]),
         _View("gap closed", "session", lambda one: [it.gap_closed for it in one.sessions]),
-        _View("reward in session 1", "turn", lambda one: one.sessions[0].turns),
-        _View(f"reward in session {last}", "turn", lambda one: one.sessions[-1].turns),
         _View("picks foreseen", "session", lambda one: [it.foresight.accuracy for it in one.sessions], True),
-    )
+    ]
 
 
 def _all(view: _View, results: Sequence[PersonsResult]) -> list[Metric]:

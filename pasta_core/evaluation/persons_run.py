@@ -35,7 +35,7 @@ SelectorAfter = Callable[[Case, KeptTaste], Selector]
 """Makes the selector of a session, given what the person's taste has kept of those before it."""
 
 AT_ONCE = 16
-"""Persons side by side, if nobody says otherwise."""
+"""Persons under a selector side by side, if nobody says otherwise."""
 
 _FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 """When first sessions begin; a person has one a day, which only the half-life sees."""
@@ -62,7 +62,7 @@ class Following:
     half_life_days: float | None = HALF_LIFE_DAYS
     drift: int | None = None
     at_once: int = AT_ONCE
-    """Persons side by side; no result depends on it."""
+    """Persons under a selector side by side; no result depends on it."""
     assets: Path = field(default_factory=find_assets)
 
     def __post_init__(self) -> None:
@@ -85,28 +85,37 @@ class Following:
         return PersonFolder(path, plan, versions())
 
     async def fill(
-        self, selectors: Mapping[str, SelectorSpec], engine: EngineStart, pace: Callable[[str], Report]
+        self, selectors: Mapping[str, SelectorSpec], engine: EngineStart, report: Report
     ) -> Mapping[str, PersonFolder]:
-        """Simulate what is missing of every selector; `pace` makes the report of one, in sessions."""
+        """Simulate what is missing of every selector; `report` counts the sessions of all of them.
+
+        A person is followed under all selectors at about the same time: what they share, the initial prompt's
+        images and first drafts, is made once, and whoever stops has whole persons to compare.
+        """
         folders = {name: self.folder(spec) for name, spec in selectors.items()}
 
-        async def follow(name: str, numbers: Sequence[int], running: LocalEngine) -> None:
-            await self._follow(folders[name], numbers, running, selectors[name], pace(name))
+        async def follow(missing: Mapping[str, Sequence[int]], running: LocalEngine) -> None:
+            walks = {}
+            for name in missing:
+                prompts = self._run(selectors[name]).prompt_for(running)
+                walks[name] = await _Walk.prepared(self, running, selectors[name], prompts)
+            persons = sorted({person for numbers in missing.values() for person in numbers})
+            lacking = [
+                (person, walks[name], folders[name])
+                for person in persons
+                for name, numbers in missing.items()
+                if person in numbers
+            ]
+            await self._follow(lacking, len(folders) * self.persons, report)
 
         await fill_missing(folders, lambda folder: folder.opened(self.persons), engine, follow)
         return folders
 
     async def _follow(
-        self,
-        folder: PersonFolder,
-        persons: Sequence[int],
-        engine: LocalEngine,
-        selector: SelectorSpec,
-        report: Report,
+        self, lacking: Sequence[tuple[int, _Walk, PersonFolder]], of: int, report: Report
     ) -> None:
         """Follow these persons, so many at a time, each kept as soon as the last session is over."""
-        walk = await _Walk.prepared(self, engine, selector, self._run(selector).prompt_for(engine))
-        done, total = (self.persons - len(persons)) * self.sessions, self.persons * self.sessions
+        done, total = (of - len(lacking)) * self.sessions, of * self.sessions
         room = asyncio.Semaphore(self.at_once)
         report(done, total)
 
@@ -115,12 +124,12 @@ class Following:
             done += 1
             report(done, total)
 
-        async def kept(person: int) -> None:
+        async def kept(person: int, walk: _Walk, folder: PersonFolder) -> None:
             async with room:
                 record = await walk.person(person, one_more)
             await asyncio.to_thread(folder.write, record)
 
-        tasks = [asyncio.create_task(kept(person), name=f"person {person}") for person in persons]
+        tasks = [asyncio.create_task(kept(*one), name=f"person {one[0]}") for one in lacking]
         try:
             await asyncio.gather(*tasks)
         finally:

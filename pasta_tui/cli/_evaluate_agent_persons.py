@@ -9,13 +9,14 @@ from pasta_core.configuration import Configuration
 from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.evaluation.persons import PersonsResult, PersonsYardstick, evaluate_persons
+from pasta_core.evaluation.persons_bars import bars
 from pasta_core.evaluation.persons_plot import save_persons
 from pasta_core.evaluation.persons_run import AT_ONCE, Following
 from pasta_core.evaluation.persons_store import PersonFolder
 from pasta_core.evaluation.plots import require_matplotlib
 from pasta_core.users.taste_record import HALF_LIFE_DAYS
 from pasta_tui.cli._evaluate_agent import SESSIONS, Request, started_engine
-from pasta_tui.cli._evaluate_agent_persons_report import document, table
+from pasta_tui.cli._evaluate_agent_persons_report import bar_document, document, table
 from pasta_tui.console.errors import Stopped
 from pasta_tui.console.output import Output
 from pasta_tui.console.pace import Pace
@@ -72,7 +73,7 @@ async def _simulate(
     folders = await walk.fill(
         selectors,
         lambda: started_engine(config, walk.users, walk.at_once, out),
-        lambda name: Pace(out, f"sessions of {name}").report,
+        Pace(out, "sessions").report,
     )
     out.end_progress()
     return folders
@@ -97,11 +98,13 @@ def _tell(
                 "half_life_days": walk.half_life_days,
                 "drift": walk.drift,
                 "results": [document(one, folders[one.selector].path) for one in results],
+                "bars": [bar_document(one) for one in bars(results, walk.drift)],
                 "figures": [str(path) for path in figures],
             }
         )
         return
-    for line in table(results, walk.persons, request.users, request.reward, out.terminal.unicode):
+    told = (request.users, request.reward, out.terminal.unicode, walk.drift)
+    for line in table(results, walk.persons, *told):
         out.data(line)
     for path in figures:
         out.data(str(path))

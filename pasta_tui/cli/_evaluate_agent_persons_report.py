@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pasta_core.evaluation.metric import Metric
+from pasta_core.evaluation.agent import FLOOR
+from pasta_core.evaluation.metric import NOTHING, Metric
 from pasta_core.evaluation.persons import Foresight, PersonsResult, SessionResult
+from pasta_core.evaluation.persons_bars import Bar, bars
 from pasta_core.evaluation.text_plot import text_plot
 
-__all__ = ["document", "table"]
+__all__ = ["bar_document", "document", "table"]
 
 _ENOUGH = (100, 10)
 """Persons and sessions of each from which a number is more than a first look."""
@@ -41,23 +43,46 @@ def document(result: PersonsResult, folder: Path) -> dict[str, Any]:
     }
 
 
+def bar_document(one: Bar) -> dict[str, Any]:
+    """One bar as JSON types."""
+    return {
+        "selector": one.selector,
+        "bar": one.what,
+        "session": one.session,
+        "turn": one.turn,
+        "against": one.rival,
+        "least": one.least,
+        "whole_interval": one.surely,
+        **_named("value", one.found, "ci95"),
+        "met": one.met,
+    }
+
+
 def _session(one: SessionResult) -> dict[str, Any]:
     over: tuple[Metric | None, ...] = one.over_floor or (None,) * len(one.turns)
     return {
         "session": one.session,
         **_named("mean", one.score, "ci95"),
+        **_named("over_random", one.gain),
         **_named("gap_closed", one.gap_closed),
         "turns": [
-            {"turn": turn, **_named("value", value, "ci95"), **_named("over_random", more)}
-            for turn, (value, more) in enumerate(zip(one.turns, over, strict=True), 1)
+            {
+                "turn": turn,
+                **_named("value", value, "ci95"),
+                **_named("over_random", more),
+                **_named("gap_closed", gap),
+            }
+            for turn, (value, more, gap) in enumerate(zip(one.turns, over, one.turn_gaps, strict=True), 1)
         ],
         **_foresight(one.foresight),
     }
 
 
 def _foresight(one: Foresight) -> dict[str, Any]:
-    found = {**_named("log_likelihood", one.log_likelihood), **_named("accuracy", one.accuracy)}
-    return found | {
+    return {
+        **_named("log_likelihood", one.log_likelihood),
+        **_named("accuracy", one.accuracy),
+        **_named("said", one.said),
         "chance_log_likelihood": one.log_likelihood.chance,
         "chance_accuracy": one.accuracy.chance,
     }
@@ -70,35 +95,60 @@ def _named(name: str, metric: Metric | None, interval: str | None = None) -> dic
 
 
 def table(
-    results: Sequence[PersonsResult], persons: int, users: str, reward: str, unicode: bool
+    results: Sequence[PersonsResult],
+    persons: int,
+    users: str,
+    reward: str,
+    unicode: bool,
+    drift: int | None = None,
 ) -> Iterator[str]:
     """The whole comparison, a line each."""
     sessions = len(results[0].sessions)
     few = "" if persons >= _ENOUGH[0] and sessions >= _ENOUGH[1] else _FIRST_LOOK
-    yield f"{persons} persons x {sessions} sessions{few}, {users}, {reward} reward, 95 % intervals"
-    yield ""
-    width = max(len("selector"), *(len(one.selector) for one in results))
-    yield f"{'selector':{width}}  {'mean':>18}  {'gap closed':>18}  {'log chance':>20}  {'foreseen':>14}"
-    for one in results:
-        seen = one.foresight
-        cells = (_said(one.score), _said(one.gap_closed, 100))
-        line = "  ".join(f"{cell:>18}" for cell in cells)
-        line += f"  {_said(seen.log_likelihood):>20}  {_said(seen.accuracy, 100):>14}"
-        yield f"{one.selector:{width}}  {line}"
+    yield f"{persons} persons x {sessions} sessions{few}"
+    yield f"{users}, {reward} reward, 95 % intervals over persons"
     if results[0].ceiling is not None:
-        yield f"gap closed in %, from random to {results[0].ceiling}"
-    seen = results[0].foresight
-    log, accuracy = seen.log_likelihood.chance or 0, 100 * (seen.accuracy.chance or 0)
-    yield f"picks as a taste that follows along foresaw them; guessing has {log:.2f} and {accuracy:.0f} %"
+        yield f"the gap is that from random to {results[0].ceiling}"
+    width = max(len("selector"), *(len(one.selector) for one in results))
+    yield from _moments(results, width)
     yield from _by_session("mean by session", results, width, lambda one: one.score, 1)
     if results[0].ceiling is not None:
         yield from _by_session("gap closed by session, %", results, width, lambda one: one.gap_closed, 100)
     for number in sorted({1, sessions}):
         yield from _by_turn(number, results, width)
-    yield from _foreseen(results, width)
+    yield from _calibration(results, width)
     yield from _rivals(results, width)
     yield from _regained(results, width)
+    yield from _bars(bars(results, drift), width)
     yield from _curves(results, unicode)
+
+
+def _moments(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
+    """What each selector is worth at the start, at the end of a session, at the end of all, and over all."""
+    last, turns = len(results[0].sessions), len(results[0].turns)
+    yield ""
+    yield f"{'':{width + 2}}  {'value':>18}  {'over random':>18}  {'gap closed, %':>18}"
+    for turn in sorted({1, turns}):
+        yield f"session 1, turn {turn}"
+        for one in results:
+            first = one.sessions[0]
+            more = first.over_floor[turn - 1] if first.over_floor else NOTHING
+            yield _moment(one.selector, width, first.turns[turn - 1], more, first.turn_gaps[turn - 1])
+    if last > 1:
+        yield f"session {last}"
+        for one in results:
+            end = one.sessions[-1]
+            yield _moment(one.selector, width, end.score, end.gain, end.gap_closed)
+    yield "all sessions"
+    for one in results:
+        rival = one.against.get(FLOOR)
+        yield _moment(
+            one.selector, width, one.score, NOTHING if rival is None else rival.difference, one.gap_closed
+        )
+
+
+def _moment(name: str, width: int, value: Metric, more: Metric, gap: Metric) -> str:
+    return f"  {name:{width}}  {_said(value):>18}  {_said(more):>18}  {_said(gap, 100):>18}"
 
 
 def _by_session(
@@ -127,16 +177,24 @@ def _by_turn(session: int, results: Sequence[PersonsResult], width: int) -> Iter
         yield f"{result.selector:{column}}  " + "  ".join(f"{one.value or 0:6.2f}" for one in turns)
 
 
-def _foreseen(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
-    """What the selectors' own values of prompts foresaw, before anything was painted."""
+def _calibration(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
+    """What was foreseen of picks, with the pictures and, where the selector has utilities, without."""
+    seen = results[0].foresight
+    log, accuracy = seen.log_likelihood.chance or 0, 100 * (seen.accuracy.chance or 0)
+    yield ""
+    yield f"{'picks foreseen':{width + 2}}  {'log chance':>20}  {'right, %':>14}  {'as said, %':>14}"
+    yield "by a taste that follows along and sees the pictures"
+    yield from (_foresight_line(one.selector, width, one.foresight) for one in results)
     told = [one for one in results if one.foreseen.accuracy.n]
     if told:
-        yield ""
-        yield f"{'foreseen from prompts alone':{max(width, 27)}}  {'log chance':>20}  {'foreseen':>14}"
-    for one in told:
-        seen = one.foreseen
-        cells = f"{_said(seen.log_likelihood):>20}  {_said(seen.accuracy, 100):>14}"
-        yield f"{one.selector:{max(width, 27)}}  {cells}"
+        yield "by the selector's own values of prompts, before anything was painted"
+        yield from (_foresight_line(one.selector, width, one.foreseen) for one in told)
+    yield f"guessing has {log:.2f} and {accuracy:.0f} %; calibrated chances are right as often as they say"
+
+
+def _foresight_line(name: str, width: int, seen: Foresight) -> str:
+    cells = f"{_said(seen.log_likelihood):>20}  {_said(seen.accuracy, 100):>14}  {_said(seen.said, 100):>14}"
+    return f"  {name:{width}}  {cells}"
 
 
 def _rivals(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
@@ -159,6 +217,35 @@ def _regained(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
     for one in told:
         cells = (_said(share, 100) for share in one.regained)
         yield f"{one.selector:{width}}  " + "  ".join(f"{cell:>15}" for cell in cells)
+
+
+def _bars(found: Sequence[Bar], width: int) -> Iterator[str]:
+    """What was asked and what was found; shares in %."""
+    if not found:
+        return
+    yield ""
+    yield f"{'bar':{width}}  {'':32}  {'asked':>6}  {'found':>18}"
+    for one in found:
+        times = 1 if one.what == "over random" else 100
+        asked = f"{'>' if one.surely else '>='} {times * one.least:.0f}"
+        verdict = {True: "met", False: "short", None: "open"}[one.met]
+        cells = f"{asked:>6}  {_said(one.found, times):>18}  {verdict}"
+        yield f"{one.selector:{width}}  {_meaning(one):32}  {cells}"
+    yield "> asks it of the whole interval, >= of the value; without random and oracle,"
+    yield "between which the gap lies, a bar is open"
+
+
+def _meaning(bar: Bar) -> str:
+    match bar.what:
+        case "turn":
+            return "session 1, turn 1, gap closed, %"
+        case "over random":
+            return f"session 1, turn {bar.turn}, over random"
+        case "pooled":
+            return f"all sessions, over {bar.rival}, %"
+        case "regained":
+            return f"session {bar.session}, regained, %"
+    return f"session {bar.session}, gap closed, %"
 
 
 def _curves(results: Sequence[PersonsResult], unicode: bool) -> Iterator[str]:

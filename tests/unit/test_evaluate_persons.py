@@ -12,9 +12,10 @@ import pytest
 
 from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.evaluation.persons import PersonsResult, PersonsYardstick, evaluate_persons
+from pasta_core.evaluation.persons_bars import bars
 from pasta_core.evaluation.persons_plot import save_persons
 from pasta_core.evaluation.persons_store import PersonFolder, PersonRecord, SessionOfPerson, TurnOfPerson
-from pasta_tui.cli._evaluate_agent_persons_report import document, table
+from pasta_tui.cli._evaluate_agent_persons_report import bar_document, document, table
 
 SPARSE = PersonsYardstick(sparse=True)
 
@@ -154,7 +155,7 @@ def test_it_is_told_as_a_table_as_json_and_as_figures(tmp_path: Path) -> None:
     found = evaluate_persons(ALL, SPARSE)
     lines = list(table(found, 2, "planted:test", "sparse", False))
     assert lines[0].startswith("2 persons x 2 sessions (a first look")
-    assert sum(" against " in line for line in lines) == 3
+    assert sum(line.startswith(("taste against ", "oracle against ")) for line in lines) == 3
     told = json.loads(json.dumps(document(found[1], tmp_path)))
     assert told["sessions"][1]["turns"][1] == {
         "turn": 2,
@@ -162,14 +163,98 @@ def test_it_is_told_as_a_table_as_json_and_as_figures(tmp_path: Path) -> None:
         "ci95": told["sessions"][1]["turns"][1]["ci95"],
         "over_random": 3.0,
         "over_random_ci95": [3.0, 3.0],
+        "gap_closed": 0.75,
+        "gap_closed_ci95": [0.75, 0.75],
     }
+    assert told["sessions"][1]["over_random"] == 3.0 and told["said"] == pytest.approx(0.8)
     assert told["against"]["random"]["difference"] == 2.0 and told["ceiling"] == "oracle"
     assert told["foreseen"]["accuracy"] == 1.0 and told["accuracy"] == 1.0
-    png, svg = save_persons(found, tmp_path)
-    before = svg.read_bytes()
+    paths = save_persons(found, tmp_path)
+    assert [path.name for path in paths] == [
+        f"persons-by-{what}.{kind}" for what in ("turn", "session") for kind in ("png", "svg")
+    ]
+    before = [path.read_bytes() for path in paths]
     save_persons(found, tmp_path)
-    assert svg.read_bytes() == before and png.read_bytes()[:4] == b"\x89PNG"
-    assert b"taste" in before
+    assert [path.read_bytes() for path in paths] == before and before[0][:4] == b"\x89PNG"
+    assert b"taste" in before[1] and b"gap closed in session 1" in before[1] and b"gap closed" in before[3]
+
+
+def test_the_table_holds_start_end_and_whole_of_every_selector() -> None:
+    lines = list(table(evaluate_persons(ALL, SPARSE), 2, "planted:test", "sparse", True))
+    at = lines.index("session 1, turn 2")
+    assert " ".join(lines[at + 2].split()) == "taste 4.00 [3.00, 5.00] 1.00 [1.00, 1.00] 25 [25, 25]"
+    at = lines.index("session 2")
+    assert " ".join(lines[at + 2].split()) == "taste 6.00 [5.00, 7.00] 3.00 [3.00, 3.00] 75 [75, 75]"
+    at = lines.index("all sessions")
+    assert " ".join(lines[at + 2].split()) == "taste 5.00 [4.00, 6.00] 2.00 [2.00, 2.00] 50 [50, 50]"
+    assert " ".join(lines[at + 1].split()) == "random 3.00 [2.00, 4.00] - 0 [0, 0]"
+    assert "  taste     -0.22 [-0.22, -0.22]  100 [100, 100]     80 [80, 80]" in lines
+    assert max(map(len, lines)) <= 80
+
+
+def reached(*levels: tuple[float, float], people: int = 6) -> list[PersonRecord]:
+    """Persons whose sessions have these rewards in their first and second turn."""
+    return persons([[list(level) for level in levels]] * people)
+
+
+def test_bars_are_told_with_what_was_found() -> None:
+    whole = {
+        "random": reached((0.0, 0.0), (0.0, 0.0)),
+        "value:m": reached((2.0, 5.0), (2.0, 5.0)),
+        "taste": reached((-1.0, 3.0), (1.0, 4.0)),
+        "taste+value": reached((1.0, 5.0), (1.0, 6.0)),
+        "oracle": reached((10.0, 10.0), (10.0, 10.0)),
+    }
+    found = bars(evaluate_persons(whole, SPARSE))
+    told = {(bar.selector, bar.what): (bar.found.value, bar.met) for bar in found}
+    assert told == {
+        ("taste", "turn"): (pytest.approx(-0.1), False),
+        ("taste", "over random"): (3.0, True),
+        ("taste", "gap closed"): (0.4, False),
+        ("taste+value", "turn"): (pytest.approx(0.1), True),
+        ("taste+value", "pooled"): (pytest.approx(0.05), True),
+        ("taste+value", "gap closed"): (0.6, True),
+    }
+    assert {bar.rival for bar in found if bar.what == "pooled"} == {"value:m"}, "the better of its parts"
+    lines = "\n".join(table(evaluate_persons(whole, SPARSE), 6, "planted", "sparse", True))
+    assert "session 2, gap closed, %           >= 50         40 [40, 40]  short" in lines
+    told_json = json.loads(json.dumps([bar_document(bar) for bar in found]))
+    assert told_json[2] == {
+        "selector": "taste",
+        "bar": "gap closed",
+        "session": 2,
+        "turn": None,
+        "against": None,
+        "least": 0.5,
+        "whole_interval": False,
+        "value": 0.4,
+        "ci95": [0.4, 0.4],
+        "met": False,
+    }
+
+
+def test_the_interval_decides_what_is_not_inferior_and_no_oracle_decides_nothing() -> None:
+    # worse by 4 % of the gap on average, but for some of them by much more
+    torn = persons([[[10 * share]] for share in (0.3, 0.3, -0.3, -0.46)])
+    flat = {name: persons([[[level]]] * 4) for name, level in _ENDS.items()}
+    kinds = {"random": flat["random"], "taste": torn, "oracle": flat["oracle"]}
+    first = bars(evaluate_persons(kinds, SPARSE))[0]
+    assert first.found.value == pytest.approx(-0.04) and first.met is False
+    kinds["greedy-belief"] = kinds.pop("oracle")
+    assert [bar.met for bar in bars(evaluate_persons(kinds, SPARSE))] == [None, False, None]
+    lonely = bars(evaluate_persons({"taste+value": torn}, SPARSE))
+    assert [(bar.what, bar.met) for bar in lonely] == [("turn", None), ("gap closed", None)]
+
+
+def test_a_taste_that_changed_is_to_be_back_within_three_sessions() -> None:
+    for back, met in ((7.0, False), (8.0, True)):
+        scores = [10.0, 10.0, 1.0, 2.0, back, 10.0]
+        flat = {name: persons([[[level]] * 6] * 3) for name, level in _ENDS.items()}
+        taste = persons([[[score] for score in scores]] * 3)
+        kinds = {"random": flat["random"], "taste": taste, "oracle": flat["oracle"]}
+        last = bars(evaluate_persons(kinds, replace(SPARSE, drift=3)), drift=3)[-1]
+        assert (last.what, last.session, last.met) == ("regained", 5, met)
+        assert last.found.value == pytest.approx(back / 10)
 
 
 def test_persons_are_kept_one_by_one_and_what_is_damaged_is_missing(tmp_path: Path) -> None:

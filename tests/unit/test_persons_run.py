@@ -58,11 +58,11 @@ def followed(
         task = asyncio.current_task()
 
         def report(done: int, total: int) -> None:
-            assert total == plan.persons * plan.sessions
+            assert total == len(selectors) * plan.persons * plan.sessions
             if stop_after is not None and done >= stop_after and task is not None:
                 task.cancel()
 
-        return await plan.fill(selectors, engine, lambda name: report)
+        return await plan.fill(selectors, engine, report)
 
     return asyncio.run(run())
 
@@ -117,6 +117,22 @@ def test_it_ends_at_the_same_however_often_it_was_stopped_and_whatever_runs_besi
     assert [s.prompt for s in sessions(more, followed(more)["taste"])][:6] == [
         s.prompt for s in sessions(whole, whole.folder(TASTE["taste"]))
     ]
+
+
+def test_whoever_stops_has_the_same_persons_under_every_selector(tmp_path: Path) -> None:
+    plan = walk(tmp_path, at_once=1)
+    selectors = {"random": SelectorSpec("random"), **TASTE}
+    with pytest.raises(asyncio.CancelledError):
+        followed(plan, selectors, stop_after=7)
+    kept = sorted(Path(name).name for name in contents(tmp_path))
+    assert kept == ["person-00000.json"] * 2
+    alone = walk(tmp_path / "alone")
+    for name, spec in selectors.items():
+        followed(alone, {name: spec})
+    followed(plan, selectors)
+    assert contents(tmp_path / "alone") == {
+        name: data for name, data in contents(tmp_path).items() if not name.startswith("alone/")
+    }
 
 
 def test_a_taste_changes_from_the_session_that_was_named(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from pasta_core.agent.selectors import RandomSelector, make_selector
 from pasta_core.data.trajectories import TrajectoryRecord
-from pasta_core.domain import CandidateForm, Selector
+from pasta_core.domain import CandidateForm, History, Selector
 from pasta_core.simulation.drafts import SharedFirstDrafts
 from pasta_core.simulation.engine import Crew, cases, prompt_of, simulate
 from pasta_core.simulation.records import Details
-from tests.support.rollouts import WordWriter
+from tests.support.rollouts import WordWriter, paint_one
 from tests.support.simulated import small_crew
 
 PROMPTS = prompt_of(("a red train", "a blue cat at night"))
@@ -53,3 +53,25 @@ def test_selectors_share_first_turns_and_nothing_of_the_records_changes() -> Non
     # 4 trajectories of 2 turns; the two that are asked for the same form share 4 first turns
     assert len(plain.asked) == 24
     assert len(shared.asked) == 20
+
+
+def test_those_who_ask_at_the_same_time_wait_for_one_and_outlive_it() -> None:
+    class Slow(WordWriter):
+        async def write(self, *asked):  # type: ignore[no-untyped-def]
+            await asyncio.sleep(0.01)
+            return await super().write(*asked)
+
+    history = History("a red train", (paint_one("a red train", 1),))
+    ask = (history, CandidateForm(), 14, 3, lambda done, total: None)
+
+    async def asked_thrice(writer: WordWriter) -> list[object]:
+        shared = SharedFirstDrafts(writer)
+        first, second, third = (asyncio.create_task(shared.write(*ask)) for _ in range(3))
+        await asyncio.sleep(0)
+        first.cancel()
+        return await asyncio.gather(first, second, third, return_exceptions=True)
+
+    slow = Slow()
+    gone, second, third = asyncio.run(asked_thrice(slow))
+    assert isinstance(gone, asyncio.CancelledError)
+    assert second is third and len(slow.asked) == 1
