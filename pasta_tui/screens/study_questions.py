@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical
-from textual.content import Content
-from textual.message import Message
+from textual.containers import Container, Horizontal
 from textual.widgets import Input, Static
 
 from pasta_core.errors import InvalidInput, PastaError
@@ -23,18 +19,17 @@ from pasta_core.study.evaluation import Evaluation
 from pasta_core.study.guide import Guide
 from pasta_core.study.questions import Question, Topic
 from pasta_core.text import clean, told
-from pasta_tui.archive import turn_views, with_images
 from pasta_tui.keep import Keeper
 from pasta_tui.screens.study import StudyScreen
+from pasta_tui.screens.study_card import Card, CardText, asking, beginning, ending
+from pasta_tui.screens.study_pictures import StudyPictures
 from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.screens.zoom import ZoomScreen
 from pasta_tui.session_state import Column, SessionView
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.terminal.text import clipped
-from pasta_tui.widgets.fit import Place
 from pasta_tui.widgets.keys import KeyLine
 from pasta_tui.widgets.slate import Slate
-from pasta_tui.widgets.words import bar
 
 __all__ = ["EvaluationScreen"]
 
@@ -48,24 +43,6 @@ class _NamedSlate(Slate):
 
     def _title(self, view: SessionView, number: int, column: Column) -> str:
         return clipped(f" {column.category}", self.shape.column - 1)
-
-
-class _Words(Input):
-    """A line of text from whose beginning the way leads back to the question before."""
-
-    class Back(Message):
-        """The rater wants the question before."""
-
-    async def _on_key(self, event: events.Key) -> None:
-        at_start = (
-            event.key in ("left", "backspace") and self.cursor_position == 0 and self.selection.is_empty
-        )
-        if event.key == "escape" or at_start:
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Back())
-            return
-        await super()._on_key(event)
 
 
 class EvaluationScreen(TellingScreen[bool]):
@@ -119,8 +96,7 @@ class EvaluationScreen(TellingScreen[bool]):
         super().__init__()
         self._study = study
         self._info = info
-        self._stored: Mapping[int, StoredTurn] = {turn.number: turn for turn in turns}
-        self._views = {view.shown: view for view in turn_views(info, turns)}
+        self._pictures = StudyPictures(info, turns)
         self._guide = guide
         self._graphics = graphics
         self._keeper = keeper
@@ -137,12 +113,7 @@ class EvaluationScreen(TellingScreen[bool]):
             yield Static(id="turn", markup=False)
         with Container(id="body"):
             yield Container(self._slate, id="table")
-            with Vertical(id="card"):
-                yield Static(id="where", markup=False)
-                yield Static(id="ask", markup=False)
-                yield Static(id="options", markup=False)
-                yield _Words(placeholder="your words; Enter goes on", compact=True, id="words")
-                yield Static(id="hint", markup=False)
+            yield Card(id="card")
         yield KeyLine()
 
     async def on_mount(self) -> None:
@@ -205,7 +176,7 @@ class EvaluationScreen(TellingScreen[bool]):
         event.stop()
         await self._answer(event.value)
 
-    @on(_Words.Back)
+    @on(Card.Back)
     def _back(self) -> None:
         self.action_back()
 
@@ -233,7 +204,7 @@ class EvaluationScreen(TellingScreen[bool]):
 
     def action_zoom(self) -> None:
         """Show one picture of the marked column on the whole screen."""
-        view, place = self._pictures()
+        view, place = self._pictures.shown(self._evaluation)
         if view.painted:
             self.app.push_screen(ZoomScreen(view, place, self._graphics, self._keeper, False))
 
@@ -248,148 +219,49 @@ class EvaluationScreen(TellingScreen[bool]):
         self._show()
 
     def _show(self) -> None:
-        question = self._evaluation.question if self._begun else None
+        evaluation, pictures = self._evaluation, self._pictures
+        question = evaluation.question if self._begun else None
         writing = question is not None and not question.options
+        card = self.query_one(Card)
         with self.app.batch_update():
-            self._show_card(question)
+            self.query_one("#turn", Static).update(self._where(question))
+            card.show(self._told(question))
             self.set_class(writing, "writing")
-            view, place = self._pictures()
-            self._slate.show(view, place, False)
+            self._slate.show(*pictures.shown(evaluation), False)
             self.refresh_bindings()
-        words = self.query_one("#words", _Words)
-        if writing and not words.has_focus:
-            words.value = self._evaluation.answer or ""
-            words.cursor_position = len(words.value)
-            self.set_focus(words)
-        elif not writing:
+        if writing:
+            card.write(evaluation.answer or "")
+        else:
             self.set_focus(None)
-        self._load()
+        if unread := pictures.unread(pictures.turn(evaluation)):
+            self.run_worker(self._read(unread), group="pictures", exclusive=True, exit_on_error=False)
 
-    def _show_card(self, question: Question | None) -> None:
-        turns = self._info.made_of.settings.turns
+    async def _read(self, turns: Sequence[int]) -> None:
+        for turn in turns:
+            await self._pictures.read(turn)
+        self._slate.show(*self._pictures.shown(self._evaluation), False)
+
+    def _where(self, question: Question | None) -> str:
+        turn = self._pictures.turn(self._evaluation)
         place, of = self._evaluation.place()
-        at = f", question {place} of {of}" if self._begun and question is not None else ""
-        self._say("turn", f"turn {self._turn} of {turns}{at}")
+        at = "" if question is None else f", question {place} of {of}"
+        return f"turn {turn} of {self._info.made_of.settings.turns}{at}"
+
+    def _told(self, question: Question | None) -> CardText:
         if not self._begun:
-            self._say("where", "The questions")
-            self._say("ask", "\n".join(self._guide.evaluation))
-            self._say("options", "")
-            self._say("hint", "Enter begins.")
-        elif question is None:
-            self._show_end()
-        else:
-            share = len(self._evaluation.answers) / len(self._evaluation.questions)
-            self._say("where", bar(share))
-            self._say("ask", self._asked(question))
-            self._say("options", self._options(question))
-            self._say("hint", self._hint(question))
-
-    def _show_end(self) -> None:
-        missing = self._evaluation.missing
-        turns = sorted({question.turn for question in missing})
-        self._say("where", "The end")
-        self._say("options", "")
-        if missing:
-            count = "1 question is" if len(missing) == 1 else f"{len(missing)} questions are"
-            where = ", ".join(map(str, turns))
-            self._say("ask", f"{count} not answered yet (turn {where}).")
-            self._say("hint", "Enter goes to the first one.")
-        else:
-            self._say("ask", "Thank you, everything is answered.")
-            self._say("hint", "Enter ends the task; until then, ← leads back to every answer.")
-
-    def _say(self, part: str, text: str | Content) -> None:
-        line = self.query_one(f"#{part}", Static)
-        line.update(text)
-        line.set_class(not text, "empty")
-
-    def _asked(self, question: Question) -> str:
-        preferred = self._preferred(question.turn)
-        return self._guide.ask(question, self._chosen(question.turn), preferred)
-
-    def _options(self, question: Question) -> Content:
-        """The answers with their keys, the marked one bright: a line each beside the pictures."""
-        marked = self._default(question)
+            return beginning(self._guide)
+        if question is None:
+            return ending(self._evaluation)
+        chosen = self._pictures.chosen(question.turn)
+        preferred = self._pictures.preferred(self._evaluation, question.turn)
+        ask = self._guide.ask(question, chosen, preferred)
         words = self._guide.options(question)
-        lines = []
-        for key, (value, word) in enumerate(zip(question.options, words, strict=True), start=1):
-            style = "bold reverse" if value == marked else ""
-            lines.append(Content.assemble((f"{key}", "bold $accent"), " ", (word, style)))
-        return Content("\n" if self.has_class("wide") else "  ").join(lines)
-
-    def _hint(self, question: Question) -> str:
-        if not question.options:
-            return "Enter goes on, also without a word; Escape goes back."
-        keys = f"1-{len(question.options)} answers"
-        return f"{keys}, Enter keeps what is marked" if self._default(question) is not None else keys
+        share = len(self._evaluation.answers) / len(self._evaluation.questions)
+        return asking(share, question, ask, words, self._default(question), self.has_class("wide"))
 
     def _default(self, question: Question) -> str | None:
         """What Enter stands for: the earlier answer, or the column that was taken."""
         if self._evaluation.answer is not None:
             return self._evaluation.answer
-        return str(self._chosen(question.turn) + 1) if question.topic is Topic.PREFERRED else None
-
-    # the pictures
-
-    @property
-    def _turn(self) -> int:
-        """The turn whose pictures are shown: the question's, at the end the last one."""
-        question = self._evaluation.question
-        return self._info.made_of.settings.turns if question is None else question.turn
-
-    def _pictures(self) -> tuple[SessionView, Place]:
-        """The turn's columns, or for a comparison the preferred columns of both turns."""
-        question = self._evaluation.question
-        turn = self._turn
-        if question is not None and question.topic is Topic.COMPARISON:
-            pair = tuple(
-                _called(self._views[number].columns[column], f"turn {number}, column {column + 1}")
-                for number in (turn - 1, turn)
-                for column in (self._preferred(number),)
-            )
-            return replace(self._views[turn], columns=pair, chosen=None, blind=True), Place(1)
-        view, chosen = self._views[turn], self._chosen(turn)
-        asked = None if question is None else question.column
-        columns = tuple(
-            _called(column, _name(number, chosen, asked)) for number, column in enumerate(view.columns)
-        )
-        place = Place(self._preferred(turn) if asked is None else asked)
-        return replace(view, columns=columns, blind=True), place
-
-    def _chosen(self, turn: int) -> int:
-        return self._views[turn].chosen or 0
-
-    def _preferred(self, turn: int) -> int:
-        preferred = self._evaluation.preferred(turn)
-        return self._chosen(turn) if preferred is None else preferred
-
-    def _load(self) -> None:
-        """Read the pictures of the turn and the one before, and forget all others."""
-        near = (self._turn - 1, self._turn)
-        for number, view in self._views.items():
-            if number not in near and view.painted:
-                self._views[number] = _emptied(view)
-        wanted = [number for number in near if number in self._views and not self._views[number].painted]
-        if wanted:
-            self.run_worker(self._read(wanted), group="pictures", exclusive=True, exit_on_error=False)
-
-    async def _read(self, numbers: list[int]) -> None:
-        for number in sorted(numbers, reverse=True):
-            view = await asyncio.to_thread(with_images, self._views[number], self._stored[number])
-            self._views[number] = view
-        view, place = self._pictures()
-        self._slate.show(view, place, False)
-
-
-def _name(number: int, chosen: int, asked: int | None) -> str:
-    taken = " ✓ taken" if number == chosen else ""
-    return f"{number + 1}{taken}{'  ← this one' if number == asked else ''}"
-
-
-def _called(column: Column, name: str) -> Column:
-    return replace(column, category=name, prompt="")
-
-
-def _emptied(view: SessionView) -> SessionView:
-    nothing = (None,) * view.settings.images
-    return replace(view, columns=tuple(replace(c, images=nothing, paths=nothing) for c in view.columns))
+        chosen = self._pictures.chosen(question.turn)
+        return str(chosen + 1) if question.topic is Topic.PREFERRED else None

@@ -108,7 +108,7 @@ def test_a_rater_is_told_plays_and_answers(size: tuple[int, int], tmp_path: Path
         assert screen._evaluation.question.topic is Topic.RATIONALE
         await pilot.press(*"red", "enter", "4")
         await pilot.press("1", "1", "2", "3", *"more", "enter")
-        assert "turn 1, column 2" in shown_text(app)
+        await until(pilot, lambda: "turn 1, column 2" in shown_text(app))
         assert "turn 2, column 1" in shown_text(app)
         await pilot.press("1", "5")
         assert "everything is answered" in asked(app)
