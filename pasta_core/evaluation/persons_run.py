@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from pasta_core.domain import Selector
 from pasta_core.engines.fingerprints import content_digest
 from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.prompts import PromptList
+from pasta_core.engines.remembering import RememberingServices
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.errors import InvalidInput
@@ -95,6 +96,7 @@ class Following:
         folders = {name: self.folder(spec) for name, spec in selectors.items()}
 
         async def follow(missing: Mapping[str, Sequence[int]], running: LocalEngine) -> None:
+            running = replace(running, worker=RememberingServices(running.worker))
             walks = {}
             for name in missing:
                 prompts = self._run(selectors[name]).prompt_for(running)

@@ -32,7 +32,11 @@ TASTE = {"taste": SelectorSpec("taste:0")}
 class Texts:
     """The services of an engine, as far as a taste needs them."""
 
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
     async def embed_texts(self, texts: Sequence[str]) -> Embedding:
+        self.asked += texts
         return np.stack([paint_one(text, 0).embedding for text in texts])  # type: ignore[misc]
 
 
@@ -45,14 +49,18 @@ def walk(store: Path, **changes: object) -> Following:
 
 
 def followed(
-    plan: Following, selectors: Mapping[str, SelectorSpec] = TASTE, stop_after: int | None = None
+    plan: Following,
+    selectors: Mapping[str, SelectorSpec] = TASTE,
+    stop_after: int | None = None,
+    services: Texts | None = None,
 ) -> Mapping[str, PersonFolder]:
     """Run it on small models; stop as Ctrl-C does once so many sessions are over."""
+    services = Texts() if services is None else services
 
     @asynccontextmanager
     async def engine() -> AsyncIterator[LocalEngine]:
         crew = small_crew(4, SHAPE)
-        yield LocalEngine(crew, crew.painter, Path(), Texts(), plan.profile)  # type: ignore[arg-type]
+        yield LocalEngine(crew, crew.painter, Path(), services, plan.profile)  # type: ignore[arg-type]
 
     async def run() -> Mapping[str, PersonFolder]:
         task = asyncio.current_task()
@@ -133,6 +141,12 @@ def test_whoever_stops_has_the_same_persons_under_every_selector(tmp_path: Path)
     assert contents(tmp_path / "alone") == {
         name: data for name, data in contents(tmp_path).items() if not name.startswith("alone/")
     }
+
+
+def test_no_text_is_embedded_twice_whoever_looks_at_it(tmp_path: Path) -> None:
+    services = Texts()
+    followed(walk(tmp_path, at_once=1), {"random": SelectorSpec("random"), **TASTE}, services=services)
+    assert len(services.asked) == len(set(services.asked)) > 300
 
 
 def test_a_taste_changes_from_the_session_that_was_named(tmp_path: Path) -> None:
