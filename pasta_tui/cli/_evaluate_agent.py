@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pasta_core.configuration import Configuration, configure
-from pasta_core.engines.local import AT_ONCE, LocalEngine, open_local, worker_options
+from pasta_core.engines.local import AT_ONCE
 from pasta_core.engines.prompts import read_prompts
 from pasta_core.engines.specs import SelectorSpec, UsersSpec, selector_under
 from pasta_core.errors import InvalidInput
@@ -18,70 +15,17 @@ from pasta_core.evaluation.agent import AgentResult, Yardstick, evaluate_agents
 from pasta_core.evaluation.agent_run import Arena, same_to
 from pasta_core.simulation.shards import ShardFolder
 from pasta_tui.cli._evaluate_agent_report import document, table
-from pasta_tui.console.connect import worker_for
+from pasta_tui.cli._evaluate_agent_request import Request
+from pasta_tui.cli._started_engine import started_engine
 from pasta_tui.console.errors import Stopped
 from pasta_tui.console.output import Output
 from pasta_tui.console.pace import Pace
 from pasta_tui.console.run import run_until_stopped
 from pasta_tui.console.seeds import checked_seed
 
-__all__ = ["SESSIONS", "Request", "ReturningPersons", "evaluate_agent", "started_engine"]
-
-TRAJECTORIES = 1000
-"""Trajectories of each selector, if nobody says otherwise."""
-SESSIONS = 10
-"""Sessions of each person, if nobody says otherwise."""
+__all__ = ["evaluate_agent"]
 
 _REWARDS = ("sparse", "dense")
-
-
-@dataclass(frozen=True)
-class ReturningPersons:
-    """What was typed for persons who come back; without `persons` every trajectory has a user of its own."""
-
-    persons: int | None
-    sessions: int | None
-    drift: int | None
-    half_life: str | None
-    plot: Path | None
-
-    def check(self, trajectories: int | None) -> None:
-        """Refuse (`InvalidInput`) what would say nothing beside the rest."""
-        if self.persons is not None:
-            if trajectories is not None:
-                raise InvalidInput("--trajectories says nothing with --persons", "write --sessions S instead")
-            return
-        alone = {
-            "--sessions": self.sessions,
-            "--drift": self.drift,
-            "--half-life": self.half_life,
-            "--plot": self.plot,
-        }
-        for option, value in alone.items():
-            if value is not None:
-                raise InvalidInput(f"{option} is for persons who come back", "say how many: --persons P")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was typed."""
-
-    selectors: str
-    users: str
-    trajectories: int | None
-    reward: str
-    prompts: Path | None
-    out: Path | None
-    seed: int
-    at_once: int | None
-    flags: Mapping[str, Any]
-    as_json: bool
-    following: ReturningPersons
-
-    @property
-    def paired(self) -> int:
-        """How many trajectories each selector has, where nobody comes back."""
-        return TRAJECTORIES if self.trajectories is None else self.trajectories
 
 
 def evaluate_agent(request: Request) -> None:
@@ -148,15 +92,6 @@ async def _simulate(
     )
     out.end_progress()
     return folders
-
-
-def started_engine(
-    config: Configuration, users: UsersSpec, at_once: int, out: Output
-) -> AbstractAsyncContextManager[LocalEngine]:
-    """The engine of this machine, which starts the models as it is entered."""
-    out.progress("starting the models")
-    worker = worker_for(config, config.profile, out.note, *worker_options(config.profile))
-    return open_local(worker, config.profile, config.paths.assets, config.session, users, at_once)
 
 
 def _tell(

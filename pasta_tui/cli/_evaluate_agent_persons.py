@@ -15,8 +15,9 @@ from pasta_core.evaluation.persons_run import AT_ONCE, Following
 from pasta_core.evaluation.persons_store import PersonFolder
 from pasta_core.evaluation.plots import require_matplotlib
 from pasta_core.users.taste_record import HALF_LIFE_DAYS
-from pasta_tui.cli._evaluate_agent import SESSIONS, Request, started_engine
 from pasta_tui.cli._evaluate_agent_persons_report import bar_document, document, table
+from pasta_tui.cli._evaluate_agent_request import SESSIONS, Request
+from pasta_tui.cli._started_engine import started_engine
 from pasta_tui.console.errors import Stopped
 from pasta_tui.console.output import Output
 from pasta_tui.console.pace import Pace

@@ -12,7 +12,7 @@ from typing import Any
 from pasta_core.configuration import Configuration, configure
 from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.data.trajectories import CLIP
-from pasta_core.engines.local import LocalEngine, open_local, worker_options
+from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.prompts import read_prompts
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import UsersSpec, selector_under
@@ -20,7 +20,7 @@ from pasta_core.errors import InvalidInput
 from pasta_core.sessions.provenance import changed_versions, versions
 from pasta_core.simulation.records import Details
 from pasta_core.simulation.shards import ShardFolder
-from pasta_tui.console.connect import worker_for
+from pasta_tui.cli._started_engine import started_engine
 from pasta_tui.console.errors import Stopped
 from pasta_tui.console.output import Output
 from pasta_tui.console.pace import Pace
@@ -98,7 +98,6 @@ async def _fill(
     config: Configuration,
     out: Output,
 ) -> None:
-    out.progress("starting the models")
     pace = Pace(out, "trajectories")
     try:
         async with _engine(request, config, run.users, out) as engine:
@@ -111,14 +110,14 @@ async def _fill(
 def _engine(
     request: Request, config: Configuration, users: UsersSpec, out: Output
 ) -> AbstractAsyncContextManager[LocalEngine]:
-    profile, assets, settings = config.profile, config.paths.assets, config.session
-    if request.engine == "ray":
-        from pasta_core.engines.ray_engine import RayCluster, open_ray
+    if request.engine != "ray":
+        return started_engine(config, users, request.at_once, out)
+    from pasta_core.engines.ray_engine import RayCluster, open_ray
 
-        cluster = RayCluster(request.cluster, request.painters, request.writers)
-        return open_ray(cluster, profile, assets, settings, users, request.at_once, out.note)
-    worker = worker_for(config, profile, out.note, *worker_options(profile))
-    return open_local(worker, profile, assets, settings, users, request.at_once)
+    out.progress("starting the models")
+    cluster = RayCluster(request.cluster, request.painters, request.writers)
+    assets, settings = config.paths.assets, config.session
+    return open_ray(cluster, config.profile, assets, settings, users, request.at_once, out.note)
 
 
 def _tell(request: Request, folder: ShardFolder, out: Output) -> None:

@@ -196,7 +196,8 @@ def agent(
     With --persons every user comes back for session after session, and a taste goes along. Trajectories are
     kept, and serve every later evaluation; a stopped one goes on where it was.
     """
-    from pasta_tui.cli._evaluate_agent import Request, ReturningPersons, evaluate_agent
+    from pasta_tui.cli._evaluate_agent import evaluate_agent
+    from pasta_tui.cli._evaluate_agent_request import Request, ReturningPersons
 
     evaluate_agent(
         Request(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pasta_core.errors import InvalidInput
-from pasta_tui.cli._evaluate_agent import Request, ReturningPersons, evaluate_agent
+from pasta_tui.cli._evaluate_agent import evaluate_agent
+from pasta_tui.cli._evaluate_agent_request import Request, ReturningPersons
 
 ALONE: dict[str, Any] = dict.fromkeys(("persons", "sessions", "drift", "half_life", "plot"))
 
