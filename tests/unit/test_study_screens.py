@@ -69,6 +69,11 @@ def asked(app: PastaApp) -> str:
     return str(app.screen.query_one("#ask", Static).content)
 
 
+async def says(app: PastaApp, pilot: Pilot[Any], text: str) -> None:
+    """Wait until the card says this: an answer is on the disk before the next question is shown."""
+    await until(pilot, lambda: text in asked(app))
+
+
 def ratings(data: Path) -> list[TurnRating | None]:
     with Store(data) as store:
         return [turn.rating for turn in store.turns(store.find("last").id)][1:]
@@ -100,9 +105,9 @@ def test_a_rater_is_told_plays_and_answers(size: tuple[int, int], tmp_path: Path
         await choosing(app, pilot, 2)
         await pilot.press("3", "enter")
         screen = await questions(app, pilot)
-        assert "every answer is kept" in asked(app)
+        await says(app, pilot, "every answer is kept")
         await pilot.press("enter")
-        assert "You took column 2" in asked(app)
+        await says(app, pilot, "You took column 2")
         await pilot.press("enter", "4", "5", "3")
         assert screen._evaluation.question is not None
         assert screen._evaluation.question.topic is Topic.RATIONALE
@@ -111,7 +116,7 @@ def test_a_rater_is_told_plays_and_answers(size: tuple[int, int], tmp_path: Path
         await until(pilot, lambda: "turn 1, column 2" in shown_text(app))
         assert "turn 2, column 1" in shown_text(app)
         await pilot.press("1", "5")
-        assert "everything is answered" in asked(app)
+        await says(app, pilot, "everything is answered")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, EndScreen))
 
@@ -133,20 +138,20 @@ def test_going_back_skipping_and_looking_closer(tmp_path: Path) -> None:
     async def steps(pilot: Pilot[Any]) -> None:
         await play(app, pilot, "1")
         await pilot.press("enter", "9", "2", "left")
-        assert "You took column 1" in asked(app)
+        await says(app, pilot, "You took column 1")
         await pilot.press("3", "z")
         await until(pilot, lambda: isinstance(app.screen, ZoomScreen))
         await pilot.press("escape", "i")
         await until(pilot, lambda: isinstance(app.screen, StudyScreen))
         await pilot.press("escape")
         await pilot.press("1", "right", "2", *"why", "left", "left", "left", "left")
-        assert "Column 3: how" in asked(app), "the way back leads from the beginning of the text"
+        await says(app, pilot, "Column 3: how")  # the way back leads from the beginning of the text
         await pilot.press("4", "w", "h", "y", "enter", "5")
-        assert "1 question is not answered yet (turn 1)" in asked(app)
+        await says(app, pilot, "1 question is not answered yet (turn 1)")
         await pilot.press("enter")
-        assert "Column 2: how" in asked(app)
+        await says(app, pilot, "Column 2: how")
         await pilot.press("2")
-        assert "everything is answered" in asked(app), "who fills the last gap is at the end"
+        await says(app, pilot, "everything is answered")  # who fills the last gap is at the end
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, EndScreen))
 
