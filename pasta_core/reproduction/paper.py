@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["FIGURE_3", "FIGURE_5", "FIGURE_6", "TABLE_F1", "share_of_best_gain"]
+__all__ = ["FIGURE_3", "FIGURE_4", "FIGURE_5", "FIGURE_6", "NOTE_F1", "TABLE_F1", "share_of_best_gain"]
 
 TABLE_F1: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
     {
@@ -23,11 +23,17 @@ TABLE_F1: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
         },
     }
 )
-"""F.1, 1,000 trajectories, as printed: a value and what follows its ±, which the paper does not name."""
+"""F.1 as printed: a value and what follows its ±."""
+
+NOTE_F1 = "The paper's numbers are of 1,000 trajectories (F.1); it does not say what follows their ±."
 
 FIGURE_3 = (
     "The paper prints Fig. 3 as curves without numbers: accuracy and rank correlation grow with the number "
     "of types and level off at 64; it chooses K = 8 (§6.2)."
+)
+FIGURE_4 = (
+    "The paper shows the same for five of its 32 types: some prefer a kind of content, such as animals or "
+    "food (§6.2)."
 )
 FIGURE_5 = (
     "The paper prints Fig. 5 as bars with 99 % intervals and no numbers, people being the judges: an agent "

@@ -125,6 +125,8 @@ def _sweep(found: Mapping[str, Mapping[str, Any]], users: Mapping[str, Any], sca
     yield ""
     yield f"The five test images that each of {scale.chosen} types scores highest, a row a type."
     yield ""
+    yield paper.FIGURE_4
+    yield ""
     yield f"![Fig. 4]({FIGURES}/fig-4-top-images.png)"
     yield ""
 
@@ -175,6 +177,8 @@ def _table(found: Mapping[str, Rows], scale: Scale) -> Iterator[str]:
             )
         yield ""
         yield from _verdicts(rows, scale)
+    yield paper.NOTE_F1
+    yield ""
     if scale.oracle:
         yield "The gap closed is 0 at `random` and 1 at `oracle`, the best slate by the user's own utility."
         yield ""
@@ -254,8 +258,13 @@ def _ideas(found: Mapping[str, Any], scale: Scale) -> Iterator[str]:
 def _values(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield "## The value models"
     yield ""
-    yield "| model | trajectories | steps | held-out correlation | in the last turn | bias | best slate + |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "What was measured above are the models of the last step; the step that foresaw best stands beside."
+    yield ""
+    yield (
+        "| model | trajectories | steps | held-out correlation | in the last turn | bias | best slate + "
+        "| best correlation, at step |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
     for name, one in found.items():
         if name.startswith("value-"):
             measured = one["measured"]
@@ -265,9 +274,15 @@ def _values(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
                 _whole(one["trajectories"]),
                 _whole(one["steps"]),
                 *("-" if measured.get(key) is None else f"{measured[key]:.2f}" for key in keys),
+                _best(one.get("best", {})),
             )
     yield ""
     yield "docs/value-model.md says what these mean. All numbers of this report: `report.json`."
+
+
+def _best(measured: Mapping[str, Any]) -> str:
+    correlation = measured.get("held_out_correlation")
+    return "-" if correlation is None else f"{correlation:.2f}, {_whole(measured['step'])}"
 
 
 def _made_with(begun: Begun) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pasta_core.agent.value_model_files import CONFIG
+from pasta_core.agent.value_model_document import CONFIG, read_document
 from pasta_core.data.records import Kind
 from pasta_core.data.sources import SourceSpec
 from pasta_core.reproduction.lab import Lab, Stop, stopped
@@ -18,7 +17,7 @@ from pasta_core.reproduction.sessions import LABELLED, SHARDS
 from pasta_core.reproduction.steps import Done, Finding, Inputs, Step
 from pasta_core.training.value_base import base_fingerprint, load_base, shipped_base
 from pasta_core.training.value_presets import ValueModelConfig
-from pasta_core.training.value_run import ValueFolder, ValueTask, train_value_model
+from pasta_core.training.value_run import BEST, ValueFolder, ValueTask, train_value_model
 from pasta_core.training.value_sources import read_value_data
 
 __all__ = ["value_model_folder", "value_step"]
@@ -56,8 +55,13 @@ def _learn(
     model = load_base(shipped_base(lab.paths.assets), lab.paths.assets)
     if not train_value_model(run, model, data, task):
         raise stopped()
-    facts = json.loads((place / CONFIG).read_bytes())["training"]
-    return {"trajectories": facts["trajectories"], "steps": task.config.steps, "measured": facts["measured"]}
+    last, best = (read_document(one)["training"] for one in (place, place / BEST))
+    return {
+        "trajectories": last["trajectories"],
+        "steps": task.config.steps,
+        "measured": last["measured"],
+        "best": best["measured"],
+    }
 
 
 def value_model_folder(done: Done) -> Path:

@@ -260,6 +260,15 @@ def test_only_a_large_enough_evaluation_judges() -> None:
     assert not quick.claims and "excludes 0" not in "\n".join(report._table(found, quick))
 
 
+def test_the_last_and_the_best_of_a_value_model_are_both_told() -> None:
+    last = {"held_out_correlation": 0.25, "held_out_last_correlation": None, "held_out_bias": 0.5}
+    model = {"trajectories": 2048, "steps": 600, "measured": last}
+    best = {"best": {"step": 450, "held_out_correlation": 0.31}}
+    lines = list(report._values({"value-human-sparse": model | best, "value-mixed-dense": model}))
+    assert "| human-sparse | 2,048 | 600 | 0.25 | - | 0.50 | - | 0.31, 450 |" in lines
+    assert "| mixed-dense | 2,048 | 600 | 0.25 | - | 0.50 | - | - |" in lines
+
+
 def test_sessions_of_one_turn_have_no_figure_of_steps(tmp_path: Path) -> None:
     rows = [{"selector": "writer", "n": 2} | dict.fromkeys(("better", "same", "worse"))]
     assert draw_people(rows, tmp_path) == []
