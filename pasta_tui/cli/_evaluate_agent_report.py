@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
-from pasta_core.evaluation.agent import AgentResult
+from pasta_core.evaluation.agent import AgentResult, TurnResult
 from pasta_core.evaluation.metric import Metric
 
 __all__ = ["document", "table"]
 
 _ENOUGH = 300
 """Paired trajectories from which a number is more than a first look."""
+_LONGEST = 16
+"""Letters of a selector's name in a table."""
 
 
 def document(result: AgentResult, folder: Path) -> dict[str, Any]:
@@ -21,39 +24,70 @@ def document(result: AgentResult, folder: Path) -> dict[str, Any]:
 
 
 def table(results: Sequence[AgentResult], trajectories: int, reward: str) -> Iterator[str]:
-    """The whole comparison, a line each."""
-    width = max(len("selector"), *(len(result.selector) for result in results))
+    """The whole comparison, a line each, in 80 columns as long as sessions have five turns."""
+    names = _short([result.selector for result in results])
+    width = max(len("selector"), *map(len, names.values()))
     few = "" if trajectories >= _ENOUGH else f" (a first look: {_ENOUGH} make a claim)"
     yield f"{trajectories:,} paired trajectories{few}, {reward} reward, 95 % intervals"
+    for full, name in names.items():
+        if name != full:
+            yield f"{name}: {full}"
     yield ""
-    yield f"{'selector':{width}}  {'mean':>18}  {'gap closed':>18}  better  same  worse"
+    yield f"{'selector':{width}}  {'mean':>20}  {'gap closed, %':>16}  better  same  worse"
     for result in results:
         shares = "  ".join(
             f"{_percent(one):>{size}}"
             for one, size in ((result.better, 6), (result.same, 4), (result.worse, 5))
         )
-        name = f"{result.selector:{width}}"
-        yield f"{name}  {_said(result.score):>18}  {_said(result.gap_closed, 100):>18}  {shares}"
+        name = f"{names[result.selector]:{width}}"
+        yield f"{name}  {_said(result.score):>20}  {_said(result.gap_closed, 100):>16}  {shares}"
     if any(result.ceiling for result in results):
-        yield f"gap closed in %, from random to {results[0].ceiling}"
+        yield f"gap closed: from random to {results[0].ceiling}"
+    yield from _by_turn(results, names, width)
+    yield from _duels(results, names, width)
+
+
+def _short(selectors: Sequence[str]) -> dict[str, str]:
+    """What tables call selectors: a name too long for a column is its kind and a letter."""
+    letters = iter(ascii_uppercase)
+    return {
+        name: name if len(name) <= _LONGEST else f"{name.partition(':')[0]} {next(letters, '+')}"
+        for name in selectors
+    }
+
+
+def _by_turn(results: Sequence[AgentResult], names: Mapping[str, str], width: int) -> Iterator[str]:
+    """The value of every turn, and how it compares with the turn before (Fig. 5)."""
+    heads = "".join(f"{turn.turn:>10}" for turn in results[0].turns)
     yield ""
-    yield f"{'value by turn':{width}}  " + "  ".join(f"{turn.turn:>6}" for turn in results[0].turns)
+    yield f"{'by turn':{width}}{heads}"
+    yield "value"
     for result in results:
-        values = "  ".join(f"{turn.value.value or 0:6.2f}" for turn in result.turns)
-        yield f"{result.selector:{width}}  {values}"
-    yield from _duels(results, width)
+        values = "".join(f"{turn.value.value or 0:10.2f}" for turn in result.turns)
+        yield f"{names[result.selector]:{width}}{values}"
+    if len(results[0].turns) < 2:
+        return
+    yield "better/same/worse than the turn before, %"
+    for result in results:
+        cells = (_shares(turn) for turn in result.turns)
+        yield f"{names[result.selector]:{width}}" + "".join(f"{cell:>10}" for cell in cells)
 
 
-def _duels(results: Sequence[AgentResult], width: int) -> Iterator[str]:
+def _shares(turn: TurnResult) -> str:
+    told = [one.value for one in (turn.better, turn.same, turn.worse)]
+    return "/".join("-" if value is None else f"{100 * value:.0f}" for value in told) if turn.better.n else ""
+
+
+def _duels(results: Sequence[AgentResult], names: Mapping[str, str], width: int) -> Iterator[str]:
     """Every pair once, the later one against the earlier."""
     yield ""
-    yield f"{'paired':{2 * width + 9}}  {'difference':>18}  {'final preferred, %':>18}  ties"
+    yield "paired; preferred: whose final images are, of pairs that are no tie"
+    yield f"{'selector':{width}}  {'against':{width}}  {'difference':>20}  {'preferred, %':>14}  ties"
     for place, result in enumerate(results):
         for other in results[:place]:
             duel = result.against[other.selector]
-            names = f"{result.selector} against {other.selector}"
-            wins = _said(duel.wins, 100)
-            yield f"{names:{2 * width + 9}}  {_said(duel.difference):>18}  {wins:>18}  {duel.ties:4}"
+            pair = f"{names[result.selector]:{width}}  {names[other.selector]:{width}}"
+            yield f"{pair}  {_said(duel.difference):>20}  {_said(duel.wins, 100):>14}  {duel.ties:4}"
 
 
 def _said(metric: Metric, times: float = 1.0) -> str:

@@ -106,5 +106,26 @@ def test_the_table_says_its_n_and_every_pair_once() -> None:
     found = evaluate_agents({"random": RANDOM, "value:m": BETTER, "oracle": ORACLE}, Yardstick(True, 0.15))
     lines = list(table(found, 4, "sparse"))
     assert "4 paired trajectories (a first look" in lines[0]
-    assert sum(" against " in line for line in lines) == 3
+    pairs = lines[lines.index(next(line for line in lines if "against" in line)) + 1 :]
+    assert [line.split()[:2] for line in pairs] == [
+        ["value:m", "random"],
+        ["oracle", "random"],
+        ["oracle", "value:m"],
+    ]
     assert any("from random to oracle" in line for line in lines)
+
+
+def test_the_table_fits_80_columns_whatever_the_paths_and_tells_each_turn() -> None:
+    paths = [f"value:/a/long/path/to/the/models/of/this/study/{name}" for name in ("one", "two")]
+    five = [(1.0, 1.2, 1.1, 1.1, 1.5)] * 4
+    rows = {
+        "random": records(five),
+        paths[0]: records(five),
+        paths[1]: records(five),
+        "taste+value": records(five),
+    }
+    lines = list(table(evaluate_agents(rows, Yardstick(False, 0.15)), 4, "dense"))
+    assert lines[1:3] == [f"value A: {paths[0]}", f"value B: {paths[1]}"]
+    assert max(map(len, lines[3:])) <= 80
+    told = lines[lines.index("better/same/worse than the turn before, %") + 1]
+    assert told.split() == ["random", "100/0/0", "0/100/0", "0/100/0", "100/0/0"]
