@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from pasta_core.domain import CandidateForm, PaintedImage, Progress
 from pasta_core.errors import PastaError
 from pasta_core.seeds import derive_seed
 from pasta_core.simulation.engine import Case, Crew, SelectorFor, cases, prompt_of, simulate
+from pasta_core.simulation.model_users import ModelPopulation, cosine_scale
 from pasta_core.simulation.previews import (
     BelievedUtility,
     GreedyBeliefSelector,
@@ -23,6 +25,7 @@ from pasta_core.simulation.previews import (
     PreviewValuer,
 )
 from pasta_core.simulation.records import Details
+from pasta_core.users.appraisal import Table
 from tests.support.rollouts import NoisePainter
 from tests.support.simulated import ColourTypes, small_crew
 
@@ -77,6 +80,22 @@ def test_types_come_from_the_prior() -> None:
     crew = small_crew()
     types = [case.user.type for case in cases(crew.population, PROMPTS, 1, range(400))]
     assert 150 < sum(kind == 0 for kind in types) < 250
+
+
+def test_prompts_are_drawn_uniformly_and_whatever_the_type() -> None:
+    class Uneven(ColourTypes):
+        @property
+        def prior(self) -> Table:
+            return np.array([0.7, 0.3])
+
+    names, draws = tuple("abcde"), 4000
+    population = ModelPopulation("model:uneven", Uneven(), cosine_scale(40.0))
+    drawn = cases(population, prompt_of(names), 3, range(draws))
+    counts = Counter((case.prompt, case.user.type) for case in drawn)
+    # nu(p_0, u) = nu(p_0) eta(u) of App. C.1
+    expected = {(name, kind): draws * share / 5 for name in names for kind, share in enumerate((0.7, 0.3))}
+    # chi-square with 9 degrees of freedom: its mean is 9, its deviation 4.2
+    assert sum((counts[cell] - count) ** 2 / count for cell, count in expected.items()) < 9 + 5 * 4.2
 
 
 def test_images_and_embeddings_only_where_asked_for() -> None:
