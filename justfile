@@ -36,6 +36,10 @@ test *args:
 kill *args:
     {{uv}} pytest -n0 tests/kill -s {{args}}
 
+# simulations on a Ray cluster of two nodes, one of which is killed; fetches Ray
+ray *args:
+    {{uv}} --extra ray pytest -n0 tests/functional/test_simulate_ray.py {{args}}
+
 # the benchmarks; run them on an idle machine
 bench *args:
     for file in tests/bench/bench_*.py; do {{uv}} python -m "tests.bench.$(basename "$file" .py)" {{args}}; done
