@@ -12,13 +12,14 @@ from pasta_core.gguf_header import gguf_facts, gguf_problem
 from pasta_core.hub.cache import missing_files, present_files
 from pasta_core.paths import Paths
 from pasta_core.profiles import known_profiles, load_profile
-from pasta_core.safetensors_header import LORA, SDXL, VAE, kind_of, read_header, safetensors_problem
+from pasta_core.safetensors_header import LORA, SDXL, UNKNOWN, VAE, kind_of, read_header, safetensors_problem
 from pasta_core.settings import ModelSource, Profile
 from pasta_core.typed_toml import nearest
 
 __all__ = ["ModelFile", "Part", "find_parts", "model_files", "parts", "remedy", "require_models"]
 
 ABSENT = "is not on this machine"
+MISSING = "is missing"
 UNREADABLE = "cannot be read"
 NO_TEMPLATE = "has no chat template: it is no instruct model"
 _PICKLES = (".pt", ".pth", ".bin", ".ckpt")
@@ -110,8 +111,12 @@ def require_models(profile: Profile) -> None:
                 raise ModelUnavailable(
                     f"the {model.role} model of profile {profile.name} {model.problem}: {what}",
                     remedy(part, model, profile.name)
-                    or "put the file back or choose another --profile ('pasta doctor' lists them)",
+                    or f"{_instead(model)} or choose another --profile ('pasta doctor' lists them)",
                 )
+
+
+def _instead(model: ModelFile) -> str:
+    return "put the file back" if model.problem in (ABSENT, MISSING) else "name another file in the profile"
 
 
 def remedy(part: Part, model: ModelFile, profile: str) -> str:
@@ -134,7 +139,7 @@ def inspect_part(part: Part) -> Sequence[ModelFile]:
 def _inspected(part: Part) -> Iterator[ModelFile]:
     role, path, hub = part.role, part.path, part.source.hub
     if not path.exists():
-        yield ModelFile(role, path, 0, "is missing" if hub is None else ABSENT)
+        yield ModelFile(role, path, 0, MISSING if hub is None else ABSENT)
         return
     if not path.is_dir():
         files = [path]
@@ -179,6 +184,9 @@ def _kind_problem(part: Part) -> str:
             return NO_TEMPLATE
     if role == "clip":
         return _clip_problem(path)
+    if role == "preview" and path.suffix == ".safetensors":
+        found = kind_of(read_header(path))
+        return "" if found == UNKNOWN else f"is {found}, and not a small autoencoder such as TAESDXL"
     needed = LORA if role.startswith("lora-") else {"painter": SDXL, "vae": VAE}.get(role)
     if needed is None:
         return ""

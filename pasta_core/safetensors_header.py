@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LORA", "SDXL", "VAE", "Header", "kind_of", "read_header", "safetensors_problem"]
+__all__ = ["LORA", "SDXL", "UNKNOWN", "VAE", "Header", "kind_of", "read_header", "safetensors_problem"]
 
 SDXL = "an SDXL checkpoint"
 LORA = "a LoRA"
 VAE = "an autoencoder"
+UNKNOWN = "no model that is known here"
 MAX_HEADER = 2**28
 """Bytes; a longer header is a damaged one."""
 
@@ -65,7 +66,7 @@ def safetensors_problem(file: Path) -> str:
 
 
 def kind_of(header: Header) -> str:
-    """What kind of model a file holds, with its article: `SDXL`, `LORA`, `VAE` or one that is none of them.
+    """What kind of model a file holds, with its article: `SDXL`, `LORA`, `VAE`, another, or `UNKNOWN`.
 
     Told apart by the tensor names of the original trainers (Stability AI's, kohya's) and of diffusers.
     """
@@ -79,7 +80,7 @@ def kind_of(header: Header) -> str:
         return VAE
     if header.begins("down_blocks.", "input_blocks."):
         return "a UNet alone, without text encoders and autoencoder"
-    return "no model that is known here"
+    return UNKNOWN
 
 
 def _checkpoint(header: Header) -> str:

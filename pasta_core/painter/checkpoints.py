@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,17 @@ import diffusers
 import torch
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import StableDiffusionXLPipeline
 
-from pasta_core.errors import ModelUnavailable
+from pasta_core.errors import ModelUnavailable, PastaError
 from pasta_core.painter.clip_tokenizers import sdxl_tokenizers
+from pasta_core.painter.room import lacks_memory
 from pasta_core.safetensors_header import SDXL, Header, kind_of, read_header, safetensors_problem
 
 __all__ = ["load_autoencoder", "load_checkpoint", "load_scheduler"]
+
+_OTHER_SHAPE = re.compile(
+    r"because (\S+) expected shape torch\.Size\((\[[\d, ]*\])\), but got torch\.Size\((\[[\d, ]*\])\)"
+)
+"""How diffusers says that a tensor does not fit: its name, the shape that is wanted, and the one there is."""
 
 
 def load_checkpoint(
@@ -36,17 +44,18 @@ def load_checkpoint(
         )
     tokenizer, tokenizer_2 = sdxl_tokenizers()
     scheduler = {} if "scheduler" in parts else {"scheduler": _scheduler(config, header)}
-    pipe: StableDiffusionXLPipeline = StableDiffusionXLPipeline.from_single_file(
-        str(file),
-        config=str(config),
-        dtype=dtype,
-        local_files_only=True,
-        add_watermarker=False,
-        tokenizer=tokenizer,
-        tokenizer_2=tokenizer_2,
-        **scheduler,
-        **parts,
-    )
+    with _naming(f"the painter {file}"):
+        pipe: StableDiffusionXLPipeline = StableDiffusionXLPipeline.from_single_file(
+            str(file),
+            config=str(config),
+            dtype=dtype,
+            local_files_only=True,
+            add_watermarker=False,
+            tokenizer=tokenizer,
+            tokenizer_2=tokenizer_2,
+            **scheduler,
+            **parts,
+        )
     for name in ("unet", "vae", "text_encoder", "text_encoder_2"):
         lost = [key for key, value in getattr(pipe, name).named_parameters() if value.is_meta]
         if lost:
@@ -56,6 +65,11 @@ def load_checkpoint(
 
 def load_autoencoder(path: Path, config: Path, dtype: torch.dtype) -> Any:
     """Load an autoencoder: a folder of diffusers, or a file in the original's or diffusers' names."""
+    with _naming(f"the autoencoder {path}"):
+        return _autoencoder(path, config, dtype)
+
+
+def _autoencoder(path: Path, config: Path, dtype: torch.dtype) -> Any:
     if path.is_dir():
         kind = str(_json(path / "config.json").get("_class_name"))
         if kind not in ("AutoencoderKL", "AutoencoderTiny"):
@@ -74,6 +88,31 @@ def load_autoencoder(path: Path, config: Path, dtype: torch.dtype) -> Any:
 def load_scheduler(file: Path) -> Any:
     """Make the scheduler that a JSON file of diffusers describes."""
     return _made(_json(file), file)
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Say what the libraries found wrong with a model, in words that are not about their own insides."""
+    try:
+        yield
+    except PastaError:
+        raise
+    except Exception as error:
+        if lacks_memory(error):
+            raise
+        text = " ".join(str(error).split()) or type(error).__name__
+        if found := _OTHER_SHAPE.search(text):
+            raise ModelUnavailable(
+                f"{what} has other shapes than its configuration: {found[1]} is {found[3]}, not {found[2]}",
+                "name a folder of its own shapes as [painter] config, or another file",
+            ) from error
+        if "meta tensor" in text or "appear to be missing" in text:
+            raise ModelUnavailable(
+                f"{what} lacks some of its weights", "fetch it again, or name another"
+            ) from error
+        raise ModelUnavailable(
+            f"{what} does not load: {text[:160]}", "fetch it again, or name another"
+        ) from error
 
 
 def _scheduler(config: Path, header: Header) -> Any:

@@ -50,8 +50,11 @@ class Previewer:
             raise
         except (OSError, SafetensorError, ValueError, RuntimeError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
+            foreign = "in loading state_dict" in lines[0]
             raise ModelUnavailable(
-                f"the preview model {path} does not load: {lines[0][:200]}",
+                f"the preview model {path} is no small autoencoder such as TAESDXL"
+                if foreign
+                else f"the preview model {path} does not load: {lines[0][:200]}",
                 "fetch it again, or take [painter] preview out of the profile",
             ) from error
         model.to(device)

@@ -341,7 +341,9 @@ def test_a_lora_that_does_not_fit_is_named(
     ("damage", "said"),
     [
         ("truncated", "is cut short"),
-        ("missing tensor", "lacks|does not load"),
+        ("missing tensor", r"model\.safetensors lacks some of its weights"),
+        ("wide tensor", r"other shapes than its configuration: \S+ is \[3, 5\], not \[\d+\]"),
+        ("foreign vae", r"the autoencoder \S*model\.safetensors lacks some of its weights"),
         ("sd15", "is an SD1.x checkpoint"),
         ("other shapes", "does not load"),
         ("no config", "nothing says what shapes"),
@@ -356,6 +358,11 @@ def test_a_checkpoint_that_cannot_be_used_is_named(
     match damage:
         case "missing tensor":
             del tensors["model.diffusion_model.middle_block.1.proj_in.weight"]
+        case "wide tensor":
+            tensors["model.diffusion_model.out.2.bias"] = torch.zeros(3, 5)
+        case "foreign vae":
+            tensors = {"a.lora_down.weight": torch.zeros(2)}
+            profile = replace(single, vae=file)
         case "sd15":
             tensors = {
                 name.replace("conditioner.embedders.0", "cond_stage_model"): tensors[name] for name in tensors

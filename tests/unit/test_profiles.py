@@ -190,19 +190,21 @@ def test_an_inpainting_checkpoint_is_told_by_its_first_layer(tmp_path: Path) -> 
         ("painter", LORA, "is a LoRA"),
         ("vae", SDXL, "is an SDXL checkpoint, and not an autoencoder"),
         ("lora-1", VAE, "is an autoencoder, and not a LoRA"),
+        ("preview", LORA, "is a LoRA, and not a small autoencoder such as TAESDXL"),
     ],
 )
 def test_a_file_of_another_kind_than_its_part_is_named(
     paths: Paths, tmp_path: Path, role: str, kind: str, said: str
 ) -> None:
     wrong = weights(tmp_path / "wrong.safetensors", *KINDS[kind])
-    key = {"painter": "model", "vae": "vae", "lora-1": "loras"}[role]
+    key = {"painter": "model", "vae": "vae", "lora-1": "loras", "preview": "preview"}[role]
     value = f'["{wrong}"]' if role == "lora-1" else f'"{wrong}"'
     written(paths, f'extends = "micro"\n[painter]\n{key} = {value}\n')
     found = [inspect_part(part) for part in parts(load_profile("mine", paths)) if part.role == role]
     assert [file.problem for file in found[0]] == [said]
-    with pytest.raises(ModelUnavailable, match=said):
+    with pytest.raises(ModelUnavailable, match=said) as raised:
         require_models(load_profile("mine", paths))
+    assert "name another file in the profile" in raised.value.hint
 
 
 @pytest.mark.parametrize(
