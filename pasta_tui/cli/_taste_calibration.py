@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from pasta_core.agent.value_model_document import require_value_model
 from pasta_core.configuration import configure
 from pasta_core.data.sources import parse_source
 from pasta_core.errors import InvalidInput
@@ -25,6 +26,8 @@ def measure(data: Sequence[str], model: Path | None, profile: str | None, as_jso
     folder = model or config.profile.value_model
     if folder is None:
         raise InvalidInput(f"profile {config.profile.name} has no value model", "name one: --value-model DIR")
+    if model is not None:
+        require_value_model(model, config.profile)
     records = calibration_records([parse_source(text) for text in data], config.profile)
     out.progress("loading the models")
     weighed = asyncio.run(
