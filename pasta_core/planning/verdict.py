@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pasta_core.planning.machine import GIB
+from pasta_core.planning.machine import DESKTOP, GIB
 from pasta_core.planning.plan import CPU, ELSEWHERE, Plan
 
 __all__ = ["LONG", "duration", "gib", "verdict_of"]
 
+_CARDS = (8, 10, 12, 16, 20, 24, 32, 48, 80)
+"""Usual sizes of a GPU's memory, in GiB."""
 LONG = 600.0
 """Seconds; a turn that takes longer is not for somebody who waits."""
 
@@ -74,7 +76,9 @@ def _remedy(plan: Plan) -> str:
     if plan.asked != "auto":
         return "leave --memory out, and what fits is chosen"
     if chosen.painting > chosen.room:
-        return f"painting alone takes {gib(chosen.painting)}: let another machine paint (--worker)"
+        larger = next((size for size in _CARDS if size * GIB - DESKTOP >= chosen.painting), None)
+        other = "" if larger is None else f"a GPU of {larger} GB has the room, or "
+        return f"painting alone takes {gib(chosen.painting)}: {other}let another machine paint (--worker)"
     return "name a smaller language model in the profile, or one that a server runs (writer.url)"
 
 

@@ -103,6 +103,9 @@ def main() -> None:
         "gemma_2b_1068_tokens": gemma_flops(True, 1068),
         "gemma_2b_25_candidates_apart": 25 * gemma_flops(True, 1000, (68,)),
         "gemma_2b_25_candidates_together": gemma_flops(True, 1000, (68,) * 25),
+        "gemma_2b_history": gemma_flops(True, 1000),
+        "gemma_2b_5_candidates_on_a_history_that_was_read": gemma_flops(True, 1000, (68,) * 5)
+        - gemma_flops(True, 1000),
         "vit_l_14_image": vision_flops(True),
     }
     print(json.dumps(_in_tera(found) | {"value_step_tokens": _step_tokens(Sizes())}, indent=2))
