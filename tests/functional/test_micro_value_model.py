@@ -9,7 +9,9 @@ from pathlib import Path
 
 from pasta_core.agent.requests import ValueRequest
 from pasta_core.agent.scoring import score
+from pasta_core.agent.value_calibration import ASSUMED, calibration_of
 from pasta_core.agent.value_model_files import load_value_model
+from pasta_core.engines.calibrations import fitting_calibration
 from pasta_core.evaluation.micro_value_model import ValueModelBuild
 from pasta_core.microworld.dialogues import sample_dialogue
 from pasta_core.microworld.recipes.value_model_recipe import ValueModelRecipe
@@ -46,26 +48,40 @@ def test_it_is_simulated_for_trained_measured_and_told(tmp_path: Path) -> None:
     def report(part: str, figures: Mapping[str, float]) -> None:
         told.append(part)
 
-    recipe, shape = ValueModelRecipe(trajectories=3, steps=4), SessionSettings(turns=2, images=1)
-    build = ValueModelBuild(locate({}), recipe, 2, {"types": "model"}, shape)
+    recipe = ValueModelRecipe(trajectories=3, images=1, prefixes=False, steps=4)
+    shape = SessionSettings(turns=2, images=2)
+    build = ValueModelBuild(locate({}), recipe, 2, {"types": "model"}, shape, weighed=4)
     shop, out = Workshop(tmp_path / "work", 5, report), tmp_path / "out"
     build(out, shop, None)
     load_value_model(out / "value")
     manifest = json.loads((shop.folder / "simulated" / "manifest.json").read_bytes())
     assert manifest["complete"] and manifest["trajectories"] == 3
     assert manifest["plan"]["selector"] == "random" and manifest["plan"]["users"].startswith("model:")
+    weighed = json.loads((shop.folder / "weighed" / "manifest.json").read_bytes())
+    assert weighed["complete"] and weighed["trajectories"] == 4
+    assert weighed["plan"]["users"] == manifest["plan"]["users"]
+    assert [it["plan"]["seed"] for it in (manifest, weighed)] == [5, 36]
+    assert [it["plan"]["settings"]["images"] for it in (manifest, weighed)] == [1, 2]
     bars = json.loads((out / "value" / "bars.json").read_bytes())
     card = (out / "value" / "README.md").read_text()
-    assert "3 trajectories" in card and "seed 5: 4 steps" in card and "of seed 6" in card
+    assert "3 trajectories" in card and "1 image to a prompt, seed 5" in card and "of seed 6" in card
+    typed = "--reward dense --objective columns --steps 4 --set discount=0.2 --set prefixes=false"
+    assert f"    pasta train-value-model {typed}\n" in card
     for title, (floor, value) in bars["agents"].items():
         difference = value["mean"] - floor["mean"]
         assert f"| {title} | 2 | {floor['mean']:.2f} (" in card
         assert f"| {difference:.2f} (" in card
         assert value["turns"][0]["predicted"] is not None, "its slates are the model's"
+    # it is weighed beside the taste of the models that are there, and says so
+    made = fitting_calibration(out / "value", load_profile("micro", locate({})))
+    assert made == calibration_of(out / "value") != ASSUMED
+    assert bars["beside_taste"]["slope"] == made.slope
+    assert bars["beside_taste"]["measured"]["trajectories"] == 4 and "on 4 more trajectories" in card
+    assert f"slope {made.slope:.3f}, shared {made.shared:.3f}" in card
     # what is there is taken as it is, and the card comes out the same
     told.clear()
     build(out, shop, None)
-    assert told == []
+    assert set(told) == {"weighing"}
     assert (out / "value" / "README.md").read_text() == card
     # asked to stop, it keeps what is done and says nothing of it
     (out / "value" / "README.md").unlink()

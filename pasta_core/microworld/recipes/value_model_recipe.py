@@ -36,16 +36,22 @@ class ValueModelRecipe:
 
     trajectories: int = 320
     """Simulated under random slates, users of the profile's user model."""
+    images: int = 4
+    """A column's."""
     objective: Objective = Objective.COLUMNS
     reward: Reward = Reward.DENSE
     discount: float = 0.2
     """Of 1, a slate's worth drowns in that of the turns to come, on so few trajectories."""
+    prefixes: bool = True
+    """Whether every token prefix of a prompt regresses, as in E.1."""
     steps: int = 250
 
     @property
     def task(self) -> ValueTask:
         """The training, in all else that of the `micro` preset."""
-        config = replace(value_preset("micro"), steps=self.steps, discount=self.discount)
+        config = replace(
+            value_preset("micro"), steps=self.steps, discount=self.discount, prefixes=self.prefixes
+        )
         return ValueTask(config, self.objective, self.reward)
 
 
@@ -104,6 +110,7 @@ def _refuse_another(folder: Path, seed: int, recipe: ValueModelRecipe) -> None:
         "seed": seed,
         "steps": recipe.steps,
         "discount": recipe.discount,
+        "prefixes": recipe.prefixes,
     }
     found = {**facts["config"], **facts}
     for key, value in wanted.items():
