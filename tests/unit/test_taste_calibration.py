@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,15 @@ def test_trajectories_of_the_user_models_users_are_taken(tmp_path: Path) -> None
     write_trajectories(tmp_path / "made.parquet", [record(user="model:0:1", versions="{}")])
     (found,) = calibration_records(sources, replace(profile, user_model=None))
     assert found.user == "model:0:1"
+
+
+def test_a_value_model_of_another_profile_is_not_weighed(tmp_path: Path) -> None:
+    document = {"format": "pasta-value-model", "version": 1, "training": {"profiles": ["other"]}}
+    (tmp_path / "value_model.json").write_text(json.dumps(document))
+    with pytest.raises(ModelUnavailable, match="was trained for profile other, not for micro"):
+        measure([], tmp_path, "micro", True)
+    with pytest.raises(InvalidInput, match="no value model in"):
+        measure([], tmp_path / "nowhere", "micro", True)
 
 
 def a_profile(folder: Path) -> Profile:
