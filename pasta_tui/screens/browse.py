@@ -11,20 +11,20 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical
+from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from pasta_core.errors import PastaError
-from pasta_core.sessions.records import PERSON, SessionInfo
-from pasta_core.sessions.search import SessionFilter, parse_since, parse_until
+from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.store import Store
 from pasta_core.text import clean, told
 from pasta_tui.archive import Archive
-from pasta_tui.screens.gallery import Gallery
 from pasta_tui.screens.question import Question
 from pasta_tui.screens.requests import StartRequest
+from pasta_tui.screens.session_filter import FilterLine
+from pasta_tui.screens.session_preview import SessionPreview
 from pasta_tui.screens.start import session_line
 from pasta_tui.screens.telling import TellingScreen
 from pasta_tui.screens.walk import WalkScreen
@@ -36,7 +36,6 @@ __all__ = ["BrowseScreen"]
 
 _MOST = 500
 """Sessions in the list; more are found by narrowing it."""
-_MOST_IMAGES = 16
 _WIDE = 110
 """Cells from which the list and the selected session stand side by side."""
 _PAUSE = 0.15
@@ -96,22 +95,16 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
         self._graphics = graphics
         self._clock = clock
         self._sessions: tuple[SessionInfo, ...] = ()
-        self._starred = False
+        self._filter = FilterLine(id="filter")
 
     def compose(self) -> ComposeResult:
         """The filter over the list, and beside or below it the selected session."""
-        with Horizontal(id="filter"):
-            yield Input(placeholder="words", compact=True, id="text")
-            yield Input(placeholder="since: 7d", compact=True, id="since")
-            yield Input(placeholder="until: 2026-11-20", compact=True, id="until")
-            yield Static(id="found", markup=False)
+        yield self._filter
         yield Static(id="problem", markup=False)
         yield Static(id="nothing", markup=False)
         with Container(id="body"):
             yield SessionList(id="sessions", compact=True)
-            with Vertical(id="preview"):
-                yield Gallery(self._graphics, _MOST_IMAGES, marked=False, id="pictures")
-                yield Static(id="about", markup=False)
+            yield SessionPreview(self._archive, self._graphics)
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -151,27 +144,20 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
 
     def action_starred(self) -> None:
         """Starred sessions only, or all."""
-        self._starred = not self._starred
+        self._filter.starred = not self._filter.starred
         self._reload()
 
     def action_back(self) -> None:
         """From the filter to the list, from the list out."""
         sessions = self.query_one("#sessions")
-        if not self._sessions and self._narrowed:
-            self._starred = False
-            for field in self.query(Input):
-                field.value = ""
+        if not self._sessions and self._filter.narrowed:
+            self._filter.clear()
             sessions.focus()
             self._reload()
         elif self.focused is sessions or not self._sessions:
             self.dismiss(None)
         else:
             sessions.focus()
-
-    @property
-    def _narrowed(self) -> bool:
-        """Whether some sessions are left out."""
-        return self._starred or any(field.value.strip() for field in self.query(Input))
 
     def _reload(self, pause: float = 0.0) -> None:
         self.run_worker(self._load(pause), group="list", exclusive=True, exit_on_error=False)
@@ -180,23 +166,13 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
         if pause:
             await asyncio.sleep(pause)
         try:
-            wanted = self._wanted()
+            wanted = self._filter.wanted(self._clock())
             sessions = await asyncio.to_thread(self._archive.sessions, wanted)
         except PastaError as error:
             self._say_problem(told(error))
         else:
             self._say_problem("")
             self._list(sessions)
-
-    def _wanted(self) -> SessionFilter:
-        text, since, until = (self.query_one(f"#{name}", Input).value for name in ("text", "since", "until"))
-        now = self._clock()
-        return SessionFilter(
-            text=clean(text).text,
-            since=parse_since(since, now) if since.strip() else None,
-            until=parse_until(until, now) if until.strip() else None,
-            starred=self._starred,
-        )
 
     def _list(self, sessions: tuple[SessionInfo, ...]) -> None:
         before = self._selected
@@ -209,15 +185,12 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
             ids = [info.id for info in self._sessions]
             at = ids.index(before.id) if before is not None and before.id in ids else 0
             options.highlighted = at if ids else None
-        star = "starred " if self._starred else ""
-        count = f"the latest {_MOST} of {len(sessions)}" if len(sessions) > _MOST else f"{len(sessions)}"
-        found = f"{count} {star}{'session' if len(sessions) == 1 else 'sessions'}"
-        self.query_one("#found", Static).update(Content(found))
+        self._filter.tell(len(sessions), _MOST)
         nothing = self.query_one("#nothing", Static)
         nothing.display = not sessions
         nothing.update(
             "No session matches. Escape shows all again, / changes the filter."
-            if self._narrowed
+            if self._filter.narrowed
             else "There are no sessions yet; your first one will stand here."
         )
         self._preview()
@@ -232,22 +205,7 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
     @on(OptionList.OptionHighlighted, "#sessions")
     def _preview(self) -> None:
         self.refresh_bindings()
-        self.run_worker(self._show(self._selected), group="preview", exclusive=True, exit_on_error=False)
-
-    async def _show(self, info: SessionInfo | None) -> None:
-        gallery, about = self.query_one(Gallery), self.query_one("#about", Static)
-        if info is None:
-            gallery.show(())
-            about.update("")
-            return
-        about.update(_about(info, ""))
-        try:
-            preview = await asyncio.to_thread(self._archive.preview, info.id)
-        except PastaError as error:
-            about.update(Content(told(error)))
-            return
-        gallery.show([None if image is None else image.pixels for image in preview.images])
-        about.update(_about(info, preview.prompt))
+        self.query_one(SessionPreview).show(self._selected)
 
     @on(OptionList.OptionSelected, "#sessions")
     def _opened(self) -> None:
@@ -336,23 +294,3 @@ class BrowseScreen(TellingScreen[StartRequest | None]):
 
     def _complain(self, error: PastaError) -> None:
         self.notify(told(error), severity="error", markup=False)
-
-
-def _about(info: SessionInfo, prompt: str) -> Content:
-    """The selected session in a few lines; a blind one keeps its chosen prompt to itself."""
-    made_of = info.made_of
-    shown = "" if made_of.blind else clean(prompt).text
-    who = "" if made_of.user == PERSON else f", played by {made_of.user}"
-    return Content("\n").join(
-        [
-            Content.assemble((clean(made_of.prompt).text, "bold")),
-            *([Content(f"→ {shown}")] if shown else []),
-            Content.assemble(
-                (
-                    f"{info.status.value}, {info.turns_chosen} of {made_of.settings.turns} turns, "
-                    f"{info.updated_at.astimezone():%Y-%m-%d %H:%M}, profile {made_of.profile}{who}",
-                    "dim",
-                )
-            ),
-        ]
-    )
