@@ -22,6 +22,8 @@ ABSENT = "is not on this machine"
 MISSING = "is missing"
 UNREADABLE = "cannot be read"
 NO_TEMPLATE = "has no chat template: it is no instruct model"
+_PULLED = (ABSENT, MISSING, "lacks ", "is cut short", "is an empty ")
+"""What goes away when a part is fetched; of another kind it would still be."""
 _PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -125,7 +127,8 @@ def remedy(part: Part, model: ModelFile, profile: str) -> str:
         return "make it readable, or correct its path in the profile"
     if model.problem == NO_TEMPLATE:
         return "name an instruct GGUF, or set writer.chat = false for one that continues plain text"
-    return f"get it with 'pasta models pull {profile}'" if part.source.hub is not None else ""
+    fetched = part.source.hub is not None and model.problem.startswith(_PULLED)
+    return f"get it with 'pasta models pull {profile}'" if fetched else ""
 
 
 def inspect_part(part: Part) -> Sequence[ModelFile]:

@@ -94,7 +94,11 @@ def _calibration(profile: Profile) -> dict[str, Any] | None:
 
 
 def _devices(machine: Machine) -> dict[str, Any]:
-    return {"cpus": machine.cores, "memory_bytes": machine.ram_bytes, "gpus": _gpus()}
+    gpus = _gpus()
+    if not gpus and machine.has_gpu:
+        # of another maker than NVIDIA
+        gpus = [f"{machine.name}, {machine.gpu_bytes // 2**20} MiB"]
+    return {"cpus": machine.cores, "memory_bytes": machine.ram_bytes, "gpus": gpus}
 
 
 def _gpus() -> list[str]:

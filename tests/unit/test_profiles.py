@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
-from pasta_core.models import find_parts, inspect_part, parts, require_models
+from pasta_core.models import ModelFile, Part, find_parts, inspect_part, parts, remedy, require_models
 from pasta_core.paths import Paths, locate
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.safetensors_header import LORA, SDXL, VAE, kind_of, read_header
-from pasta_core.settings import HubSource, Lora
+from pasta_core.settings import HubSource, Lora, ModelSource
 
 WRITER = '[writer]\nmodel = "w.gguf"\ntemplate = "assets:templates/writer.txt"\n'
 CLIP = '[clip]\nmodel = "clip"\n'
@@ -205,6 +205,9 @@ def test_a_file_of_another_kind_than_its_part_is_named(
     with pytest.raises(ModelUnavailable, match=said) as raised:
         require_models(load_profile("mine", paths))
     assert "name another file in the profile" in raised.value.hint
+    fetched = ModelSource(hub=HubSource("somebody/else"))
+    for hint, problem in (("", said), ("get it with 'pasta models pull mine'", "is cut short")):
+        assert remedy(Part(role, wrong, fetched), ModelFile(role, wrong, 1, problem), "mine") == hint
 
 
 @pytest.mark.parametrize(
