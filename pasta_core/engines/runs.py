@@ -76,7 +76,7 @@ class SimulationRun:
             await folder.fill(records if finish is None else _finished(records, finish), report)
 
     def prompt_for(self, engine: LocalEngine) -> PromptFor:
-        """Prompts of the file, or of the grammar: held-out scenes where the users are no training raters."""
+        """Prompts of the file, or of the grammar: held-out scenes before raters kept out of all training."""
         if self.prompts is not None:
             return prompt_of(self.prompts.prompts)
         return engine.grammar_prompts("train" if self.users.model is not None else self.users.planted)

@@ -64,8 +64,12 @@ class PairOfTypes:
 
 @dataclass(frozen=True)
 class TypeReport:
-    """All pairs, and the groups of types that the data cannot tell apart: one user type each."""
+    """All pairs, and the groups of types that the data cannot tell apart: one user type each.
 
+    `users` is the name of the population that they belong to, such as `model:1f0c...`.
+    """
+
+    users: str
     trajectories: int
     slates: int
     counts: tuple[int, ...]
@@ -83,7 +87,8 @@ def type_report(records: Iterable[TrajectoryRecord]) -> TypeReport:
     if not found:
         raise InvalidInput("these trajectories know no user types", "simulate them with --users model:PATH")
     sizes = {len(turn.posterior or ()) for record in found for turn in record.turns}
-    if len(sizes) != 1:
+    names = {record.user.rpartition(":")[0] for record in found}
+    if len(sizes) != 1 or len(names) != 1:
         raise InvalidInput("these trajectories come from different user models", "report on one at a time")
     types = sizes.pop()
     tastes = np.concatenate([_tastes(record) for record in found], axis=-1)
@@ -92,7 +97,7 @@ def type_report(records: Iterable[TrajectoryRecord]) -> TypeReport:
     pairs = tuple(_pair(*pair, said, kinds, tastes) for pair in combinations(range(types), 2))
     counts = tuple(int((kinds == kind).sum()) for kind in range(types))
     slates = sum(len(record.turns) for record in found)
-    return TypeReport(len(found), slates, counts, pairs, _groups(types, pairs))
+    return TypeReport(names.pop(), len(found), slates, counts, pairs, _groups(types, pairs))
 
 
 def _knows_types(record: TrajectoryRecord) -> bool:

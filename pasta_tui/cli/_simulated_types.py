@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pasta_core.data.trajectories import read_trajectories
+from pasta_core.engines.fingerprints import user_model_digest
+from pasta_core.errors import InvalidInput
 from pasta_core.simulation.identifiability import PairOfTypes, TypeReport, type_report
 from pasta_tui.console.output import Output
 
 __all__ = ["report_types"]
 
 
-def report_types(data: Path, as_json: bool) -> None:
-    """Say which pairs of types the data tells apart, and which types are one."""
+def report_types(data: Path, as_json: bool, model: Path | None = None, target: Path | None = None) -> None:
+    """Say which pairs of types the data tells apart, and which types are one.
+
+    With a user model and a target the model is written there with each such group as one type.
+    """
     out = Output(os.environ, as_json)
+    if (model is None) != (target is None):
+        raise InvalidInput("merging needs a user model and a place", "write --merge MODEL --out DIR")
     report = type_report(read_trajectories(data))
+    if model is not None and target is not None:
+        _merge(report, model, target)
+        out.message(f"{report.types} types merged into {len(report.groups)}: {target}")
     if as_json:
         out.document(_document(report))
         return
     for line in _lines(report):
         out.data(line)
+
+
+def _merge(report: TypeReport, folder: Path, target: Path) -> None:
+    """Write the user model that the data was simulated with, each group of types as one."""
+    from pasta_core.users.merging import merged
+    from pasta_core.users.model_files import CLIP_FOLDER, load_user_model, save_user_model
+
+    model = load_user_model(folder)
+    if not user_model_digest(folder).startswith(report.users.removeprefix("model:")):
+        raise InvalidInput(
+            f"the data was not simulated with the user model in {folder}", "name the one that it was"
+        )
+    if target.exists() and any(target.iterdir()):
+        raise InvalidInput(f"{target} is not an empty folder", "choose another --out")
+    if (folder / CLIP_FOLDER).is_dir():
+        shutil.copytree(folder / CLIP_FOLDER, target / CLIP_FOLDER)
+    groups = [list(group) for group in report.groups]
+    save_user_model(merged(model, report.groups), target, {"merged_from": report.users, "groups": groups})
 
 
 def _document(report: TypeReport) -> dict[str, Any]:

@@ -110,12 +110,22 @@ def types(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="What 'pasta simulate --users model:PATH' wrote.")
     ],
+    merge: Annotated[
+        Path | None,
+        typer.Option("--merge", metavar="MODEL", help="The user model it was simulated with."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="With --merge: where the merged one goes.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which pairs of user types simulated data tells apart, and which are one type (App. C.2)."""
+    """Say which pairs of user types simulated data tells apart, and which are one type (App. C.2).
+
+    --merge writes the user model with every group of types that are one as a single type.
+    """
     from pasta_tui.cli._simulated_types import report_types
 
-    report_types(data, as_json)
+    report_types(data, as_json, merge, out)
 
 
 @app.command("agent", epilog=_AGENT_EPILOG, short_help="Compare selectors on the same simulated users.")

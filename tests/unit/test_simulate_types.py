@@ -9,14 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pasta_core.agent.selectors import RandomSelector
 from pasta_core.data.trajectories import TrajectoryRecord, write_trajectories
 from pasta_core.domain import CandidateForm
+from pasta_core.engines.fingerprints import user_model_digest
 from pasta_core.errors import InvalidInput
 from pasta_core.simulation.engine import cases, prompt_of, simulate
 from pasta_core.simulation.identifiability import PairOfTypes, type_report
 from pasta_core.simulation.model_users import ModelPopulation, cosine_scale
+from pasta_core.users.merging import merged
+from pasta_core.users.model_files import load_user_model, save_user_model
+from pasta_core.users.user_model import UserModel, UserModelConfig
 from pasta_tui.cli._simulated_types import report_types
 from tests.support.simulated import ColourTypes, small_crew
 
@@ -96,3 +101,32 @@ def test_the_report_reads_as_a_table_and_as_json(tmp_path: Path, capsys: pytest.
     document = json.loads(capsys.readouterr().out)
     assert document["groups"] == [[0, 1], [2]]
     assert [pair["rewards_separate"] for pair in document["pairs"]] == [False, True, True]
+
+
+def test_types_that_are_one_are_merged_in_their_user_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    model = UserModel(UserModelConfig(4, types=3))
+    model.prior.copy_(torch.tensor([0.2, 0.5, 0.3]))
+    save_user_model(model, tmp_path / "three")
+    name = f"model:{user_model_digest(tmp_path / 'three')[:12]}"
+    records = simulated(ColourTypes(np.array([RED, RED, GREEN])))
+    named = [replace(one, user=f"{name}:{one.user_type}") for one in records]
+    write_trajectories(tmp_path / "data.parquet", named)
+    report_types(tmp_path / "data.parquet", False, tmp_path / "three", tmp_path / "two")
+    assert "3 types merged into 2" in capsys.readouterr().err
+    found = load_user_model(tmp_path / "two")
+    assert found.prior.tolist() == pytest.approx([0.7, 0.3])
+    seen = torch.randn(5, 4), torch.randn(5, 4), torch.arange(5), torch.arange(5)
+    assert torch.allclose(found.cosines(*seen), model.cosines(*seen)[:, [1, 2]], atol=1e-6)
+    slate = torch.randn(6, 4)
+    assert torch.equal(found.log_choices(slate), model.log_choices(slate))
+    with pytest.raises(InvalidInput, match="not an empty folder"):
+        report_types(tmp_path / "data.parquet", False, tmp_path / "three", tmp_path / "two")
+    with pytest.raises(InvalidInput, match="not simulated with"):
+        report_types(tmp_path / "data.parquet", False, tmp_path / "two", tmp_path / "other")
+    with pytest.raises(InvalidInput, match="each of 3 types once"):
+        merged(model, [[0, 1]])
+    with pytest.raises(InvalidInput, match="needs a user model and a place"):
+        report_types(tmp_path / "data.parquet", False, tmp_path / "three")
