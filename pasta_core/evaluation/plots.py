@@ -23,6 +23,10 @@ FORMATS: Mapping[str, Mapping[str, Any]] = {
 """How each file is written: without what would make two equal figures differ."""
 
 
+ACROSS = 5
+"""Panels in a row."""
+
+
 @dataclass(frozen=True)
 class Panel:
     """One metric over evenly spread positions (such as numbers of types), each with its interval."""
@@ -44,7 +48,7 @@ def require_matplotlib() -> None:
 
 
 def save_panels(panels: Sequence[Panel], folder: Path, name: str) -> list[Path]:
-    """Draw panels side by side as `name.png` and `name.svg`; the same numbers give the same bytes.
+    """Draw panels, `ACROSS` in a row, as `name.png` and `name.svg`; the same numbers give the same bytes.
 
     Without panels nothing is drawn. Raises `PastaError` without matplotlib.
     """
@@ -57,10 +61,15 @@ def save_panels(panels: Sequence[Panel], folder: Path, name: str) -> list[Path]:
 
     make_directory(folder)
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure = Figure(figsize=(4.2 * len(panels), 3.2), layout="constrained")
+        across = min(len(panels), ACROSS)
+        down = -(-len(panels) // across)
+        figure = Figure(figsize=(4.2 * across, 3.2 * down), layout="constrained")
         FigureCanvasAgg(figure)
-        for panel, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
+        places = figure.subplots(down, across, squeeze=False).ravel()
+        for panel, axes in zip(panels, places, strict=False):
             _draw(panel, axes)
+        for axes in places[len(panels) :]:
+            axes.set_axis_off()
         paths = []
         for suffix, options in FORMATS.items():
             data = BytesIO()

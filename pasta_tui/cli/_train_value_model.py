@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pasta_core.agent.value_model_adapter import LoraSettings
+from pasta_core.agent.value_model_document import read_document
 from pasta_core.agent.value_model_lora import require_peft, with_adapter
 from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import TrajectoryRecord
@@ -21,7 +22,7 @@ from pasta_core.training.devices import devices_named
 from pasta_core.training.user_model_run import UserModelRun, same_threads
 from pasta_core.training.value_base import base_fingerprint, load_base, shipped_base
 from pasta_core.training.value_presets import Objective, Reward, ValueModelConfig, value_preset
-from pasta_core.training.value_run import ValueFolder, ValueTask, train_value_model
+from pasta_core.training.value_run import BEST, ValueFolder, ValueTask, train_value_model
 from pasta_core.training.value_sources import check_value_sources, read_value_data
 from pasta_tui.cli._value_model_figures import draw_training
 from pasta_tui.console.output import Output
@@ -34,6 +35,13 @@ __all__ = ["Request", "run_training"]
 _MICRO = "micro"
 _LORA = "lora_"
 """Begins the names of an adapter's settings."""
+
+_MEASURED = (
+    ("held_out_error", "held-out error"),
+    ("held_out_correlation", "correlation"),
+    ("best_slate_gain", "best slate +"),
+)
+"""What is told of a model that was measured on held-out trajectories."""
 
 Name = TypeVar("Name", bound=StrEnum)
 Settings = TypeVar("Settings", ValueModelConfig, LoraSettings)
@@ -112,6 +120,8 @@ def run_training(request: Request) -> None:
             "stopped, and what was learnt is kept", "the same command with --resume goes on from there"
         )
     if devices.main:
+        for name, place in (("last", folder.path), ("best", folder.path / BEST)):
+            output.message(measured_line(name, read_document(place)["training"]["measured"]))
         _draw(folder.path, output)
         output.data(str(folder.path))
 
@@ -187,16 +197,19 @@ def _with(settings: Settings, name: str, text: str) -> Settings:
         raise InvalidInput(f"{name} cannot be {text!r}", "see docs/value-model.md") from None
 
 
+def measured_line(name: str, measured: Mapping[str, Any]) -> str:
+    """What a kept model foresaw of held-out turns, for people."""
+    words = [f"{name}: step {measured['step']:.0f}"]
+    for key, text in _MEASURED:
+        if measured.get(key) is not None:
+            words.append(f"{text} {measured[key]:.3f}")
+    return "  ".join(words)
+
+
 def progress_line(line: Mapping[str, Any]) -> str:
     """One line of metrics for people."""
     words = [f"{line['step']:.0f}/{line['steps']:.0f}", f"loss {line['loss']:.4f}"]
-    for key, name in (
-        ("td_error", "TD error"),
-        ("positive_advantage", "advantage > 0"),
-        ("held_out_error", "held-out error"),
-        ("held_out_correlation", "correlation"),
-        ("best_slate_gain", "best slate +"),
-    ):
+    for key, name in (("td_error", "TD error"), ("positive_advantage", "advantage > 0"), *_MEASURED):
         if line.get(key) is not None:
             words.append(f"{name} {line[key]:.3f}")
     words += [f"{line['samples_per_second']:.0f}/s", f"{time_left(line['seconds_left'])} left"]

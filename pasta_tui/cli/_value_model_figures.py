@@ -1,4 +1,4 @@
-"""The figures of a value model's training: calibration, and how errors and values went."""
+"""The figures of a value model's training: calibration, overestimation, and how errors and values went."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ def draw_training(folder: Path) -> list[Path]:
         _over_steps("TD error", "td_error", lines),
         _over_steps("advantage > 0", "positive_advantage", lines),
         _over_steps("held-out correlation", "held_out_correlation", lines),
+        _over_steps("best slate over shown", "best_slate_gain", lines),
+        _over_steps("rare words: excess", "rare_excess", lines),
+        _over_steps("rare words in best slates", "rare_in_best", lines),
         *_by_turn(lines[-1] if lines else {}),
     ]
     calibration = folder / "calibration.json"

@@ -19,6 +19,8 @@ from pasta_tui.cli._train_value_model import Request, run_training
 from tests.support.commands import PASTA, complaint, pasta
 from tests.support.paid_trajectories import write_base, write_paid
 
+OVERESTIMATION = ("best slate over shown", "rare words: excess", "rare words in best slates")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -64,8 +66,14 @@ def test_a_stopped_training_ends_at_the_same_bytes(data: Path, tmp_path: Path) -
     assert told == [4, 8, 12]
     assert not list(stopped.rglob("checkpoint*"))
     figure = (stopped / "training.svg").read_text()
-    for title in ("TD error", "held-out correlation", "q by turn", "realised return"):
+    for title in ("TD error", "q by turn", "v by turn", "realised return", *OVERESTIMATION):
         assert title in figure, title
+    kept = {"last": whole, "best": whole / "best"}
+    for name, place in kept.items():
+        measured = json.loads((place / "value_model.json").read_text())["training"]["measured"]
+        said = next(line for line in done.stderr.splitlines() if line.startswith(f"{name}: step "))
+        assert said.startswith(f"{name}: step {measured['step']} ")
+        assert f"correlation {measured['held_out_correlation']:.3f}" in said
 
 
 def _request(out: Path, **changes: Any) -> Request:
