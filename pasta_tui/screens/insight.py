@@ -99,10 +99,14 @@ class WhyScreen(ModalScreen[None]):
     def _say(self, text: str) -> None:
         self._text.update(Content.styled(clean(text).text, "$foreground 60%"))
 
-    def _show(self) -> None:
+    def _show(self, shown: int | None = None) -> None:
+        """Lay the lines out; where they need a scroll bar, which takes room, once more beside it."""
         width = self.query_one("#why").scrollable_content_region.width
-        if self._reasons is not None and width > 0:
-            self._text.update(why_lines(self._reasons, width, self._selected))
+        if self._reasons is None or width <= 0 or (shown is not None and width >= shown):
+            return
+        self._text.update(why_lines(self._reasons, width, self._selected))
+        if shown is None:
+            self.call_after_refresh(self._show, width)
 
     def on_click(self) -> None:
         """A click leads back."""

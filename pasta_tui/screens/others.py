@@ -65,7 +65,7 @@ class OthersScreen(ModalScreen[Swap | None]):
     def on_mount(self) -> None:
         """Fill the list once its width is known."""
         box = self.query_one("#others")
-        box.border_subtitle = "Enter shows it there, 1-9 another column, Escape leaves"
+        box.border_subtitle = "Enter shows it, 1-9 another column, Escape leaves"
         self.query_one(OptionList).focus()
         self._title()
         self.call_after_refresh(self._fill)

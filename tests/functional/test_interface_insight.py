@@ -179,6 +179,27 @@ def test_why_says_of_every_column_what_it_is_for(tmp_path: Path) -> None:
     drive(app, steps)
 
 
+def test_reasons_that_need_a_scroll_bar_fit_beside_it(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    async def gated(texts: Sequence[str]) -> Embedding:
+        await gate.wait()
+        return await embed(texts)
+
+    app = tasting_app(tmp_path, selector="random", embed=gated)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await asked(app, pilot, 1)
+        await pilot.press("w")
+        await says(app, pilot, "one moment")
+        await pilot.pause()
+        gate.set()
+        await until(pilot, lambda: re.search(r" 1  category \d.* by chance +│", shown_text(app)) is not None)
+        assert app.screen.query_one("#why").show_vertical_scrollbar
+
+    drive(app, steps, (64, 10))
+
+
 def test_why_says_that_there_is_no_slate_yet_and_follows_when_there_is(tmp_path: Path) -> None:
     writer = GatedWriter()
     app = tasting_app(tmp_path, models=SmallModels(writer=writer))
