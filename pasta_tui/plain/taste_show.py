@@ -115,7 +115,8 @@ def _tell_pictures(out: Output, title: str, columns: Sequence[Column], files: Fi
         if images:
             out.show(row_of_pictures(images, len(images), out.terminal))
     for it in columns:
-        where = f"  {it.utility:+.2f}  {it.session} turn {it.turn} column {it.column + 1}: "
+        slate = f"turn {it.turn} proposal {it.proposal + 1}" if it.proposal else f"turn {it.turn}"
+        where = f"  {it.utility:+.2f}  {it.session} {slate} column {it.column + 1}: "
         line = where + clean(it.prompt).text
         out.data(clipped(line, out.terminal.width) if out.terminal.interactive else line)
 

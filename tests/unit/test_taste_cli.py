@@ -154,6 +154,16 @@ def test_a_taste_is_shown_in_words(shelf: TasteShelf, capsys: pytest.CaptureFixt
         assert not small & {it["words"].split()[0], it["words"].split()[-1]}, it
 
 
+def test_slates_of_one_turn_are_told_apart(shelf: TasteShelf, capsys: pytest.CaptureFixture[str]) -> None:
+    (pick, *_) = lived(1)
+    asked_again = replace(pick, proposal=1, chosen=(), outside=True)
+    shelf.create("mine", TasteRecord((pick, asked_again), "clip-1"))
+    told = [line.split()[2:] for line in ran(capsys, "show", "mine").splitlines() if line.startswith("  ")]
+    turn = str(pick.turn)
+    assert {tuple(words[2:4]) for words in told if words[:2] == ["turn", turn]} >= {("proposal", "2")}
+    assert any(words[2] == "column" for words in told), "the first slate is just the turn's"
+
+
 def test_a_taste_without_picks_says_so(shelf: TasteShelf, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "show").splitlines()[0] == "default: it knows nothing yet"
     facts = document(capsys, "show")
