@@ -30,8 +30,11 @@ class UsersSpec:
     planted: str = ""
 
     @classmethod
-    def parse(cls, text: str, profile: Profile) -> UsersSpec:
-        """Read a specification, `model` being the profile's own; `InvalidInput` says what there is."""
+    def parse(cls, text: str, profile: Profile, planted: str = "train") -> UsersSpec:
+        """Read a specification, `model` being the profile's own and `planted` those of the split `planted`.
+
+        `InvalidInput` says what there is.
+        """
         kind, _, rest = text.partition(":")
         if kind == "model" and rest:
             return cls(Path(rest).expanduser())
@@ -42,8 +45,8 @@ class UsersSpec:
                     "name one (model:PATH); 'pasta train-user-model' makes one",
                 )
             return cls(profile.user_model)
-        if kind == "planted" and (rest or "train") in PLANTED_KINDS:
-            return cls(None, rest or "train")
+        if kind == "planted" and (rest or planted) in PLANTED_KINDS:
+            return cls(None, rest or planted)
         raise InvalidInput(
             f"there are no users {text!r}", f"write model[:PATH] or planted[:{'|'.join(PLANTED_KINDS)}]"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pasta_core.configuration import Configuration, configure
@@ -37,7 +38,9 @@ def evaluate_agent(request: Request) -> None:
     request.following.check(request.trajectories)
     config = configure(request.flags, os.environ, Path.cwd())
     selectors = _selectors(request.selectors, config)
-    users = UsersSpec.parse(request.users, config.profile)
+    # raters that something was trained on would flatter it
+    users = UsersSpec.parse(request.users, config.profile, planted="test")
+    request = replace(request, users=str(users))
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     store = request.out or config.paths.data / "evaluations"
     if request.following.persons is not None:

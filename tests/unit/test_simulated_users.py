@@ -179,6 +179,8 @@ def test_prompt_files_lose_what_is_too_long(tmp_path: Path) -> None:
 def test_specifications_are_read_or_refused() -> None:
     profile = replace(load_profile("micro", locate({})), user_model=Path("own"))
     assert UsersSpec.parse("planted", profile) == UsersSpec(None, "train")
+    assert UsersSpec.parse("planted", profile, planted="test") == UsersSpec(None, "test")
+    assert UsersSpec.parse("planted:unseen", profile, planted="test") == UsersSpec(None, "unseen")
     assert str(UsersSpec.parse("model:a/b:c", profile)) == "model:a/b:c"
     assert UsersSpec.parse("model", profile) == UsersSpec(Path("own"))
     with pytest.raises(InvalidInput, match="has no user model"):
