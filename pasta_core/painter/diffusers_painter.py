@@ -21,6 +21,7 @@ from pasta_core.painter.passes import Job, Watch, jobs_of
 from pasta_core.painter.previewing import OnPreview, Previewer, guessed_latents
 from pasta_core.painter.prompts import Conditioning, PromptEncoder, stacked
 from pasta_core.painter.room import Ledger, OutOfRoom, Room, free_memory, no_room, within_memory
+from pasta_core.painter.stages import Stages
 from pasta_core.settings import PainterProfile
 
 __all__ = ["DiffusersPainter", "Painted"]
@@ -55,12 +56,17 @@ class DiffusersPainter:
         previewer: Previewer | None = None,
         room: Room | None = None,
         cache: Path | None = None,
+        apart: bool = False,
     ) -> None:
-        """Take over a pipeline whose models are on `device`; its layout is changed in place."""
+        """Take over a pipeline whose models are on `device`; its layout is changed in place.
+
+        Where `device` does not hold all of them, text encoders and UNet are brought there `apart`.
+        """
         self._pipe = pipe
         self._profile = profile
         self._device = torch.device(device)
         self._denoiser = Denoiser(pipe, profile, self._device)
+        self._stages = Stages(pipe, self._device, apart=apart)
         self._prompts = PromptEncoder(pipe, self._device, self._denoiser.guided, profile.negative)
         self._previewer = previewer
         self._room = Room(profile.pass_size) if room is None else room
@@ -80,6 +86,7 @@ class DiffusersPainter:
         *,
         mode: str = "",
         exact: bool = False,
+        apart: bool = False,
     ) -> DiffusersPainter:
         """Load the profile's painter; `ModelUnavailable` names it where it is missing, damaged or foreign.
 
@@ -87,14 +94,14 @@ class DiffusersPainter:
         which others share the device. `exact` passes have the profile's size wherever they are painted.
         """
         _quiet()
-        pipe = load_pipeline(profile, device)
+        pipe = load_pipeline(profile, device, apart=apart)
         previewer = None
         if profile.preview is not None:
             previewer = Previewer.load(profile.preview, device, dtype_on(profile.dtype, device))
         room = Room(profile.pass_size, exact=exact)
         if torch.device(device).type == "cuda" and cache is not None and not exact:
             room = Room(profile.pass_size, _ledger(profile, torch.device(device), cache, mode))
-        return cls(pipe, profile, device, lanes, previewer=previewer, room=room, cache=cache)
+        return cls(pipe, profile, device, lanes, previewer=previewer, room=room, cache=cache, apart=apart)
 
     @property
     def pass_size(self) -> int:
@@ -108,6 +115,7 @@ class DiffusersPainter:
         """
         if self._settled:
             return
+        self._prepare([""], note)
         if not self._room.settle(self._fits):
             raise no_room(f"one image of {self._profile.size} pixels")
         if self._room.size < self._profile.pass_size:
@@ -134,6 +142,7 @@ class DiffusersPainter:
         `should_stop` says so.
         """
         self.settle(note)
+        self._prepare(prompts, note)
         jobs, done, halved = jobs_of(prompts, seeds), 0, False
         while jobs:
             steps = math.ceil(len(jobs) / self._room.size) * self._profile.steps
@@ -183,6 +192,19 @@ class DiffusersPainter:
                 yield images.result()
         finally:
             watch.abandon()
+
+    def _prepare(self, prompts: Sequence[str], note: Callable[[str], None]) -> None:
+        """Where the device does not hold all models, encode first, and then let the UNet have it."""
+        if not self._stages.apart:
+            return
+        try:
+            if not all(map(self._prompts.knows, prompts)):
+                self._stages.encode()
+                for prompt in prompts:
+                    self._encoded(prompt, note)
+            self._stages.denoise()
+        except OutOfRoom:
+            raise no_room(f"the painter in {self._profile.model}") from None
 
     def _encoded(self, prompt: str, note: Callable[[str], None] = lambda text: None) -> Conditioning:
         return within_memory(lambda: self._prompts.encode(prompt, note))

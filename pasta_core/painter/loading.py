@@ -34,12 +34,15 @@ def dtype_on(name: str, device: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def load_pipeline(profile: PainterProfile, device: str) -> StableDiffusionXLPipeline:
-    """Load it, without a network; `ModelUnavailable` names what is missing, damaged or foreign."""
+def load_pipeline(profile: PainterProfile, device: str, *, apart: bool = False) -> StableDiffusionXLPipeline:
+    """Load it, without a network; `ModelUnavailable` names what is missing, damaged or foreign.
+
+    Its models are on `device` afterwards; of those that are to be there `apart` from each other none is.
+    """
     dtype = dtype_on(profile.dtype, device)
     try:
         # LoRAs are added on the device, where multiplying their matrices is quick.
-        pipe = within_memory(lambda: _pipeline(profile, dtype).to(device))
+        pipe = within_memory(lambda: _pipeline(profile, dtype).to("cpu" if apart else device))
     except OutOfRoom:
         raise no_room(f"the painter in {profile.model}") from None
     except PastaError:

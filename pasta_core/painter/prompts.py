@@ -82,6 +82,10 @@ class PromptEncoder:
             self._kept.popitem(last=False)
         return self._kept[prompt]
 
+    def knows(self, prompt: str) -> bool:
+        """Whether it is encoded already."""
+        return prompt in self._kept
+
     def _say_lost(self, prompt: str, whose: str, note: Callable[[str], None]) -> None:
         if lost := self._lost(prompt):
             note(f"the painter reads only so far, {whose}it does not see: {lost}")

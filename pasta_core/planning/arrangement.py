@@ -29,6 +29,8 @@ class Needs:
     """What it takes beside its weights to paint so many images at a time."""
     clip: int
     value: int
+    encoders: int = 0
+    """Of the painter's weights those of its text encoders, which denoising does without."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Arrangement:
     """The most that the worker's own process has, as it is measured: on a GPU its tensors, else all of it."""
     writer: int
     """The same of the writer process, with its context of the GPU."""
+    apart: bool = False
+    """Whether the painter's text encoders and its UNet are on the GPU one after the other."""
 
     @property
     def peak(self) -> int:
@@ -75,25 +79,37 @@ def _arrangements(needs: Needs, machine: Machine, asked: str, served: bool) -> I
         return
     # the writer leaves memory to the painter only where it has any of the GPU's
     off = served or not machine.writer_on_gpu
-    modes: tuple[tuple[str, bool], ...] = (
-        ("resident", False),
-        ("swap", False),
-        ("swap", True),
-        ("cpu", False),
+    modes: tuple[tuple[str, bool, bool], ...] = (
+        ("resident", False, False),
+        ("swap", False, False),
+        ("swap", True, False),
+        ("swap", True, True),
+        ("cpu", False, False),
+        ("cpu", False, True),
     )
+    if off:
+        modes = (("resident", False, False), ("resident", False, True), *modes[1:])
     if asked != "auto":
         modes = tuple(one for one in modes if one[0] == asked)
     elif off:
-        modes = (("resident", False),)
+        modes = modes[:2]
     # half as many images at a time cost less than moving models about, a few at a time cost more
     for some in (sizes[:2], sizes[2:]):
-        for on_gpu, (mode, park), images in product((True, False), modes, some):
-            yield _on_gpu(needs, machine, mode, park, on_gpu, images, off)
+        for on_gpu, (mode, park, apart), images in product((True, False), modes, some):
+            yield _on_gpu(needs, machine, mode, park, apart, on_gpu, images, off)
 
 
 def _on_gpu(
-    needs: Needs, machine: Machine, mode: str, park: bool, value_on_gpu: bool, images: int, off: bool
+    needs: Needs,
+    machine: Machine,
+    mode: str,
+    park: bool,
+    apart: bool,
+    value_on_gpu: bool,
+    images: int,
+    off: bool,
 ) -> Arrangement:
+    painter = max(needs.encoders, needs.painter - needs.encoders) if apart else needs.painter
     seeing = needs.clip + (needs.value if value_on_gpu else 0)
     always = _TORCH + seeing
     writer = 0 if off or mode == "cpu" else needs.writer + _LLAMA
@@ -102,10 +118,11 @@ def _on_gpu(
         park,
         value_on_gpu,
         images,
-        writing=always + writer + (0 if park else needs.painter),
-        painting=always + needs.painter + needs.painting[images] + (writer if mode == "resident" else 0),
+        writing=always + writer + (0 if park else painter),
+        painting=always + painter + needs.painting[images] + (writer if mode == "resident" else 0),
         room=machine.gpu_free,
-        worker=seeing + needs.painter + needs.painting[images],
+        worker=seeing + painter + needs.painting[images],
+        apart=apart,
         writer=writer or (_WRITER + needs.writer if needs.writer else 0),
     )
 

@@ -88,6 +88,7 @@ def _needs(profile: Profile, sizes: Sizes, slots: int, *, halves: bool, gpu: boo
         painting={count: painting_bytes(sizes.painter, painter, gpu, count) for count in passes},
         clip=clip_bytes(sizes.clip, gpu),
         value=0 if value is None else value_bytes(value, gpu),
+        encoders=sizes.painter.text * dtype_bytes(painter.dtype, gpu),
     )
 
 
@@ -97,7 +98,7 @@ def _rows(
     gpu = machine.has_gpu
     size, painter = sizes.painter, profile.painter
     each = dtype_bytes(painter.dtype, gpu)
-    home = TURNS if chosen.park else GPU if gpu else CPU
+    home = TURNS if chosen.park or chosen.apart else GPU if gpu else CPU
     if profile.writer.url:
         yield PartPlan("writer", 0, 0, ELSEWHERE)
     else:

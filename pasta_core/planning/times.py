@@ -71,9 +71,11 @@ def times_of(
     pace = min(writer.gigabytes * 1e9 / max(sizes.writer.bytes, 1), _FASTEST)
     value = gpu if machine.has_gpu and chosen.value_on_gpu else cpu
     moved = 0.0
-    if chosen.mode == "swap" and machine.has_gpu:
-        # the writer comes and goes once, the painter too where it is parked
-        moved = (sizes.writer.bytes + (2 * chosen.park) * 2 * (sizes.painter.unet + sizes.painter.text)) / 1e9
+    if machine.has_gpu:
+        # the writer comes and goes once, the painter too where it is parked or its models are there apart
+        painter = 2 * 2 * (sizes.painter.unet + sizes.painter.text)
+        moved = sizes.writer.bytes * (chosen.mode == "swap") + painter * (chosen.park or chosen.apart)
+        moved /= 1e9
     images = session.columns * session.images
     return Times(
         write=None

@@ -64,6 +64,8 @@ def _how(plan: Plan) -> str:
         words = "the language model is elsewhere, the painter stays on the GPU"
     elif not plan.machine.writer_on_gpu:
         words = "the language model runs on the CPU, as llama.cpp was built without a GPU"
+    if chosen.apart:
+        words += ", the painter's text encoders leave it before it paints"
     if any(part.role == "value model" and part.lives == CPU for part in plan.parts):
         words += ", the value model on the CPU"
     return words

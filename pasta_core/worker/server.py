@@ -94,6 +94,7 @@ def serve(options: WorkerOptions) -> None:
         bearable=sharing.bearable,
         value_on_gpu=sharing.plan.arrangement.value_on_gpu,
         mode=sharing.plan.arrangement.mode,
+        apart=sharing.plan.arrangement.apart,
         exact=exact,
         cache=paths.cache,
         loaded=sharing.gauge.peak,

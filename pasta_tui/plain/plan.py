@@ -59,6 +59,7 @@ def _document(plan: Plan, measured: Measured) -> dict[str, Any]:
             "asked": plan.asked,
             "mode": chosen.mode,
             "painter_leaves": chosen.park,
+            "text_encoders_leave": chosen.apart,
             "painted_at_once": chosen.images,
         },
         "parts": [

@@ -72,6 +72,47 @@ def test_the_number_of_lanes_changes_no_byte(profile: PainterProfile) -> None:
         assert np.array_equal(one[key], three[key])
 
 
+def test_models_that_are_there_one_after_the_other_paint_the_same(
+    profile: PainterProfile, painter: DiffusersPainter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = DiffusersPainter.load(profile, apart=True)
+    said: list[str] = []
+    pipe, stages = apart._pipe, apart._stages
+    for name in ("text_encoder", "text_encoder_2", "unet"):
+        getattr(pipe, name).register_forward_pre_hook(lambda *given, name=name: said.append(name))
+    for name in ("encode", "denoise"):
+        real = getattr(stages, name)
+        monkeypatch.setattr(stages, name, lambda real=real, name=name: (said.append(name), real()))
+    prompts, seeds = ["a red train", "snow"], [[7], [8]]
+    found, known = images(apart, prompts, seeds), images(painter, prompts, seeds)
+    assert all(np.array_equal(found[key], known[key]) for key in known)
+    texts = [place for place, name in enumerate(said) if name.startswith("text_encoder")]
+    assert max(texts) < said.index("unet")
+    # the empty prompt, with which it is found out what fits, and then both prompts at once
+    assert [name for name in said if name in ("encode", "denoise")] == ["encode", "denoise"] * 2
+    said.clear()
+    images(apart, prompts, [[9], [10]])
+    assert said[0] == "denoise" and set(said[1:]) == {"unet"}, "what is encoded stays encoded"
+
+
+def test_a_stage_without_room_ends_in_one_line_and_can_be_tried_again(
+    profile: PainterProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = DiffusersPainter.load(profile, apart=True)
+    real, full = apart._pipe.unet.to, True
+
+    def to(place: object, *more: object, **named: object) -> object:
+        if full and isinstance(place, torch.device):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(place, *more, **named)
+
+    monkeypatch.setattr(apart._pipe.unet, "to", to)
+    with pytest.raises(ModelUnavailable, match="the painter in"):
+        images(apart, ["a red train"], [[7]])
+    full = False
+    assert images(apart, ["a red train"], [[7]])["a red train", 7].shape == (64, 64, 3)
+
+
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 def test_the_loop_paints_what_the_pipeline_would(profile: PainterProfile, guidance: float) -> None:
     painter = DiffusersPainter.load(replace(profile, guidance=guidance))
