@@ -17,7 +17,7 @@ __all__ = ["bar_document", "document", "table"]
 _ENOUGH = (100, 10)
 """Persons and sessions of each from which a number is more than a first look."""
 _FIRST_LOOK = f" (a first look: {_ENOUGH[0]} x {_ENOUGH[1]} make a claim)"
-_MOST = 12
+_MOST = 11
 """Sessions in a line of a table."""
 
 
@@ -158,13 +158,13 @@ def _by_session(
     metric: Callable[[SessionResult], Metric],
     times: float,
 ) -> Iterator[str]:
-    column = max(width, len(title))
     yield ""
-    yield f"{title:{column}}  " + "  ".join(f"{one.session:>6}" for one in _some(results[0]))
+    yield title
+    yield f"{'':{width}} " + "".join(f"{one.session:>6}" for one in _some(results[0]))
     for result in results:
         numbers = (metric(one).value for one in _some(result))
         cells = ("-" if one is None else f"{times * one:.{2 if times == 1 else 0}f}" for one in numbers)
-        yield f"{result.selector:{column}}  " + "  ".join(f"{cell:>6}" for cell in cells)
+        yield f"{result.selector:{width}} " + "".join(f"{cell:>6}" for cell in cells)
 
 
 def _by_turn(session: int, results: Sequence[PersonsResult], width: int) -> Iterator[str]:

@@ -197,6 +197,15 @@ def reached(*levels: tuple[float, float], people: int = 6) -> list[PersonRecord]
     return persons([[list(level) for level in levels]] * people)
 
 
+def test_many_sessions_fit_in_a_line() -> None:
+    many = {name: persons([[[level]] * 30] * 2) for name, level in {**_ENDS, "taste+value": 4.0}.items()}
+    lines = list(table(evaluate_persons(many, SPARSE), 2, "planted:test", "sparse", True))
+    assert max(map(len, lines)) <= 80
+    shown = lines[lines.index("gap closed by session, %") + 1].split()
+    assert len(shown) == 11 and (shown[0], shown[-1]) == ("1", "30")
+    assert ["taste+value", *["40"] * 11] in [line.split() for line in lines]
+
+
 def test_bars_are_told_with_what_was_found() -> None:
     whole = {
         "random": reached((0.0, 0.0), (0.0, 0.0)),
