@@ -50,6 +50,18 @@ def test_a_painter_that_does_not_come_back_waits_whole(
     assert moves == ["cpu", "cuda", "cpu", "cuda"], "the next turn tries again"
 
 
+def test_models_that_are_there_apart_come_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = locate({})
+    models = Models(load_profile("micro", paths), paths.assets, 1, "cpu", apart=True)
+    models._painter, models._device = object(), "cuda"  # type: ignore[assignment]
+    moves: list[str] = []
+    monkeypatch.setattr(module, "move", lambda painter, device: moves.append(device))
+    for _ in range(2):
+        models.park()
+        models.unpark()
+    assert moves == ["cpu", "cpu"], "the writer finds the GPU empty, the painter brings what it needs"
+
+
 def test_memory_that_runs_out_while_images_are_embedded_is_a_line(models: Models) -> None:
     def lacks(*inputs: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
