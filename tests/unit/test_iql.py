@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from pasta_core.agent.scoring import ValueRequest, score
@@ -166,6 +168,12 @@ def loss_of(model: ValueModel, batch: ValueBatch, alpha: float = 0.7) -> IqlLoss
     )
 
 
+def gradients(model: ValueModel, loss: Tensor) -> dict[str, Tensor]:
+    """The gradient of every parameter, none of which stays behind."""
+    parameters = dict(model.network.named_parameters())
+    return dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
+
+
 @pytest.mark.parametrize("kind", ["gemma", "gemma2", "gemma3_text"])
 def test_packed_training_equals_separate_sequences(kind: str) -> None:
     model = small_model(kind)
@@ -174,18 +182,44 @@ def test_packed_training_equals_separate_sequences(kind: str) -> None:
     example = value_example(model.tokens, record(TURNS), rewards)
     short = value_example(model.tokens, record(TURNS[:1], complete=False), (3.0,))
     packed = loss_of(model, value_batch([example, short])).total
-    packed.backward()
-    gradient = {name: parameter.grad for name, parameter in model.network.named_parameters()}
-    model.network.zero_grad(set_to_none=True)
+    gradient = gradients(model, packed)
 
     apart = separately(model, TURNS, rewards, complete=True) * 3 / 4
     apart = apart + separately(model, TURNS[:1], (3.0,), complete=False) / 4
-    apart.backward()
     assert float(packed.detach()) == pytest.approx(float(apart.detach()), rel=1e-7)
-    for name, parameter in model.network.named_parameters():
-        both = (gradient[name], parameter.grad)
-        assert both[0] is not None and both[1] is not None
-        assert torch.allclose(*both, rtol=1e-5, atol=1e-6 * float(both[1].abs().max())), name
+    for name, expected in gradients(model, apart).items():
+        near = 1e-6 * float(expected.abs().max())
+        assert torch.allclose(gradient[name], expected, rtol=1e-5, atol=near), name
+
+
+WORD = st.sampled_from(["a", "red", "train", "boat", "at", "night", "in", "snow"])
+PROMPT = st.lists(WORD, min_size=1, max_size=9).map(" ".join)
+
+
+@st.composite
+def turns_of(draw: st.DrawFn) -> tuple[list[str], list[int], int]:
+    """Candidates of any lengths, and any slate of them."""
+    prompts = draw(st.lists(PROMPT, min_size=1, max_size=5, unique=True))
+    slate = draw(st.permutations(range(len(prompts))))[: draw(st.integers(1, len(prompts)))]
+    return prompts, slate, draw(st.integers(0, len(slate) - 1))
+
+
+@given(st.lists(turns_of(), min_size=1, max_size=4), st.booleans())
+@settings(deadline=None, max_examples=8)
+def test_packed_training_of_random_lengths_and_slates(
+    turns: list[tuple[list[str], list[int], int]], complete: bool
+) -> None:
+    model = small_model("gemma3_text")
+    model.network.double()
+    rewards = tuple(float(number) for number in range(1, len(turns) + 1))
+    example = value_example(model.tokens, record(turns, complete=complete), rewards)
+    packed = loss_of(model, value_batch([example])).total
+    gradient = gradients(model, packed)
+    apart = separately(model, turns, rewards, complete)
+    assert float(packed.detach()) == pytest.approx(float(apart.detach()), rel=1e-7)
+    for name, expected in gradients(model, apart).items():
+        near = 1e-6 * float(expected.abs().max())
+        assert torch.allclose(gradient[name], expected, rtol=1e-5, atol=near), name
 
 
 def separately(
