@@ -11,6 +11,7 @@ from pasta_core.evaluation.metric import NOTHING, Metric
 from pasta_core.evaluation.persons import Foresight, PersonsResult, SessionResult
 from pasta_core.evaluation.persons_bars import Bar, bars
 from pasta_core.evaluation.text_plot import text_plot
+from pasta_tui.cli._metric_words import said
 
 __all__ = ["bar_document", "document", "table"]
 
@@ -148,7 +149,7 @@ def _moments(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
 
 
 def _moment(name: str, width: int, value: Metric, more: Metric, gap: Metric) -> str:
-    return f"  {name:{width}}  {_said(value):>18}  {_said(more):>18}  {_said(gap, 100):>18}"
+    return f"  {name:{width}}  {said(value):>18}  {said(more):>18}  {said(gap, 100):>18}"
 
 
 def _by_session(
@@ -193,7 +194,7 @@ def _calibration(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
 
 
 def _foresight_line(name: str, width: int, seen: Foresight) -> str:
-    cells = f"{_said(seen.log_likelihood):>20}  {_said(seen.accuracy, 100):>14}  {_said(seen.said, 100):>14}"
+    cells = f"{said(seen.log_likelihood):>20}  {said(seen.accuracy, 100):>14}  {said(seen.said, 100):>14}"
     return f"  {name:{width}}  {cells}"
 
 
@@ -205,7 +206,7 @@ def _rivals(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
         for other in results[:place]:
             one = result.against[other.selector]
             names = f"{result.selector} against {other.selector}"
-            cells = f"{_said(one.difference):>18}  {_said(one.of_gap, 100):>18}"
+            cells = f"{said(one.difference):>18}  {said(one.of_gap, 100):>18}"
             yield f"{names:{2 * width + 9}}  {cells}"
 
 
@@ -215,7 +216,7 @@ def _regained(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
         yield ""
         yield "gap closed in the sessions since tastes changed, % of what it was just before"
     for one in told:
-        cells = (_said(share, 100) for share in one.regained)
+        cells = (said(share, 100) for share in one.regained)
         yield f"{one.selector:{width}}  " + "  ".join(f"{cell:>15}" for cell in cells)
 
 
@@ -229,7 +230,7 @@ def _bars(found: Sequence[Bar], width: int) -> Iterator[str]:
         times = 1 if one.what == "over random" else 100
         asked = f"{'>' if one.surely else '>='} {times * one.least:.0f}"
         verdict = {True: "met", False: "short", None: "open"}[one.met]
-        cells = f"{asked:>6}  {_said(one.found, times):>18}  {verdict}"
+        cells = f"{asked:>6}  {said(one.found, times):>18}  {verdict}"
         yield f"{one.selector:{width}}  {_meaning(one):32}  {cells}"
     yield "> asks it of the whole interval, >= of the value; without random and oracle,"
     yield "between which the gap lies, a bar is open"
@@ -268,11 +269,3 @@ def _some(result: PersonsResult) -> Sequence[SessionResult]:
     if len(sessions) <= _MOST:
         return sessions
     return [sessions[round(place * (len(sessions) - 1) / (_MOST - 1))] for place in range(_MOST)]
-
-
-def _said(metric: Metric, times: float = 1.0) -> str:
-    if metric.value is None or metric.ci95 is None:
-        return "-"
-    digits = 2 if times == 1 else 0
-    value, low, high = (times * one for one in (metric.value, *metric.ci95))
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

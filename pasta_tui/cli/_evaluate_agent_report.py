@@ -9,6 +9,7 @@ from typing import Any
 
 from pasta_core.evaluation.agent import AgentResult, TurnResult
 from pasta_core.evaluation.metric import Metric
+from pasta_tui.cli._metric_words import said
 
 __all__ = ["document", "table"]
 
@@ -40,7 +41,7 @@ def table(results: Sequence[AgentResult], trajectories: int, reward: str) -> Ite
             for one, size in ((result.better, 6), (result.same, 4), (result.worse, 5))
         )
         name = f"{names[result.selector]:{width}}"
-        yield f"{name}  {_said(result.score):>20}  {_said(result.gap_closed, 100):>16}  {shares}"
+        yield f"{name}  {said(result.score):>20}  {said(result.gap_closed, 100):>16}  {shares}"
     if any(result.ceiling for result in results):
         yield f"gap closed: from random to {results[0].ceiling}"
     yield from _by_turn(results, names, width)
@@ -87,15 +88,7 @@ def _duels(results: Sequence[AgentResult], names: Mapping[str, str], width: int)
         for other in results[:place]:
             duel = result.against[other.selector]
             pair = f"{names[result.selector]:{width}}  {names[other.selector]:{width}}"
-            yield f"{pair}  {_said(duel.difference):>20}  {_said(duel.wins, 100):>14}  {duel.ties:4}"
-
-
-def _said(metric: Metric, times: float = 1.0) -> str:
-    if metric.value is None or metric.ci95 is None:
-        return "-"
-    digits = 2 if times == 1 else 0
-    value, low, high = (times * one for one in (metric.value, *metric.ci95))
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+            yield f"{pair}  {said(duel.difference):>20}  {said(duel.wins, 100):>14}  {duel.ties:4}"
 
 
 def _percent(metric: Metric) -> str:
