@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pasta_core.agent.selector_names import COMBINED, TASTE, VALUED, SelectorName
+from pasta_core.agent.selector_names import COMBINED, TASTE, SelectorName
 from pasta_core.errors import InvalidInput
 from pasta_core.evaluation.metric import NOTHING, Metric
 from pasta_core.evaluation.persons import PersonsResult
@@ -52,7 +52,10 @@ class Bar:
 
 
 def bars(results: Sequence[PersonsResult], drift: int | None = None) -> tuple[Bar, ...]:
-    """All bars of these selectors, in their order; where turns or sessions are fewer, the last counts."""
+    """All bars of these selectors, in their order; where turns or sessions are fewer, the last counts.
+
+    `drift` must be that of the results' yardstick.
+    """
     return tuple(bar for result in results for bar in _of(result, results, drift))
 
 
@@ -66,18 +69,17 @@ def _of(result: PersonsResult, results: Sequence[PersonsResult], drift: int | No
     if kind == TASTE:
         over = first.over_floor[turn - 1] if first.over_floor else NOTHING
         yield Bar(name, "over random", 0.0, over, True, 1, turn, "random")
-    else:
-        parts = [one for one in results if _kind(one.selector) in (TASTE, *VALUED[:1])]
-        if parts:
-            better = max(parts, key=lambda one: one.score.value or 0.0).selector
-            yield Bar(
-                name, "pooled", -MARGIN, _shared(result, result.against[better].of_gap), True, rival=better
-            )
-    asked = _ALONE if kind == TASTE else _TOGETHER
-    yield Bar(name, "gap closed", asked, _shared(result, late.gap_closed), session=late.session)
-    if drift is not None and result.regained:
+    if drift is not None:
+        # what is asked of all sessions and of the last is asked of a taste that stays
         place = min(_WITHIN, len(result.regained)) - 1
         yield Bar(name, "regained", _BACK, _shared(result, result.regained[place]), session=drift + place)
+        return
+    parts = [one for one in results if _kind(one.selector) in (TASTE, "value")]
+    if kind == COMBINED and parts:
+        better = max(parts, key=lambda one: one.score.value or 0.0).selector
+        yield Bar(name, "pooled", -MARGIN, _shared(result, result.against[better].of_gap), True, rival=better)
+    asked = _ALONE if kind == TASTE else _TOGETHER
+    yield Bar(name, "gap closed", asked, _shared(result, late.gap_closed), session=late.session)
 
 
 def _shared(result: PersonsResult, share: Metric) -> Metric:

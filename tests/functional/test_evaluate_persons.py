@@ -38,11 +38,7 @@ def test_persons_are_followed_and_a_killed_evaluation_goes_on_to_the_same(tmp_pa
     assert random["foreseen"] is None and both["foreseen"]["log_likelihood"] < 0
     assert len(both["sessions"]) == 2 and both["against"]["random"]["difference"] is not None
     assert all(Path(figure).is_file() for figure in told["figures"]) and len(told["figures"]) == 4
-    assert {bar["bar"]: bar["met"] for bar in told["bars"]} == {
-        "turn": None,
-        "gap closed": None,
-        "regained": None,
-    }
+    assert {bar["bar"]: bar["met"] for bar in told["bars"]} == {"turn": None, "regained": None}
     files = kept(tmp_path / "whole")
     assert len(files) == 4
     users = [[s["user"] for s in json.loads(data)["sessions"]] for data in files.values()]

@@ -261,7 +261,8 @@ def test_a_taste_that_changed_is_to_be_back_within_three_sessions() -> None:
         flat = {name: persons([[[level]] * 6] * 3) for name, level in _ENDS.items()}
         taste = persons([[[score] for score in scores]] * 3)
         kinds = {"random": flat["random"], "taste": taste, "oracle": flat["oracle"]}
-        last = bars(evaluate_persons(kinds, replace(SPARSE, drift=3)), drift=3)[-1]
+        *first, last = bars(evaluate_persons(kinds, replace(SPARSE, drift=3)), drift=3)
+        assert {bar.session for bar in first} == {1}, "the rest is asked of tastes that stay"
         assert (last.what, last.session, last.met) == ("regained", 5, met)
         assert last.found.value == pytest.approx(back / 10)
 
