@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pasta_core.errors import InvalidInput, ModelUnavailable
+from pasta_core.errors import ModelUnavailable
 from pasta_core.settings import Profile
 from pasta_core.text import clean_line
 
@@ -58,11 +58,7 @@ def refuse_foreign(folder: Path, document: Mapping[str, Any], profiles: Sequence
 def require_value_model(folder: Path, profile: Profile) -> None:
     """Refuse what somebody names as the value model of a run under a profile, before anything starts.
 
-    `InvalidInput` where there is none in the folder, else as `read_document` and `refuse_foreign`. What a
-    profile calls its own value model need not be asked.
+    Refused as by `read_document` and `refuse_foreign`. What a profile calls its own value model need not be
+    asked.
     """
-    if not (folder / CONFIG).is_file():
-        raise InvalidInput(
-            f"there is no value model in {folder}", "'pasta train-value-model --out DIR' makes one"
-        )
     refuse_foreign(folder, read_document(folder), (profile.name, *profile.lineage))

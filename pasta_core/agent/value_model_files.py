@@ -135,7 +135,10 @@ def _save_whole(model: ValueModel, folder: Path, half: bool) -> None:
     }
     with replacing(folder / WEIGHTS) as partial:
         save_file(weights, partial, metadata={"format": "pt"})
-    write_atomically(folder / "config.json", language_model.config.to_json_string(use_diff=False).encode())
+    config = json.loads(language_model.config.to_json_string(use_diff=False))
+    # the folder that the base was loaded from names the machine that trained it
+    config.pop("_name_or_path", None)
+    write_atomically(folder / "config.json", json.dumps(config, indent=2, sort_keys=True).encode() + b"\n")
     write_atomically(folder / TOKENIZER, model.tokens.tokenizer.to_str(pretty=True).encode())
 
 

@@ -41,14 +41,14 @@ def test_selectors_are_compared_on_the_same_users_and_kept(tmp_path: Path) -> No
 
 def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
     out = str(tmp_path / "kept")
-    for typed, said in (
-        (("--selectors", "best"), "no selector 'best'"),
-        (("--selectors", f"value:{tmp_path}"), "no value model in"),
-        (("--selectors", "random", "--reward", "lavish"), "no reward 'lavish'"),
-        (("--selectors", "random", "--users", "planted:nobody"), "no users"),
-        (("--selectors", ""), "no selector to evaluate"),
+    for typed, said, code in (
+        (("--selectors", "best"), "no selector 'best'", 2),
+        (("--selectors", f"value:{tmp_path}"), "no value model in", 3),
+        (("--selectors", "random", "--reward", "lavish"), "no reward 'lavish'", 2),
+        (("--selectors", "random", "--users", "planted:nobody"), "no users", 2),
+        (("--selectors", ""), "no selector to evaluate", 2),
     ):
-        assert said in complaint(pasta("evaluate", "agent", *typed, "--out", out), 2)
+        assert said in complaint(pasta("evaluate", "agent", *typed, "--out", out), code)
     assert not Path(out).exists()
 
 

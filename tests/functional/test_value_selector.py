@@ -70,13 +70,13 @@ def test_a_session_shows_what_the_model_values_most(model: Path, tmp_path: Path)
 
 
 def test_a_path_without_a_value_model_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    for *profile, name in (
-        ("--profile", "sdxl", "value"),
-        (f"softmax:{tmp_path}",),
-        ("value:nowhere",),
+    for typed, code in (
+        (("--profile", "sdxl", "--selector", "value"), 2),
+        (("--selector", f"softmax:{tmp_path}"), 3),
+        (("--selector", "value:nowhere"), 3),
     ):
-        command = ("session", "a cat", "--rater", "planted:0", *profile, "--selector", name)
-        assert "no value model" in complaint(pasta(*command), 2)
+        command = ("session", "a cat", "--rater", "planted:0", *typed)
+        assert "no value model" in complaint(pasta(*command), code)
     said = complaint(pasta("session", "a cat", "--rater", "planted:0", "--selector", "valued"), 2)
     assert "value[:PATH]" in said
 

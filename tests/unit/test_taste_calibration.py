@@ -80,7 +80,7 @@ def test_a_value_model_of_another_profile_is_not_weighed(tmp_path: Path) -> None
     (tmp_path / "value_model.json").write_text(json.dumps(document))
     with pytest.raises(ModelUnavailable, match="was trained for profile other, not for micro"):
         measure([], tmp_path, "micro", True)
-    with pytest.raises(InvalidInput, match="no value model in"):
+    with pytest.raises(ModelUnavailable, match="no value model in"):
         measure([], tmp_path / "nowhere", "micro", True)
 
 

@@ -36,6 +36,12 @@ def test_a_model_comes_back_bit_for_bit_with_its_words(kind: str, tmp_path: Path
     assert json.loads((tmp_path / "value_model.json").read_text())["training"] == {"steps": 3}
 
 
+def test_a_file_does_not_name_the_folder_that_training_began_from(folder: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    save_value_model(load_value_model(folder), again)
+    assert str(folder) not in (again / "config.json").read_text()
+
+
 def test_a_plain_language_model_becomes_one_that_learns(folder: Path) -> None:
     (folder / "value_model.json").unlink()
     model = load_language_model(folder, templates(), LOGIT)
