@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ import numpy as np
 
 from pasta_core.evaluation.metric import Metric
 from pasta_core.evaluation.persons import PersonsResult
-from pasta_core.evaluation.plots import FORMATS, require_matplotlib
-from pasta_core.files import make_directory, write_atomically
+from pasta_core.evaluation.plots import save_figure
 
 __all__ = ["save_persons"]
 
@@ -35,33 +33,21 @@ def save_persons(results: Sequence[PersonsResult], folder: Path) -> list[Path]:
     """Draw `persons-by-turn` and `persons-by-session`, each as PNG and SVG; the same numbers give the same
     bytes. `PastaError`.
     """
-    require_matplotlib()
-    make_directory(folder)
     figures = ((_BY_TURN, _by_turn(results)), (_BY_SESSION, _by_session()))
     return [path for name, views in figures for path in _save(name, views, results, folder)]
 
 
 def _save(name: str, views: Sequence[_View], results: Sequence[PersonsResult], folder: Path) -> list[Path]:
     """One figure of all views that something was measured for."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     views = [view for view in views if any(one.n for one in _all(view, results))]
-    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure = Figure(figsize=(4.6 * len(views), 3.6), layout="constrained")
-        FigureCanvasAgg(figure)
+
+    def draw(figure: Any) -> None:
         for view, axes in zip(views, figure.subplots(1, len(views), squeeze=False)[0], strict=True):
             _draw(view, results, axes)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-        paths = []
-        for suffix, options in FORMATS.items():
-            data = BytesIO()
-            figure.savefig(data, format=suffix, **options)
-            paths.append(folder / f"{name}.{suffix}")
-            write_atomically(paths[-1], data.getvalue())
-    return paths
+
+    return save_figure(draw, (4.6 * len(views), 3.6), folder, name)
 
 
 def _by_turn(results: Sequence[PersonsResult]) -> list[_View]:

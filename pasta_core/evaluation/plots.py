@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,9 +14,9 @@ from pasta_core.errors import PastaError
 from pasta_core.evaluation.metric import Metric
 from pasta_core.files import make_directory, write_atomically
 
-__all__ = ["FORMATS", "Panel", "require_matplotlib", "save_panels"]
+__all__ = ["Panel", "require_matplotlib", "save_figure", "save_panels"]
 
-FORMATS: Mapping[str, Mapping[str, Any]] = {
+_FORMATS: Mapping[str, Mapping[str, Any]] = {
     "png": {"dpi": 150, "metadata": {"Software": None}},
     "svg": {"metadata": {"Date": None}},
 }
@@ -55,23 +55,38 @@ def save_panels(panels: Sequence[Panel], folder: Path, name: str) -> list[Path]:
     require_matplotlib()
     if not panels:
         return []
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    across = min(len(panels), ACROSS)
+    down = -(-len(panels) // across)
 
-    make_directory(folder)
-    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        across = min(len(panels), ACROSS)
-        down = -(-len(panels) // across)
-        figure = Figure(figsize=(4.2 * across, 3.2 * down), layout="constrained")
-        FigureCanvasAgg(figure)
+    def draw(figure: Any) -> None:
         places = figure.subplots(down, across, squeeze=False).ravel()
         for panel, axes in zip(panels, places, strict=False):
             _draw(panel, axes)
         for axes in places[len(panels) :]:
             axes.set_axis_off()
-        paths = []
-        for suffix, options in FORMATS.items():
+
+    return save_figure(draw, (4.2 * across, 3.2 * down), folder, name)
+
+
+def save_figure(
+    draw: Callable[[Any], None], size: tuple[float, float], folder: Path, name: str
+) -> list[Path]:
+    """Write what `draw` puts on an empty figure of `size` (inches) as `name.png` and `name.svg`.
+
+    The same drawing gives the same bytes. Raises `PastaError` without matplotlib.
+    """
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    make_directory(folder)
+    paths = []
+    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure)
+        for suffix, options in _FORMATS.items():
             data = BytesIO()
             figure.savefig(data, format=suffix, **options)
             paths.append(folder / f"{name}.{suffix}")
