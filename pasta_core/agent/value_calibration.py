@@ -31,8 +31,9 @@ VERSION = 1
 ASSUMED = ValueCalibration(slope=0.25, shared=0.0, deviation=0.5)
 """For a value model that nobody calibrated, or whose folder is on another machine.
 
-Values are in rewards of 0 to 10 whatever the model, so that the micro one's numbers mean something elsewhere:
-about its slope, and a larger deviation, so that an unknown model is heard less.
+Values are in rewards of 0 to 10 whatever the model, so that what was measured on micro ones means something
+elsewhere: they had slopes of 0.27 and 0.56 and deviations of 0.34 and 0.18. An unknown model is taken for the
+weaker, and heard less than that.
 """
 
 _AGAIN = "measure it again: pasta taste calibrate"

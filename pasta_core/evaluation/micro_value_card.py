@@ -57,7 +57,7 @@ class Seeds:
     @classmethod
     def of(cls, seed: int) -> Seeds:
         """Those of a build."""
-        return cls(seed, seed + 5, seed + 31)
+        return cls(seed, seed + 17, seed + 31)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def test_it_is_simulated_for_trained_measured_and_told(tmp_path: Path) -> None:
     assert [it["plan"]["settings"]["images"] for it in (manifest, weighed)] == [1, 2]
     bars = json.loads((out / "value" / "bars.json").read_bytes())
     card = (out / "value" / "README.md").read_text()
-    assert "3 trajectories" in card and "1 image to a prompt, seed 5" in card and "of seed 10" in card
+    assert "3 trajectories" in card and "1 image to a prompt, seed 5" in card and "of seed 22" in card
     typed = "--reward dense --objective columns --steps 4 --set discount=0.2 --set prefixes=false"
     assert f"    pasta train-value-model {typed}\n" in card
     for title, (floor, value) in bars["agents"].items():
