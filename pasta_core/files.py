@@ -10,12 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from pasta_core.errors import StorageError
+from pasta_core.errors import ModelUnavailable, StorageError
 
 __all__ = [
     "alone",
     "appearing",
     "make_directory",
+    "reading_model",
     "replacing",
     "storage_error",
     "storing",
@@ -44,6 +45,18 @@ def storing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+@contextmanager
+def reading_model(path: Path) -> Iterator[None]:
+    """Turn the operating system errors of a block that reads the model in `path` into `ModelUnavailable`."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelUnavailable(
+            f"the model {error.filename or path} cannot be read ({error.strerror or error})",
+            "make it readable, or correct its path in the profile",
+        ) from error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from pasta_core.agent.second_opinion import ValueCalibration
 from pasta_core.errors import ModelUnavailable
-from pasta_core.files import write_atomically
+from pasta_core.files import reading_model, write_atomically
 
 __all__ = [
     "ASSUMED",
@@ -40,9 +40,10 @@ _AGAIN = "measure it again: pasta taste calibrate"
 
 
 def calibration_beside(model: Path) -> Path | None:
-    """The file of a value model's folder, None where it has none."""
+    """The file of a value model's folder, None where it has none; `ModelUnavailable`."""
     file = model / CALIBRATION
-    return file if file.is_file() else None
+    with reading_model(model):
+        return file if file.is_file() else None
 
 
 def calibration_of(model: Path | None) -> ValueCalibration:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pasta_core.data.embeddings_shards import KEY_BYTES, Header, Shard, map_shard, read_manifest
 from pasta_core.errors import InvalidInput, ModelUnavailable, StorageError
+from pasta_core.files import reading_model
 
 __all__ = [
     "KINDS",
@@ -60,13 +61,13 @@ def text_hash(text: str) -> str:
 
 
 def encoder_fingerprint(folder: Path) -> str:
-    """The SHA-256 of an open_clip folder's configuration, weights and tokenizer."""
+    """The SHA-256 of an open_clip folder's configuration, weights and tokenizer; `ModelUnavailable`."""
     files = sorted({file for pattern in _MODEL_FILES for file in folder.glob(pattern) if file.is_file()})
     if not files:
         raise ModelUnavailable(f"there is no CLIP model in {folder}", "name an open_clip folder")
     whole = hashlib.sha256(_RECIPE.encode())
     for file in files:
-        with file.open("rb") as stream:
+        with reading_model(file), file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         whole.update(f"\n{file.name} {digest}".encode())
     return whole.hexdigest()

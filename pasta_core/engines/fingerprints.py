@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pasta_core.agent.value_calibration import CALIBRATION
 from pasta_core.errors import ModelUnavailable
+from pasta_core.files import reading_model
 from pasta_core.settings import Profile
 from pasta_core.users.taste_space_files import SPACE_FILE
 
@@ -18,16 +19,24 @@ _UNREAD = ("README.md", "bars.json", "metrics.jsonl", SPACE_FILE, CALIBRATION)
 
 
 def content_digest(*models: Path) -> str:
-    """The SHA-256 of the names and bytes of files and folders; `ModelUnavailable` where one is missing."""
+    """The SHA-256 of the names and bytes of files and folders.
+
+    Raises `ModelUnavailable` where one is missing or cannot be read.
+    """
     whole = hashlib.sha256()
     for model in models:
-        if not model.exists():
-            raise ModelUnavailable(f"there is no model in {model}", "check the path")
-        files = [model] if model.is_file() else sorted(path for path in model.rglob("*") if path.is_file())
-        for file in files:
-            if model.is_file() or file.name not in _UNREAD:
+        with reading_model(model):
+            for file in _files(model):
                 whole.update(f"{file.name} {_file_digest(file)}\n".encode())
     return whole.hexdigest()
+
+
+def _files(model: Path) -> list[Path]:
+    if not model.exists():
+        raise ModelUnavailable(f"there is no model in {model}", "check the path")
+    if model.is_file():
+        return [model]
+    return sorted(path for path in model.rglob("*") if path.is_file() and path.name not in _UNREAD)
 
 
 def _file_digest(file: Path) -> str:
@@ -35,7 +44,7 @@ def _file_digest(file: Path) -> str:
     blob = file.resolve()
     if file.is_symlink() and blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name):
         return blob.name
-    with file.open("rb") as stream:
+    with reading_model(file), file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

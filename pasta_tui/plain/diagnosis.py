@@ -84,12 +84,12 @@ def _calibration(profile: Profile) -> dict[str, Any] | None:
     model = profile.value_model
     if model is None:
         return None
+    file = problem = None
     try:
+        file = calibration_beside(model)
         fitting_calibration(model, profile)
-        problem = None
     except ModelUnavailable as error:
         problem = told(error)
-    file = calibration_beside(model)
     return {"file": None if file is None else str(file), "problem": problem}
 
 
@@ -145,9 +145,11 @@ def _amount(size: int) -> str:
 
 
 def _weighed(calibration: Mapping[str, Any]) -> str:
+    if calibration["problem"]:
+        return str(calibration["problem"])
     if calibration["file"] is None:
         return "weighed by assumed numbers (pasta taste calibrate measures them)"
-    return calibration["problem"] or f"weighed by {calibration['file']}"
+    return f"weighed by {calibration['file']}"
 
 
 def _print(report: Mapping[str, Any], out: Output) -> None:

@@ -25,6 +25,7 @@ from pasta_core.profiles import load_profile
 from pasta_core.settings import Profile
 from pasta_tui.cli._taste_calibration import measure
 from pasta_tui.plain.diagnosis import _calibration
+from pasta_tui.plain.diagnosis import _weighed as _said_of
 from pasta_tui.plain.opening import _weighed
 from tests.support.paid_trajectories import trajectories
 
@@ -183,6 +184,44 @@ def test_the_doctor_tells_what_weighs_the_value_model(tmp_path: Path) -> None:
     found = _calibration(profile)
     assert found is not None and found["file"] == file
     assert "another user model; measure it again: pasta taste calibrate" in found["problem"]
+
+
+UNREADABLE = Path("/proc/self/mem")
+"""What opens, and refuses to be read from its beginning, to root too."""
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "value/value_model.json",
+        "users/user_model.safetensors",
+        "clip/taste-space.safetensors",
+        "clip/open_clip_config.json",
+    ],
+)
+def test_a_model_that_cannot_be_read_is_named_and_the_doctor_goes_on(tmp_path: Path, file: str) -> None:
+    profile = a_profile(tmp_path)
+    assert profile.value_model is not None
+    measured = measured_here(profile)
+    if file == "clip/open_clip_config.json":
+        # without a space the CLIP itself is read
+        (tmp_path / "clip" / "taste-space.safetensors").unlink()
+        measured["space"] = None
+    save_calibration(profile.value_model, KNOWN, measured)
+    (tmp_path / file).unlink()
+    (tmp_path / file).symlink_to(UNREADABLE)
+    with pytest.raises(ModelUnavailable, match=f"{file} cannot be read \\(Input/output error\\)"):
+        fitting_calibration(profile.value_model, profile)
+    found = _calibration(profile)
+    assert found is not None and found["problem"].endswith("correct its path in the profile")
+
+
+def test_a_folder_that_cannot_be_looked_at_is_named_by_the_doctor_too(tmp_path: Path) -> None:
+    profile = replace(a_profile(tmp_path), value_model=tmp_path / ("x" * 300))
+    found = _calibration(profile)
+    assert found is not None and found["file"] is None
+    assert "cannot be read (File name too long); make it readable" in found["problem"]
+    assert _said_of(found) == found["problem"]
 
 
 def test_a_session_says_that_a_calibration_is_of_other_models_and_goes_by_assumed_numbers(
