@@ -13,7 +13,7 @@ from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
-from pasta_core.evaluation.filling import EngineStart, Report, fill_missing, name_of_plan
+from pasta_core.evaluation.filling import EngineStart, Report, fill_missing, name_of_plan, shared
 from pasta_core.paths import find_assets
 from pasta_core.sessions.provenance import versions
 from pasta_core.settings import Profile, SessionSettings
@@ -67,7 +67,7 @@ class Arena:
         self, selectors: Mapping[str, SelectorSpec], engine: EngineStart, pace: Callable[[str], Report]
     ) -> Mapping[str, ShardFolder]:
         """Simulate what is missing of every selector; `pace` makes the report of one, in trajectories."""
-        folders = {name: self.folder(spec) for name, spec in selectors.items()}
+        folders = shared({name: self.folder(spec) for name, spec in selectors.items()})
 
         async def simulate(missing: Mapping[str, Sequence[int]], running: LocalEngine) -> None:
             for name, numbers in missing.items():

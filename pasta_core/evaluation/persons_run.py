@@ -17,7 +17,7 @@ from pasta_core.engines.remembering import RememberingServices
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.errors import InvalidInput
-from pasta_core.evaluation.filling import EngineStart, Report, fill_missing, name_of_plan
+from pasta_core.evaluation.filling import EngineStart, Report, fill_missing, name_of_plan, shared
 from pasta_core.evaluation.persons_store import PersonFolder, PersonRecord, SessionOfPerson, TurnOfPerson
 from pasta_core.paths import find_assets
 from pasta_core.seeds import derive_seed
@@ -93,7 +93,8 @@ class Following:
         A person is followed under all selectors at about the same time: what they share, the initial prompt's
         images and first drafts, is made once, and whoever stops has whole persons to compare.
         """
-        folders = {name: self.folder(spec) for name, spec in selectors.items()}
+        folders = shared({name: self.folder(spec) for name, spec in selectors.items()})
+        places = {folder.path for folder in folders.values()}
 
         async def follow(missing: Mapping[str, Sequence[int]], running: LocalEngine) -> None:
             running = replace(running, worker=RememberingServices(running.worker))
@@ -108,7 +109,7 @@ class Following:
                 for name, numbers in missing.items()
                 if person in numbers
             ]
-            await self._follow(lacking, len(folders) * self.persons, report)
+            await self._follow(lacking, len(places) * self.persons, report)
 
         await fill_missing(folders, lambda folder: folder.opened(self.persons), engine, follow)
         return folders

@@ -66,7 +66,8 @@ def followed(
         task = asyncio.current_task()
 
         def report(done: int, total: int) -> None:
-            assert total == len(selectors) * plan.persons * plan.sessions
+            plans = {plan.folder(spec).path for spec in selectors.values()}
+            assert total == len(plans) * plan.persons * plan.sessions
             if stop_after is not None and done >= stop_after and task is not None:
                 task.cancel()
 
@@ -147,6 +148,15 @@ def test_no_text_is_embedded_twice_whoever_looks_at_it(tmp_path: Path) -> None:
     services = Texts()
     followed(walk(tmp_path, at_once=1), {"random": SelectorSpec("random"), **TASTE}, services=services)
     assert len(services.asked) == len(set(services.asked)) > 300
+
+
+def test_two_names_of_one_plan_are_followed_once(tmp_path: Path) -> None:
+    plan = walk(tmp_path)
+    twice = followed(plan, {**TASTE, "random": SelectorSpec("random"), "taste:0": TASTE["taste"]})
+    assert list(twice) == ["taste", "random", "taste:0"]
+    assert twice["taste"] is twice["taste:0"]
+    assert len(contents(tmp_path)) == 2 * plan.persons
+    assert len(sessions(plan, twice["taste:0"])) == plan.persons * plan.sessions
 
 
 def test_a_taste_changes_from_the_session_that_was_named(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""The trajectories that agents are compared on: those of equal plans are simulated once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pasta_core.engines.local import LocalEngine
+from pasta_core.engines.prompts import PromptList
+from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.evaluation.agent_run import Arena
+from pasta_core.evaluation.filling import Report
+from pasta_core.paths import locate
+from pasta_core.profiles import load_profile
+from pasta_core.settings import SessionSettings
+from pasta_core.simulation.shards import ShardFolder
+from tests.support.simulated import small_crew
+
+SHAPE = SessionSettings(turns=2, columns=3, images=1)
+PROMPTS = PromptList(("a red train", "a blue cat at night"), 0)
+
+
+def filled(
+    arena: Arena, selectors: Mapping[str, SelectorSpec]
+) -> tuple[Mapping[str, ShardFolder], list[str]]:
+    """Run it on small models; the folders, and whose pace was asked for."""
+    paced: list[str] = []
+
+    @asynccontextmanager
+    async def engine() -> AsyncIterator[LocalEngine]:
+        crew = small_crew(4, SHAPE)
+        yield LocalEngine(crew, crew.painter, Path(), crew.writer, arena.profile)  # type: ignore[arg-type]
+
+    def pace(name: str) -> Report:
+        paced.append(name)
+        return lambda done, total: None
+
+    return asyncio.run(arena.fill(selectors, engine, pace)), paced
+
+
+def test_two_names_of_one_plan_are_simulated_once(tmp_path: Path) -> None:
+    profile = load_profile("micro", locate({}))
+    arena = Arena(profile, SHAPE, UsersSpec(None, "train"), PROMPTS, 3, 7, tmp_path, per_shard=2)
+    random = SelectorSpec("random")
+    for again in (False, True):
+        folders, paced = filled(arena, {"random": random, "chance": random})
+        assert paced == ([] if again else ["random"]), "what is kept is not simulated again"
+        assert len(list(tmp_path.iterdir())) == 1
+        first, second = (arena.read(folders[name]) for name in ("random", "chance"))
+        assert [record.id for record in first] == ["00000000", "00000001", "00000002"]
+        assert first == second
