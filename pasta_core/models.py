@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.gguf_header import gguf_facts, gguf_problem
-from pasta_core.hub.cache import missing_files, present_files
+from pasta_core.hub.cache import missing_files, present_files, wanted
+from pasta_core.hub.manifest import read_manifest
 from pasta_core.paths import Paths
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.safetensors_header import LORA, SDXL, UNKNOWN, VAE, kind_of, read_header, safetensors_problem
-from pasta_core.settings import ModelSource, Profile
+from pasta_core.settings import HubSource, ModelSource, Profile
 from pasta_core.typed_toml import nearest
 
 __all__ = ["ModelFile", "Part", "find_parts", "model_files", "parts", "remedy", "require_models"]
@@ -21,9 +22,21 @@ __all__ = ["ModelFile", "Part", "find_parts", "model_files", "parts", "remedy", 
 ABSENT = "is not on this machine"
 MISSING = "is missing"
 UNREADABLE = "cannot be read"
+INDEX = "model_index.json"
 NO_TEMPLATE = "has no chat template: it is no instruct model"
-_PULLED = (ABSENT, MISSING, "lacks ", "is cut short", "is an empty ")
+NO_INDEX = f"has no {INDEX}"
+_PULLED = (ABSENT, MISSING, "lacks ", "is cut short", "is an empty ", NO_INDEX)
 """What goes away when a part is fetched; of another kind it would still be."""
+_REPLACED = frozenset(
+    {
+        "is damaged",
+        "has no checksum here",
+        "is not a safetensors file",
+        "is not a GGUF file",
+        f"has a damaged {INDEX}",
+    }
+)
+"""What goes away only when it is removed first: fetching leaves files alone that have the right length."""
 _PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -127,8 +140,18 @@ def remedy(part: Part, model: ModelFile, profile: str) -> str:
         return "make it readable, or correct its path in the profile"
     if model.problem == NO_TEMPLATE:
         return "name an instruct GGUF, or set writer.chat = false for one that continues plain text"
-    fetched = part.source.hub is not None and model.problem.startswith(_PULLED)
-    return f"get it with 'pasta models pull {profile}'" if fetched else ""
+    hub = part.source.hub
+    if hub is None or (model.problem == NO_INDEX and _never_had_index(hub, part.path)):
+        return ""
+    if model.problem in _REPLACED:
+        return f"'pasta models remove {profile}.{part.role}' and pull it again"
+    return f"get it with 'pasta models pull {profile}'" if model.problem.startswith(_PULLED) else ""
+
+
+def _never_had_index(hub: HubSource, folder: Path) -> bool:
+    """Whether fetching brings no index of a pipeline: it is not asked for, or the repository has none."""
+    listed = read_manifest(folder)
+    return not wanted(hub, INDEX) or (listed is not None and INDEX not in {file.name for file in listed})
 
 
 def inspect_part(part: Part) -> Sequence[ModelFile]:
@@ -212,14 +235,14 @@ def _clip_problem(path: Path) -> str:
 
 def _pipeline_problem(folder: Path) -> str:
     """What is wrong with a folder of diffusers, as far as its index tells."""
-    index = folder / "model_index.json"
+    index = folder / INDEX
     if not index.is_file():
-        return "has no model_index.json"
+        return NO_INDEX
     try:
         table = json.loads(index.read_text(encoding="utf-8"))
         kind = str(table.get("_class_name", ""))
     except (ValueError, OSError, AttributeError, RecursionError):
-        return "has a damaged model_index.json"
+        return f"has a damaged {INDEX}"
     if not kind.startswith("StableDiffusionXL"):
         return f"is a folder of {kind or 'something else'}, not of SDXL"
     for name, value in table.items():

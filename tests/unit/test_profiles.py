@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
+from pasta_core.hub.manifest import RemoteFile, write_manifest
 from pasta_core.models import ModelFile, Part, find_parts, inspect_part, parts, remedy, require_models
 from pasta_core.paths import Paths, locate
 from pasta_core.profiles import known_profiles, load_profile
@@ -206,7 +207,13 @@ def test_a_file_of_another_kind_than_its_part_is_named(
         require_models(load_profile("mine", paths))
     assert "name another file in the profile" in raised.value.hint
     fetched = ModelSource(hub=HubSource("somebody/else"))
-    for hint, problem in (("", said), ("get it with 'pasta models pull mine'", "is cut short")):
+    for hint, problem in (
+        ("", said),
+        ("", "is not a GGUF file this version can read"),
+        ("get it with 'pasta models pull mine'", "is cut short"),
+        (f"'pasta models remove mine.{role}' and pull it again", "is not a safetensors file"),
+        (f"'pasta models remove mine.{role}' and pull it again", "is not a GGUF file"),
+    ):
         assert remedy(Part(role, wrong, fetched), ModelFile(role, wrong, 1, problem), "mine") == hint
 
 
@@ -227,6 +234,41 @@ def test_a_folder_of_another_pipeline_is_named(
     written(paths, f'extends = "micro"\n[painter]\nmodel = "{tmp_path}/painter"\n')
     with pytest.raises(ModelUnavailable, match=said):
         require_models(load_profile("mine", paths))
+
+
+def test_a_fetched_folder_without_its_index_is_pulled_and_with_a_damaged_one_removed_first(
+    paths: Paths,
+) -> None:
+    def said(files: str = "") -> str:
+        written(
+            paths,
+            f'extends = "micro"\n[painter]\nmodel = {{ hub = "a/b", revision = "{"0" * 40}"{files} }}\n',
+        )
+        with pytest.raises(ModelUnavailable, match=r"model_index\.json") as raised:
+            require_models(load_profile("mine", paths))
+        return raised.value.hint
+
+    folder = paths.models[0] / "models--a--b" / "snapshots" / ("0" * 40)
+    (folder / "vae").mkdir(parents=True)
+    weights(folder / "vae" / "x.safetensors", *KINDS[VAE])
+    assert said() == "get it with 'pasta models pull mine'"
+    assert "name another file" in said(', files = ["vae/*"]'), "an index is not asked for"
+    (folder / "model_index.json").write_text('{"_class_name')
+    assert said() == "'pasta models remove mine.painter' and pull it again"
+    (folder / "model_index.json").unlink()
+    write_manifest(folder, [RemoteFile("vae/x.safetensors", 8, "0" * 64)])
+    assert "name another file" in said(), "the repository has no index"
+
+
+def test_fetched_weights_that_became_zeros_are_removed_before_they_are_pulled_again(paths: Paths) -> None:
+    source = f'{{ hub = "a/b", revision = "{"0" * 40}", file = "style.safetensors" }}'
+    written(paths, f'extends = "micro"\n[painter]\nloras = [{source}]\n')
+    file = paths.models[0] / "models--a--b" / "snapshots" / ("0" * 40) / "style.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(bytes(1000))
+    with pytest.raises(ModelUnavailable, match="is not a safetensors file") as raised:
+        require_models(load_profile("mine", paths))
+    assert raised.value.hint == "'pasta models remove mine.lora-1' and pull it again"
 
 
 def test_a_pickle_is_refused(paths: Paths, tmp_path: Path) -> None:
