@@ -20,8 +20,7 @@ GIB = 2**30
 DESKTOP = GIB // 2
 """What a screen and other programs take of an imagined GPU."""
 _QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,memory.free,driver_version", "--format=csv,noheader")
-_AMD_SHOWS = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
-"""What hides GPUs from ROCm beside the name that NVIDIA uses."""
+_SHOWS = "CUDA_VISIBLE_DEVICES"
 _OFFLOADS = re.compile(r"ggml-(cuda|hip|musa|vulkan|sycl|metal)")
 
 
@@ -77,7 +76,7 @@ def find_machine(
     for_amd, theirs = amd()
     rows = [(*gpu, "") for gpu in theirs] if for_amd else _gpus(query or _ask)
     unused = "" if rows else _unused(for_amd, bool(theirs))
-    for name in (*(_AMD_SHOWS if for_amd else ()), "CUDA_VISIBLE_DEVICES"):
+    for name in _amd_shows(env) if for_amd else (_SHOWS,):
         rows = _visible(rows, env.get(name))
     number = int(device.partition(":")[2] or 0) if device and device.partition(":")[2].isdigit() else 0
     if number >= len(rows):
@@ -133,6 +132,12 @@ def _gpus(query: Run) -> list[_Row]:
         if total:
             found.append((fields[0], total, free, fields[3]))
     return found
+
+
+def _amd_shows(env: Mapping[str, str]) -> tuple[str, ...]:
+    """What hides GPUs from ROCm, one after the other; HIP's own name counts instead of the one of NVIDIA."""
+    hip = "HIP_VISIBLE_DEVICES"
+    return ("ROCR_VISIBLE_DEVICES", hip if hip in env else _SHOWS)
 
 
 def _visible(rows: list[_Row], shown: str | None) -> list[_Row]:

@@ -70,12 +70,12 @@ def times_of(
     writer = gpu if machine.has_gpu and machine.writer_on_gpu and chosen.mode != "cpu" else cpu
     pace = min(writer.gigabytes * 1e9 / max(sizes.writer.bytes, 1), _FASTEST)
     value = gpu if machine.has_gpu and chosen.value_on_gpu else cpu
-    moved = 0.0
+    handed, painter = 0.0, 0.0
     if machine.has_gpu:
-        # the writer comes and goes once, the painter too where it is parked or its models are there apart
-        painter = 2 * 2 * (sizes.painter.unet + sizes.painter.text)
-        moved = sizes.writer.bytes * (chosen.mode == "swap") + painter * (chosen.park or chosen.apart)
-        moved /= 1e9
+        # the painter comes and goes once: before and after painting, or during it where its models are apart
+        painter = 2 * 2 * (sizes.painter.unet + sizes.painter.text) / 1e9 / _BUS
+        handed = sizes.writer.bytes / 1e9 / _BUS * (chosen.mode == "swap")
+        handed += painter * (chosen.park and not chosen.apart)
     images = session.columns * session.images
     return Times(
         write=None
@@ -89,8 +89,13 @@ def times_of(
         select=None
         if not work.valuing
         else _step(measured, "value", 1, work.valuing / (value.tera_flops * 1e12)),
-        paint=_step(measured, "paint", images, work.painting / (gpu.tera_flops * 1e12) + work.steps * _STEP),
-        hand_over=_step(measured, "hand over", 1, moved / _BUS) if moved else None,
+        paint=_step(
+            measured,
+            "paint",
+            images,
+            work.painting / (gpu.tera_flops * 1e12) + work.steps * _STEP + painter * chosen.apart,
+        ),
+        hand_over=_step(measured, "hand over", 1, handed) if handed else None,
         like=gpu.like,
     )
 

@@ -61,11 +61,11 @@ def _how(plan: Plan) -> str:
         "cpu": "the language model runs on the CPU",
     }[chosen.mode]
     if any(part.role == "writer" and part.lives == ELSEWHERE for part in plan.parts):
-        words = "the language model is elsewhere, the painter stays on the GPU"
+        words = f"the language model is elsewhere{'' if chosen.apart else ', the painter stays on the GPU'}"
     elif not plan.machine.writer_on_gpu:
         words = "the language model runs on the CPU, as llama.cpp was built without a GPU"
     if chosen.apart:
-        words += ", the painter's text encoders leave it before it paints"
+        words += ", the painter's text encoders leave the GPU before it paints"
     if any(part.role == "value model" and part.lives == CPU for part in plan.parts):
         words += ", the value model on the CPU"
     return words
@@ -77,8 +77,12 @@ def _remedy(plan: Plan) -> str:
         return "choose a profile with smaller models, or let another machine paint (--worker)"
     if plan.asked != "auto":
         return "leave --memory out, and what fits is chosen"
+    if plan.machine.gpu_bytes - DESKTOP >= chosen.peak:
+        taken = gib(plan.machine.gpu_bytes - plan.machine.gpu_free)
+        return f"close what else uses the GPU, which takes {taken}, or let another machine paint (--worker)"
     if chosen.painting > chosen.room:
-        larger = next((size for size in _CARDS if size * GIB - DESKTOP >= chosen.painting), None)
+        sizes = [size for size in _CARDS if size * GIB > plan.machine.gpu_bytes]
+        larger = next((size for size in sizes if size * GIB - DESKTOP >= chosen.peak), None)
         other = "" if larger is None else f"a GPU of {larger} GB has the room, or "
         return f"painting alone takes {gib(chosen.painting)}: {other}let another machine paint (--worker)"
     return "name a smaller language model in the profile, or one that a server runs (writer.url)"

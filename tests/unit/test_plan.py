@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import struct
 from dataclasses import replace
@@ -101,6 +102,32 @@ def test_a_verdict_is_honest_where_it_is_bad(paths: Paths) -> None:
     assert len(verdict_of(planned(paths, "turbo", 24))) == 1
 
 
+def test_advice_never_names_a_smaller_card_than_the_one_that_is_there(paths: Paths) -> None:
+    def advice(total: float, free: float, name: str = "turbo") -> str:
+        machine = Machine("a card", int(total * GIB), int(free * GIB), 32 * GIB, 8)
+        return verdict_of(make_plan(load_profile(name, paths), machine))[1]
+
+    assert advice(12, 6) == (
+        "close what else uses the GPU, which takes 6.0 GiB, or let another machine paint (--worker)"
+    )
+    assert "a GPU of 10 GB has the room" in advice(8, 7.5, "sdxl")
+    for total in (8, 10, 11, 12, 16, 24):
+        for free in range(total):
+            plan = make_plan(load_profile("sdxl", paths), Machine("a card", total * GIB, free * GIB, GIB, 8))
+            said = re.search(r"a GPU of (\d+) GB", "".join(verdict_of(plan)))
+            assert said is None or int(said[1]) > total
+            assert plan.arrangement.fits or total < 10 or "close what else" in verdict_of(plan)[1]
+
+
+def test_what_a_profile_says_that_it_needs_is_what_its_plan_fits(paths: Paths) -> None:
+    for name in ("sdxl", "turbo"):
+        profile = load_profile(name, paths)
+        said = re.match(r"a GPU with (\d+) GB and", profile.needs)
+        assert said is not None
+        assert make_plan(profile, imagined(int(said[1]))).arrangement.fits
+        assert not make_plan(profile, imagined(int(said[1]) - 2)).arrangement.fits, "it needs less"
+
+
 def test_estimates_say_that_they_are_estimates(paths: Paths) -> None:
     times = planned(paths, "sdxl", 24).times
     assert not times.turn.measured and times.like == "RTX 3090"
@@ -115,12 +142,35 @@ def test_estimates_say_that_they_are_estimates(paths: Paths) -> None:
     assert turn.turn.measured
 
 
+@pytest.mark.parametrize(("name", "asked"), [("turbo", "cpu"), ("turbo", "auto"), ("sdxl", "auto")])
+def test_what_moves_while_it_is_painted_counts_as_painting(paths: Paths, name: str, asked: str) -> None:
+    profile = load_profile(name, paths)
+    less, more = imagined(8 if name == "turbo" else 10), imagined(12)
+    # two cards of one speed
+    apart, whole = (make_plan(profile, replace(one, name="RTX 3060"), asked) for one in (less, more))
+    assert apart.arrangement.apart and not whole.arrangement.apart
+    painter = sizes_of(profile).painter
+    moving = 4 * (painter.unet + painter.text) / 12e9
+    assert apart.times.paint.seconds - whole.times.paint.seconds == pytest.approx(moving)
+    seconds = {"write": 0.1, "paint": 2.5} | ({"hand over": 3.0} if asked == "auto" else {})
+    times = make_plan(profile, less, asked, seconds=seconds).times
+    assert times.turn.measured and times.paint.seconds == 40.0
+    assert times.turn.seconds == pytest.approx(42.5 + seconds.get("hand over", 0))
+    handed = apart.times.hand_over
+    assert (handed is None) == (asked == "cpu")
+    # the language model alone
+    assert handed is None or handed.seconds == pytest.approx(sizes_of(profile).writer.bytes / 12e9)
+
+
 def test_turbo_fits_eight_gigabytes_without_its_text_encoders(paths: Paths) -> None:
     plan = planned(paths, "turbo", 8)
     chosen, lives = plan.arrangement, {part.role: part.lives for part in plan.parts}
     assert (chosen.fits, chosen.apart, chosen.park, chosen.images) == (True, True, True, 16)
     assert lives["text encoders"] == lives["UNet"] == "GPU in turns"
-    assert "text encoders leave it before it paints" in verdict_of(plan)[0]
+    turns = (
+        "language model and painter take turns on the GPU, the painter's text encoders leave the GPU before"
+    )
+    assert turns in verdict_of(plan)[0]
     profile = load_profile("turbo", paths)
     elsewhere = replace(profile, writer=replace(profile.writer, url="http://gpubox:8080", model=Path()))
     alone = make_plan(elsewhere, imagined(8))
@@ -129,7 +179,12 @@ def test_turbo_fits_eight_gigabytes_without_its_text_encoders(paths: Paths) -> N
         True,
         True,
     )
-    assert alone.times.hand_over is not None and make_plan(elsewhere, imagined(12)).times.hand_over is None
+    said = "the language model is elsewhere, the painter's text encoders leave the GPU before it paints"
+    assert verdict_of(alone)[0].endswith(f": {said}")
+    kept = planned(paths, "turbo", 8, "cpu")
+    assert kept.arrangement.apart
+    said = "the language model runs on the CPU, the painter's text encoders leave the GPU before it paints"
+    assert verdict_of(kept)[0].endswith(f": {said}")
     small = arrange(replace(NEEDS, encoders=GIB, value=0), imagined(9))
     assert (small.apart, small.images, small.painting) == (False, 2, 8 * GIB + GIB // 2)
     less = arrange(replace(NEEDS, encoders=2 * GIB, value=0), imagined(8.5))
@@ -243,6 +298,17 @@ def test_gpus_of_amd_are_planned_for_as_torch_counts_them(paths: Paths, tmp_path
     assert (found().name, found().gpu_free, found("cuda:1").name) == (*gpus[0][::2], "Instinct MI210")
     for maker in ("HIP", "ROCR", "CUDA"):
         assert found(**{f"{maker}_VISIBLE_DEVICES": "1"}).name == "Instinct MI210"
+    # HIP's own numbers count instead of CUDA's, and those of ROCr before them
+    for env, name in (
+        ({"HIP": "1", "CUDA": "1"}, "Instinct MI210"),
+        ({"HIP": "0", "CUDA": "1"}, "AMD gfx1100"),
+        ({"HIP": "0", "CUDA": "-1"}, "AMD gfx1100"),
+        ({"ROCR": "1", "HIP": "0", "CUDA": "1"}, "Instinct MI210"),
+        ({"ROCR": "1,0", "HIP": "1"}, "AMD gfx1100"),
+        ({"ROCR": "1", "CUDA": "0"}, "Instinct MI210"),
+        ({"ROCR": "1", "HIP": "1"}, "cpu"),
+    ):
+        assert found(**{f"{maker}_VISIBLE_DEVICES": shown for maker, shown in env.items()}).name == name, env
     assert not found("cpu").has_gpu and not found("cpu").unused
     assert not found(HIP_VISIBLE_DEVICES="-1").has_gpu
     assert verdict_of(make_plan(load_profile("sdxl", paths), found()))[0].startswith("sdxl fits AMD gfx1100")
