@@ -16,6 +16,7 @@ __all__ = [
     "clean_line",
     "clean_prompt",
     "count_words",
+    "counted",
     "told",
 ]
 
@@ -95,3 +96,8 @@ def clean_critique(text: str) -> str:
 
 def _is_control(char: str) -> bool:
     return unicodedata.category(char) in _DROPPED_CATEGORIES or char in _BIDIRECTIONAL
+
+
+def counted(count: int, what: str) -> str:
+    """So many of what, in the plural where it is not one."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

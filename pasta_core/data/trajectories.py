@@ -43,8 +43,10 @@ __all__ = [
     "ReplacedRecord",
     "TrajectoryRecord",
     "TurnRecord",
+    "clip_of",
     "image_record",
     "read_embedded",
+    "read_sensible",
     "read_trajectories",
     "turn_record",
     "write_trajectories",
@@ -81,19 +83,47 @@ def read_trajectories(path: Path) -> Iterator[TrajectoryRecord]:
     Raises `InvalidInput` for what is no trajectory file or was written by a newer version, and
     `DamagedTrajectories` where one cannot be read to its end.
     """
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not files:
-        raise InvalidInput(f"{path} holds no trajectories", "name a Parquet file, or a folder of them")
-    for file in files:
+    if not path.exists():
+        raise InvalidInput(f"there is no {path}", _WRITTEN_BY)
+    for file in _files(path):
         yield from _read_file(file)
 
 
+def read_sensible(path: Path) -> Iterator[TrajectoryRecord]:
+    """As `read_trajectories`, but `InvalidInput` where one names a prompt, column or type that it has not."""
+    for file in _files(path):
+        for record in _read_file(file):
+            if not record.makes_sense:
+                raise InvalidInput(
+                    f"{file}: trajectory {record.id} names a prompt, a column or a type that it has not",
+                    _WRITTEN_BY,
+                )
+            yield record
+
+
 def read_embedded(path: Path, clip: str) -> Iterator[TrajectoryRecord]:
-    """As `read_trajectories`, but `InvalidInput` where the embeddings are of another CLIP than this one."""
-    for record in read_trajectories(path):
-        if json.loads(record.versions).get(CLIP, clip) != clip:
+    """As `read_sensible`, but `InvalidInput` where the embeddings are of another CLIP than this one."""
+    for record in read_sensible(path):
+        if (clip_of(record) or clip) != clip:
             raise InvalidInput(f"{path} has embeddings of another CLIP", "name the profile it was made with")
         yield record
+
+
+def clip_of(record: TrajectoryRecord) -> str:
+    """The fingerprint of the CLIP that embedded a trajectory's images; empty where it is not known."""
+    try:
+        document = json.loads(record.versions)
+    except (ValueError, RecursionError):
+        return ""
+    found = document.get(CLIP) if isinstance(document, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _files(path: Path) -> list[Path]:
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise InvalidInput(f"{path} holds no trajectories", "name a Parquet file, or a folder of them")
+    return files
 
 
 def _read_file(path: Path) -> Iterator[TrajectoryRecord]:

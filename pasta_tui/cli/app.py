@@ -82,7 +82,9 @@ app.add_typer(taste.app, name="taste")
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(models.app, name="models")
 app.command("plan", epilog=plan.EPILOG, short_help="What a profile's models take of this machine.")(plan.plan)
-app.command("doctor", short_help="What is installed, what is missing, where it lies.")(doctor.doctor)
+app.command("doctor", epilog=doctor.EPILOG, short_help="What is installed, what is missing, where it lies.")(
+    doctor.doctor
+)
 app.command("worker", epilog=worker.EPILOG, short_help="Serve this machine's models to a session elsewhere.")(
     worker.worker
 )

@@ -18,8 +18,20 @@ app = typer.Typer(
     help="Look into data sets of preferences.",
 )
 
+_CHECK_EPILOG = """\b
+Examples:
+  pasta data check pickapic:data/pickapic
+  pasta data check hpd:data/hpd --split test --no-images
+  pasta data check trajectories:simulated
+"""
+_EMBED_EPILOG = """\b
+Examples:
+  pasta data embed pickapic:data/pickapic hpd:data/hpd
+  pasta data embed hpd:data/hpd --split test --profile sdxl --device cuda
+"""
 
-@app.command("check")
+
+@app.command("check", epilog=_CHECK_EPILOG)
 def check(
     source: Annotated[
         str, typer.Argument(metavar="KIND:PATH", help="Such as pickapic:data/pickapic (docs/data.md).")
@@ -41,7 +53,7 @@ def check(
     check_data(source, split, images, as_json)
 
 
-@app.command("embed")
+@app.command("embed", epilog=_EMBED_EPILOG)
 def embed(
     sources: Annotated[
         list[str],

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pasta_tui.cli._options import Json, MaybeProfile
 
-__all__ = ["doctor"]
+__all__ = ["EPILOG", "doctor"]
+
+EPILOG = """\b
+Examples:
+  pasta doctor
+  pasta doctor --profile sdxl
+  pasta doctor --json
+"""
 
 
 def doctor(profile: MaybeProfile = None, as_json: Json = False) -> None:

@@ -25,6 +25,12 @@ Examples:
   pasta evaluate user-model models/8 --data hpd:data/hpd --top-images --out figures
 """
 
+_TYPES_EPILOG = """\b
+Examples:
+  pasta simulate --trajectories 300 --users model:models/8 --out simulated
+  pasta evaluate types simulated
+  pasta evaluate types simulated --merge models/8 --out models/merged
+"""
 _AGENT_EPILOG = """\b
 Examples:
   pasta evaluate agent --selectors random,value:value-model --trajectories 300
@@ -105,7 +111,7 @@ def user_model(
     )
 
 
-@app.command("types", short_help="Which user types simulated data tells apart.")
+@app.command("types", epilog=_TYPES_EPILOG, short_help="Which user types simulated data tells apart.")
 def types(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="What 'pasta simulate --users model:PATH' wrote.")

@@ -27,6 +27,41 @@ _MaybeHalfLife = Annotated[
 ]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Forget without asking.")]
 
+_USE_EPILOG = """\b
+Examples:
+  pasta taste new work
+  pasta taste use work
+"""
+_NEW_EPILOG = """\b
+Examples:
+  pasta taste new work
+  pasta taste new christmas --half-life 30
+"""
+_EXPORT_EPILOG = """\b
+Examples:
+  pasta taste export
+  pasta taste export work --out work.taste.json
+"""
+_IMPORT_EPILOG = """\b
+Examples:
+  pasta taste import work.taste.json
+  pasta taste import work.taste.json --name again
+"""
+_MERGE_EPILOG = """\b
+Examples:
+  pasta taste merge work
+  pasta taste merge default again --into work
+"""
+_RESET_EPILOG = """\b
+Examples:
+  pasta taste reset
+  pasta taste reset work --yes
+"""
+_STRENGTH_EPILOG = """\b
+Examples:
+  pasta taste strength
+  pasta taste strength 0.5 --half-life 90
+"""
 _FORGET_EPILOG = """\b
 Examples:
   pasta taste forget --session last
@@ -60,7 +95,7 @@ def list_tastes(as_json: Json = False) -> None:
     list_all(as_json)
 
 
-@app.command("use")
+@app.command("use", epilog=_USE_EPILOG)
 def use(name: _Name, as_json: Json = False) -> None:
     """Let new sessions go by another taste."""
     from pasta_tui.plain.taste import use as use_taste
@@ -68,7 +103,7 @@ def use(name: _Name, as_json: Json = False) -> None:
     use_taste(name, as_json)
 
 
-@app.command("new")
+@app.command("new", epilog=_NEW_EPILOG)
 def new(
     name: _Name,
     half_life: _MaybeHalfLife = None,
@@ -80,7 +115,7 @@ def new(
     create(name, half_life, as_json)
 
 
-@app.command("export")
+@app.command("export", epilog=_EXPORT_EPILOG)
 def export(
     name: _MaybeName = None,
     out: Annotated[
@@ -94,7 +129,7 @@ def export(
     write(name, out, as_json)
 
 
-@app.command("import")
+@app.command("import", epilog=_IMPORT_EPILOG)
 def import_taste(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of 'pasta taste export'.")],
     name: Annotated[
@@ -108,7 +143,7 @@ def import_taste(
     import_file(file, name, as_json)
 
 
-@app.command("merge")
+@app.command("merge", epilog=_MERGE_EPILOG)
 def merge(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Tastes whose picks are added.")],
     into: Annotated[
@@ -138,7 +173,7 @@ def forget(
     forget_session(session, name, as_json)
 
 
-@app.command("reset")
+@app.command("reset", epilog=_RESET_EPILOG)
 def reset(name: _MaybeName = None, yes: _Yes = False, as_json: Json = False) -> None:
     """Forget all picks of a taste for good."""
     from pasta_tui.plain.taste import reset as reset_taste
@@ -146,10 +181,11 @@ def reset(name: _MaybeName = None, yes: _Yes = False, as_json: Json = False) -> 
     reset_taste(name, yes, as_json)
 
 
-@app.command("strength")
+@app.command("strength", epilog=_STRENGTH_EPILOG)
 def strength(
     value: Annotated[
-        float | None, typer.Argument(metavar="0..1", help="How much past sessions count; 0 is not at all.")
+        float | None,
+        typer.Argument(metavar="STRENGTH", help="How much past sessions count, 0 to 1; 0 is not at all."),
     ] = None,
     half_life: _MaybeHalfLife = None,
     as_json: Json = False,

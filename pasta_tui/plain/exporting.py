@@ -11,7 +11,9 @@ from pasta_core.errors import InvalidInput
 from pasta_core.sessions.identity import LAST
 from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.store import Store
+from pasta_core.text import counted
 from pasta_tui.console.output import Output
+from pasta_tui.plain.files import usable_file
 from pasta_tui.plain.records import open_store
 
 __all__ = ["export"]
@@ -37,17 +39,18 @@ def export(
     out = Output(os.environ, as_json)
     if turn is not None and sheet is None:
         raise InvalidInput("--turn says what a contact sheet shows", "name one too: --sheet turn.png")
-    table = None if path is None and sheet is not None else _file(path or (_STUDY if study else _DEFAULT))
+    default = _STUDY if study else _DEFAULT
+    table = None if path is None and sheet is not None else usable_file(path or default)
     picture = None if sheet is None else _sheet_file(sheet)
     if picture is not None and len(names) > 1:
         raise InvalidInput("a contact sheet shows one session", "name one, or none for the last one")
     with open_store() as store:
         sessions = [store.find(name) for name in names]
-        drawn = None if picture is None else _write_sheet(store, picture, sessions, turn)
-        exported = None
+        chosen: Sequence[SessionInfo] = ()
         if table is not None:
-            chosen = _rated(store, sessions, out) if study else sessions or store.sessions()
-            exported = _export(store, table, chosen, with_images, out)
+            chosen = _rated(store, sessions, out) if study else _picked(store, sessions)
+        drawn = None if picture is None else _write_sheet(store, picture, sessions, turn)
+        exported = None if table is None else _export(store, table, chosen, with_images, out)
     if as_json:
         out.document({**(exported or {}), **({} if drawn is None else {"sheet": str(drawn)})})
     for written in (exported and exported["path"], drawn):
@@ -62,7 +65,7 @@ def _export(
 
     exported = export_sessions(store, sessions, path, with_images)
     if not out.as_json:
-        out.message(f"{exported.trajectories} sessions with {exported.turns} turns")
+        out.message(f"{counted(exported.trajectories, 'session')} with {counted(exported.turns, 'turn')}")
         if exported.lost_images:
             out.note(f"{exported.lost_images} images are missing or damaged and were left out")
     return {
@@ -71,6 +74,20 @@ def _export(
         "turns": exported.turns,
         "lost_images": exported.lost_images,
     }
+
+
+def _picked(store: Store, named: Sequence[SessionInfo]) -> Sequence[SessionInfo]:
+    """The named sessions, or all; refused where nothing was chosen in any of them."""
+    sessions = named or store.sessions()
+    if not sessions:
+        raise InvalidInput("there is no session to export", "begin one: pasta session")
+    if not any(turn.choice or turn.refused for info in sessions for turn in store.turns(info.id)):
+        one = f"session {sessions[0].id}" if len(sessions) == 1 else "any session"
+        raise InvalidInput(
+            f"there is nothing to export: nothing was chosen in {one} yet",
+            f"go on with {'it' if len(sessions) == 1 else 'one'}: pasta session --resume {sessions[0].id}",
+        )
+    return sessions
 
 
 def _rated(store: Store, named: Sequence[SessionInfo], out: Output) -> list[SessionInfo]:
@@ -107,11 +124,4 @@ def _write_sheet(store: Store, path: Path, named: Sequence[SessionInfo], turn: i
 def _sheet_file(path: Path) -> Path:
     if path.suffix.lower() != ".png":
         raise InvalidInput(f"{path} does not end in .png", "a contact sheet is a PNG: --sheet sheet.png")
-    return _file(path)
-
-
-def _file(path: Path) -> Path:
-    target = path.expanduser().absolute()
-    if target.is_dir():
-        raise InvalidInput(f"{target} is a directory", f"name a file: {target / path.name}")
-    return target
+    return usable_file(path)

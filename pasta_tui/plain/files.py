@@ -1,4 +1,4 @@
-"""Copies of images that a person asked for, under names that say where they come from."""
+"""Where a person wants files, and copies of images there under names that say where they come from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pasta_core.errors import InvalidInput
 from pasta_core.events import Finished, TurnReady
 from pasta_core.files import make_directory, storage_error, write_atomically
 
-__all__ = ["copy_final", "copy_images", "copy_turn", "usable_directory"]
+__all__ = ["copy_final", "copy_images", "copy_turn", "usable_directory", "usable_file"]
 
 
 def usable_directory(path: Path) -> Path:
@@ -19,6 +19,16 @@ def usable_directory(path: Path) -> Path:
         raise InvalidInput(f"{directory} is not a directory", "choose another --out")
     make_directory(directory)
     return directory
+
+
+def usable_file(path: Path) -> Path:
+    """The file that is to be written; `InvalidInput` for a folder, or in a folder that is not there."""
+    file = path.expanduser().absolute()
+    if file.is_dir():
+        raise InvalidInput(f"{file} is a folder", f"name a file: {file / (path.name or 'FILE')}")
+    if not file.parent.is_dir():
+        raise InvalidInput(f"there is no folder {file.parent}", "make it, or name a file in one that exists")
+    return file
 
 
 def copy_final(event: Finished, directory: Path) -> list[Path]:

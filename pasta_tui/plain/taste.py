@@ -14,15 +14,16 @@ from pasta_core.configuration import configure
 from pasta_core.errors import InvalidInput
 from pasta_core.files import write_atomically
 from pasta_core.sessions.store import Store
+from pasta_core.text import counted
 from pasta_core.users.taste_files import read_taste, taste_bytes
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_report import ENOUGH
 from pasta_core.users.taste_shelf import TasteShelf, check_name
 from pasta_tui.console.output import Output
+from pasta_tui.plain.files import usable_file
 from pasta_tui.terminal.capabilities import can_answer
 
 __all__ = [
-    "counted",
     "create",
     "described",
     "export",
@@ -91,9 +92,7 @@ def export(name: str | None, out_file: Path | None, as_json: bool) -> None:
     out, shelf = Output(os.environ, as_json), open_shelf()
     name = name or shelf.in_use
     data = taste_bytes(shelf.read(name))
-    file = (out_file or Path(f"{name}.taste.json")).expanduser().absolute()
-    if file.is_dir() or not file.parent.is_dir():
-        raise InvalidInput(f"{file} cannot be a file", "name one in a folder that exists: --out FILE")
+    file = usable_file(out_file or Path(f"{name}.taste.json"))
     write_atomically(file, data)
     if as_json:
         out.document({**described(shelf, name), "path": str(file)})
@@ -105,7 +104,8 @@ def import_file(file: Path, name: str | None, as_json: bool) -> None:
     shelf = open_shelf()
     file = file.expanduser()
     if not file.is_file():
-        raise InvalidInput(f"there is no file {file}", "name a file of 'pasta taste export'")
+        what = f"{file} is a folder" if file.is_dir() else f"there is no file {file}"
+        raise InvalidInput(what, "name a file of 'pasta taste export'")
     name = name or file.name.partition(".")[0].lower()
     record = read_taste(file)
     shelf.create(name, record)
@@ -115,16 +115,20 @@ def import_file(file: Path, name: str | None, as_json: bool) -> None:
 def merge(names: Sequence[str], into: str | None, as_json: bool) -> None:
     """Add the picks of some tastes to one."""
     shelf = open_shelf()
-    into = into or shelf.in_use
+    target = into or shelf.in_use
     others = [shelf.read(name) for name in names]
+    if target in names:
+        same = f"{target} into {target}: that is the same taste"
+        missing = f"{target} is the taste in use, and --into is missing"
+        raise InvalidInput(same if into else missing, "say which other one grows: --into NAME")
 
     def joined(record: TasteRecord) -> TasteRecord:
         for other in others:
             record = record.union(other)
         return record
 
-    shelf.update(into, joined)
-    _done(Output(os.environ, as_json), shelf, into, f"with the picks of {', '.join(names)}")
+    shelf.update(target, joined)
+    _done(Output(os.environ, as_json), shelf, target, f"with the picks of {', '.join(names)}")
 
 
 def reset(name: str | None, yes: bool, as_json: bool) -> None:
@@ -211,8 +215,3 @@ def half_life_days(text: str) -> float | None:
     if not 0 < days <= 36500:
         raise InvalidInput(f"a half-life of {text!r} means nothing", f"write a number of days, or {_NEVER!r}")
     return days
-
-
-def counted(count: int, what: str) -> str:
-    """So many of what, in the plural where it is not one."""
-    return f"{count} {what}{'' if count == 1 else 's'}"

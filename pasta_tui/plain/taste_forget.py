@@ -9,10 +9,11 @@ from pasta_core.configuration import configure
 from pasta_core.errors import InvalidInput
 from pasta_core.sessions.records import SessionInfo
 from pasta_core.sessions.store import Store
+from pasta_core.text import counted
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_shelf import TasteShelf
 from pasta_tui.console.output import Output
-from pasta_tui.plain.taste import counted, described, open_shelf, rests_on
+from pasta_tui.plain.taste import described, open_shelf, rests_on
 
 __all__ = ["forget"]
 

@@ -40,6 +40,21 @@ def test_no_summary_is_cut_at_80_columns(
     assert not [line for line in said.splitlines() if line.endswith("...") and "Usage" not in line]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"taste {name}" for name in ("new", "use", "import", "merge", "export", "reset", "strength")),
+        *("doctor", "data check", "data embed", "evaluate types", "evaluate agent"),
+    ],
+)
+def test_help_has_examples_that_are_commands_of_its_own(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run([*name.split(), "--help"])
+    _, found, examples = capsys.readouterr().out.partition("Examples:\n")
+    assert found and f"  pasta {name}" in examples
+
+
 def test_paint_says_where_its_images_go(capsys: pytest.CaptureFixture[str]) -> None:
     run(["paint", "--help"])
     said = capsys.readouterr().out

@@ -182,9 +182,10 @@ def test_a_file_that_cannot_be_read_to_its_end_is_one_clear_error(tmp_path: Path
 
 
 def test_missing_files_are_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.parquet", tmp_path):
-        with pytest.raises(InvalidInput):
-            list(read_trajectories(path))
+    with pytest.raises(InvalidInput, match=f"^there is no {tmp_path / 'none.parquet'}$"):
+        list(read_trajectories(tmp_path / "none.parquet"))
+    with pytest.raises(InvalidInput, match="holds no trajectories"):
+        list(read_trajectories(tmp_path))
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_taste_is_shown_in_words(shelf: TasteShelf, capsys: pytest.CaptureFixt
     shown = ran(capsys, "show", "mine").splitlines()
     assert shown[0] == "mine: 24 picks in 8 sessions"
     assert "certain" in shown[1]
-    assert "of the last 20 picks it foresaw" in shown[2]
+    assert "of the last 20 columns taken it foresaw" in shown[2] and "left out" not in shown[2]
     likes = next(line for line in shown if line.startswith("likes:"))
     assert "night (+" in likes
     facts = document(capsys, "show", "mine")
@@ -162,6 +162,20 @@ def test_slates_of_one_turn_are_told_apart(shelf: TasteShelf, capsys: pytest.Cap
     turn = str(pick.turn)
     assert {tuple(words[2:4]) for words in told if words[:2] == ["turn", turn]} >= {("proposal", "2")}
     assert any(words[2] == "column" for words in told), "the first slate is just the turn's"
+
+
+def test_a_refusal_that_is_not_forecast_is_said_to_be_left_out(
+    shelf: TasteShelf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pick, *_) = lived(1)
+    refusal = replace(pick, chosen=(), outside=True)
+    taken = replace(pick, proposal=1, when=pick.when + timedelta(minutes=1))
+    shelf.create("mine", TasteRecord((refusal, taken), "clip-1"))
+    shown = ran(capsys, "show", "mine").splitlines()
+    assert "2 picks in 1 session" in shown[0]
+    assert shown[2].startswith("of the last column taken it foresaw ")
+    assert shown[2].endswith("; 1 refused slate left out")
+    assert document(capsys, "show", "mine")["refused"] == 1
 
 
 def test_a_taste_without_picks_says_so(shelf: TasteShelf, capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,7 +214,13 @@ def test_what_is_wrong_is_said_in_one_line_and_the_old_one_untouched(
         ("show", "nobody"): "there is no taste",
         ("new", "My Taste"): "cannot name",
         ("new", "mine"): "already",
-        ("export", "--out", "no/such/folder/x.json"): "cannot be a file",
+        ("export", "--out", "no/such/folder/x.json"): f"there is no folder {tmp_path / 'no/such/folder'}",
+        ("export", "--out", "."): "is a folder",
+        ("import", "."): "is a folder",
+        ("merge", "foreign", "mine"): "mine is the taste in use, and --into is missing",
+        ("merge", "foreign", "--into", "foreign"): "foreign into foreign: that is the same taste",
+        ("merge", "nobody", "--into", "nobody"): "there is no taste",
+        ("strength", "abc"): "'STRENGTH'",
         ("strength", "1.5"): "means nothing",
         ("strength", "--half-life", "soon"): "means nothing",
         ("forget", "--session", "nothing"): "there is no session",
