@@ -17,6 +17,7 @@ from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.widgets.fit import Place
 from pasta_tui.widgets.keys import KeyLine
 from pasta_tui.widgets.picture import Picture
+from pasta_tui.widgets.words import shown_name
 
 __all__ = ["ZoomScreen"]
 
@@ -90,9 +91,7 @@ class ZoomScreen(TellingScreen[Place]):
         column = view.columns[place.column]
         what = "your words" if view.shown == 0 else f"column {place.column + 1} of {len(view.columns)}"
         self.query_one("#where", Static).update(f"{what}, image {place.image + 1} of {len(column.images)}")
-        self.query_one("#turn", Static).update(
-            f"turn {view.shown} of {view.settings.turns}" if view.shown else ""
-        )
+        self.query_one("#turn", Static).update(shown_name(view) if view.shown else "")
         self._picture.placeholder = "not painted yet"
         self._picture.description = f"{what}, image {place.image + 1}"
         self._picture.pixels = column.pixels(place.image)

@@ -7,17 +7,26 @@ from textual.content import Content
 from pasta_tui.session_state import SessionView, Stage, Step, doing
 from pasta_tui.terminal.text import clipped
 
-__all__ = ["bar", "status", "turn_name", "way_lines"]
+__all__ = ["bar", "shown_name", "status", "turn_name", "way_lines"]
 
 _BAR = 20
 
 
 def turn_name(view: SessionView) -> str:
     """Which turn it is, for people."""
-    if view.turn == 0:
+    return _turn(view, view.turn, view.proposal)
+
+
+def shown_name(view: SessionView) -> str:
+    """Which turn the shown slate is of, for people: the next one may be at work already."""
+    return _turn(view, view.shown, view.shown_proposal)
+
+
+def _turn(view: SessionView, turn: int, proposal: int) -> str:
+    if turn == 0:
         return "your words"
-    again = f", proposal {view.proposal + 1}" if view.proposal else ""
-    return f"turn {view.turn} of {view.settings.turns}{again}"
+    again = f", proposal {proposal + 1}" if proposal else ""
+    return f"turn {turn} of {view.settings.turns}{again}"
 
 
 def way_lines(view: SessionView, width: int, rows: int) -> list[str]:

@@ -67,7 +67,10 @@ def test_none_of_these_proposes_the_turn_again(tmp_path: Path) -> None:
         )
         assert not set(before) & {column.prompt for column in view_of(app).columns}
         assert all(image is not None for column in view_of(app).columns for image in column.images)
-        await pilot.press("0")
+        await pilot.press("z")
+        await until(pilot, lambda: "column 1 of 3, image 1 of 2" in shown_text(app))
+        assert "turn 1 of 2, proposal 2" in shown_text(app), "the zoom is of the same slate"
+        await pilot.press("z", "0")
         await proposed(app, pilot, 1, 2)
         await pilot.press("2", "enter")
         await asked(app, pilot, 2)
