@@ -128,14 +128,16 @@ def _types(account: BeliefAccount, width: int) -> Lines:
 
 
 def _past(account: BeliefAccount, width: int) -> Lines:
-    """How well each pick of the session was foreseen."""
+    """How well each pick of the session was foreseen; 0 is the key that refuses a slate."""
     steps = account.steps[-8:]
     if len(steps) < 2:
         return []
     lines = [Content.styled("foreseen, against chance", _FAINT)]
-    for step in steps:
+    names = [f"turn {step.turn}" + ("" if step.chosen else ", 0") for step in steps]
+    label = max(_LABEL, *map(len, names))
+    for name, step in zip(names, steps, strict=True):
         figure = f"{step.foreseen:4.0%}"
-        lines.append(share_line(f"turn {step.turn}", step.foreseen, width, _LABEL, figure, step.guess))
+        lines.append(share_line(name, step.foreseen, width, label, figure, step.guess))
     return lines
 
 

@@ -135,6 +135,15 @@ def test_plain_lines_of_a_belief() -> None:
     ]
 
 
+@pytest.mark.parametrize("turn", [1, 10, 50])
+def test_a_refusal_is_marked_among_the_picks_of_its_turn(turn: int) -> None:
+    took_none, took_one = replace(STEP, turn=turn, chosen=()), replace(STEP, turn=turn)
+    drawn = belief_lines(replace(ACCOUNT, steps=(took_none, took_one)), 38).plain.splitlines()
+    refused, chosen = drawn[-2:]
+    assert refused.startswith(f"turn {turn}, 0 ") and not chosen.startswith(f"turn {turn},")
+    assert {len(refused), len(chosen)} == {38}
+
+
 def test_plain_lines_of_reasons() -> None:
     learned = ColumnReason(OTHER, Intent.CHANCE)
     said = asyncio.run(why_told(Fixed(None, reasons(REASON, learned))))  # type: ignore[arg-type]
