@@ -93,7 +93,10 @@ class Forecast:
 
 @dataclass(frozen=True)
 class TasteReport:
-    """A taste in words; `certainty` is the share of the prior's doubt that the picks have removed, 0 to 1."""
+    """A taste in words; `certainty` is the share of the prior's doubt that the picks have removed, 0 to 1.
+
+    `refused` of its `picks` took none of a slate, and none of these is in the `forecast`.
+    """
 
     picks: int
     sessions: int
@@ -107,6 +110,7 @@ class TasteReport:
     best: tuple[Column, ...]
     worst: tuple[Column, ...]
     forecast: Forecast | None
+    refused: int = 0
 
     @property
     def enough(self) -> bool:
@@ -138,6 +142,7 @@ def report_taste(
         best=tuple(it for it in reversed(columns) if it.utility > 0)[:most],
         worst=tuple(it for it in columns if it.utility < 0)[:most],
         forecast=_forecast(space, picks),
+        refused=sum(pick.refused for pick in picks),
     )
 
 

@@ -21,7 +21,7 @@ from pasta_core.users.taste_report import Column, Forecast, Fragment, TasteRepor
 from pasta_core.users.taste_shelf import TasteShelf
 from pasta_core.users.taste_space import TasteSpace
 from pasta_tui.console.output import Output
-from pasta_tui.plain.taste import rests_on
+from pasta_tui.plain.taste import counted, rests_on
 from pasta_tui.plain.view import row_of_pictures
 from pasta_tui.terminal.text import clipped
 
@@ -88,14 +88,17 @@ def _tell(out: Output, name: str, record: TasteRecord, report: TasteReport) -> N
         shares = sorted(enumerate(report.types), key=lambda it: -it[1])[:3]
         out.data("types: " + ", ".join(f"{number} {share:.0%}" for number, share in shares))
     if report.forecast is not None:
-        out.data(_foretold(report.forecast))
+        out.data(_foretold(report.forecast, report.refused))
 
 
-def _foretold(it: Forecast) -> str:
+def _foretold(it: Forecast, refused: int) -> str:
+    """How well columns were foreseen; slates that were refused are picks, too, but not of a column."""
     better = math.exp(it.log_likelihood - it.chance_log_likelihood)
+    last, each = ("column", "") if it.picks == 1 else (f"{it.picks} columns", "each ")
+    without = f"; {counted(refused, 'refused slate')} left out" if refused else ""
     return (
-        f"of the last {it.picks} picks it foresaw {it.accuracy:.0%} (chance {it.chance_accuracy:.0%}), "
-        f"each {better:.2f} times as likely as by chance"
+        f"of the last {last} taken it foresaw {it.accuracy:.0%} (chance {it.chance_accuracy:.0%}), "
+        f"{each}{better:.2f} times as likely as by chance{without}"
     )
 
 
@@ -136,6 +139,7 @@ def _document(
         "taste": name,
         "in_use": name == shelf.in_use,
         "picks": report.picks,
+        "refused": report.refused,
         "sessions": report.sessions,
         "enough": report.enough,
         "first": None if report.first is None else report.first.isoformat(),
