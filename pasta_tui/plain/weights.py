@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
@@ -13,10 +13,10 @@ from pasta_core.hub.cache import folder_of
 from pasta_core.hub.keeping import FileCheck, partial_bytes
 from pasta_core.hub.keeping import remove as remove_files
 from pasta_core.hub.keeping import verify as verify_files
-from pasta_core.models import ABSENT, UNREADABLE, Part, find_parts, inspect_part, parts
+from pasta_core.models import ABSENT, ModelFile, Part, find_parts, inspect_part, parts, remedy
 from pasta_core.paths import Paths, locate
 from pasta_core.profiles import known_profiles, load_profile
-from pasta_core.settings import HubSource
+from pasta_core.settings import HubSource, ModelSource
 from pasta_tui.console.output import Output
 from pasta_tui.plain.profiles import amount, source_text
 from pasta_tui.terminal.capabilities import can_answer
@@ -109,9 +109,10 @@ def verify(names: Sequence[str], as_json: bool) -> None:
     if not chosen:
         out.message("nothing was fetched yet")
     report: list[dict[str, Any]] = []
+    wrong: ModelUnavailable | None = None
     for weights in chosen:
         out.progress(f"reading {weights.hub}")
-        for checked in _checked(weights):
+        for checked, arrived in _checked(weights):
             report.append(
                 {
                     "source": str(weights.hub),
@@ -120,34 +121,44 @@ def verify(names: Sequence[str], as_json: bool) -> None:
                     "problem": checked.problem or None,
                 }
             )
-            out.data(f"{checked.problem or 'ok':22}{amount(checked.size):10}{weights.hub} {checked.name}")
+            out.data(f"{checked.problem or 'ok':21} {amount(checked.size):10}{weights.hub} {checked.name}")
+            if checked.problem and wrong is None:
+                what = f"{checked.name} of {weights.hub} {checked.problem}"
+                wrong = ModelUnavailable(what, _amends(weights, checked, arrived))
     if as_json:
         out.document(report)
-    if wrong := [row for row in report if row["problem"]]:
-        raise ModelUnavailable(
-            f"{wrong[0]['file']} of {wrong[0]['source']} {wrong[0]['problem']}", _amends(wrong[0]["problem"])
-        )
+    if wrong is not None:
+        raise wrong
 
 
-def _checked(weights: Weights) -> Iterator[FileCheck]:
-    """What became of each file; where all have arrived as they are, also whether they are what is needed."""
+def _checked(weights: Weights) -> Iterator[tuple[FileCheck, bool]]:
+    """What is wrong with each file, or with a folder of sound ones, and whether it arrived as it is.
+
+    What did so is of another kind than its part needs.
+    """
+    folder = folder_of(weights.hub, weights.part.path)
+    kinds = {file.path: file for file in inspect_part(weights.part) if file.problem}
     sound = True
-    for checked in verify_files(weights.hub, folder_of(weights.hub, weights.part.path)):
+    for checked in verify_files(weights.hub, folder):
+        arrived = not checked.problem
+        kind = kinds.pop(folder / checked.name, None)
+        if kind is not None and arrived:
+            checked = replace(checked, problem=kind.problem)
         sound = sound and not checked.problem
-        yield checked
-    for file in inspect_part(weights.part) if sound else ():
-        if file.problem:
-            yield FileCheck(file.path.name, file.size, file.problem)
+        yield checked, arrived
+    for file in kinds.values() if sound else ():
+        yield FileCheck(file.path.name, file.size, file.problem), True
 
 
-def _amends(problem: str) -> str:
-    if problem == "is missing":
-        return "pull it again"
-    if problem in ("is damaged", "has no checksum here"):
-        return "'pasta models remove' it and pull it again"
-    if problem.startswith(UNREADABLE):
-        return "make it readable"
-    return "name another in the profile ('pasta profiles check' says which part it is)"
+def _amends(weights: Weights, checked: FileCheck, arrived: bool) -> str:
+    """What to do about it; what arrived as it is would only come again."""
+    part = replace(weights.part, source=ModelSource()) if arrived else weights.part
+    profile, _, role = weights.names[0].rpartition(".")
+    file = ModelFile(role, part.path, checked.size, checked.problem)
+    return (
+        remedy(replace(part, role=role), file, profile)
+        or "name another in the profile ('pasta profiles check' says which part it is)"
+    )
 
 
 def _present(found: Sequence[Weights]) -> Iterator[Weights]:
@@ -178,7 +189,7 @@ def remove(names: Sequence[str], yes: bool, as_json: bool) -> None:
         others = [name for name in needed.get(weights.hub, []) if name not in weights.names]
         (kept if others else doomed).append(weights)
         if others:
-            out.note(f"{weights.hub} stays: {', '.join(others)} needs it too")
+            out.note(f"{weights.hub} stays: {', '.join(others)} needs it too (name it as well to remove it)")
     sizes = {weights.hub: _size(weights, paths) for weights in doomed}
     if not yes and not _agreed(doomed, sizes, out):
         out.message("nothing was removed")

@@ -119,11 +119,12 @@ def test_what_is_damaged_is_found_and_what_others_need_stays(
         "vae.safetensors": "is damaged",
         "style.safetensors": None,
     }
+    assert "'pasta models remove mine.vae' and pull it again" in run.stderr
 
     assert "asks first" in complaint(pasta("models", "remove", "mine", env=env), 2)
     run = pasta("models", "remove", "mine", "--yes", "--json", env=env)
     assert run.returncode == 0, run.stderr
-    assert "somebody/vae@0123456789ab stays: other.vae needs it too" in run.stderr
+    assert "somebody/vae@0123456789ab stays: other.vae needs it too (name it as well" in run.stderr
     report = json.loads(run.stdout)
     assert [row["bytes"] for row in report["removed"]] == [1000]
     assert blob.exists()
@@ -150,6 +151,11 @@ def test_a_writer_that_is_no_instruct_model_is_named_at_once(
         run = pasta(*command, env=env)
         assert run.returncode == 3 and len(run.stderr.splitlines()) <= 2, run.stderr
         assert "has no chat template: it is no instruct model" in run.stderr.splitlines()[-1]
+        assert "name an instruct GGUF" in run.stderr
+        if command[0] == "models":
+            problem, size, name = run.stdout.partition(" 4.0 MB    ")
+            assert size and problem == "has no chat template: it is no instruct model"
+            assert name == "somebody/writer@0123456789ab plain.gguf\n"
     profile.write_text(profile.read_text().replace("true", "false"))
     assert pasta("models", "verify", "plain", env=env).returncode == 0
 

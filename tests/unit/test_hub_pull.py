@@ -22,6 +22,7 @@ from pasta_core.hub.pull import PARTIAL, TRIES, Pull, pull
 from pasta_core.hub.remote import Remote
 from pasta_core.models import Part, inspect_part
 from pasta_core.settings import HubSource, ModelSource
+from pasta_tui.plain.weights import Weights, _amends, _checked
 from tests.support.hub_server import COMMIT, Hub, serving
 
 LARGE = np.random.default_rng(0).bytes(300_000)
@@ -283,6 +284,26 @@ def test_every_changed_byte_is_noticed_without_a_network(hub: Hub, tmp_path: Pat
     (one.snapshot / "config.json").resolve().unlink()
     problems = {check.name: check.problem for check in verify(source(), one.snapshot)}
     assert problems == {"config.json": "is missing", "unet/model.safetensors": "is damaged"}
+
+
+def test_a_file_has_one_row_whether_its_bytes_or_its_kind_are_wrong(hub: Hub, tmp_path: Path) -> None:
+    one, _ = fetch(hub, tmp_path)
+    part = Part("clip", one.snapshot, ModelSource("", source()))
+    weights = Weights(part, source(), ("mine.clip",))
+
+    def rows() -> list[tuple[str, str, str]]:
+        found = [(check, _amends(weights, check, arrived)) for check, arrived in _checked(weights)]
+        return [(check.name, check.problem, hint if check.problem else "") for check, hint in found]
+
+    # random bytes are no model, and would be none if they came again
+    another = "name another in the profile ('pasta profiles check' says which part it is)"
+    kind = ("unet/model.safetensors", "is cut short", another)
+    assert rows() == [("config.json", "", ""), kind]
+    (one.snapshot / "unet" / "model.safetensors").resolve().write_bytes(LARGE[:-1])
+    again = "'pasta models remove mine.clip' and pull it again"
+    assert rows() == [("config.json", "", ""), ("unet/model.safetensors", "is damaged", again)]
+    (one.snapshot / "config.json").resolve().unlink()
+    assert rows()[0] == ("config.json", "is missing", "get it with 'pasta models pull mine'")
 
 
 def test_removing_takes_what_nobody_else_needs(hub: Hub, tmp_path: Path) -> None:
