@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -160,7 +161,8 @@ def _columns(space: TasteSpace, belief: Belief, picks: Sequence[Pick]) -> list[C
 def _fragments(columns: Sequence[Column], picks: Sequence[Pick]) -> list[Fragment]:
     """Fragments that several columns hold; one that only stands within a longer one adds nothing.
 
-    What the initial prompt says, too, is not what was refused.
+    Nor is a word told that has no meaning of its own where columns with it are liked and disliked. What the
+    initial prompt says, too, is not what was refused.
     """
     held: dict[str, list[Column]] = defaultdict(list)
     preferred = {pick.key: set(_parts(pick.prompts[0])) for pick in picks if pick.refused}
@@ -172,11 +174,12 @@ def _fragments(columns: Sequence[Column], picks: Sequence[Pick]) -> list[Fragmen
         for words, found in held.items()
         if len(found) >= _FEWEST and len({it.slate for it in found}) > 1
     }
+    tied = _tied([column.prompt for column in columns])
     return [
         # a few columns prove little: the mean leans to 0
         Fragment(words, sum(it.utility for it in found) / (len(found) + 1), len(found))
         for words, found in common.items()
-        if not _within(words, found, common)
+        if not _within(words, found, common) and not (words in tied and _divided(found))
     ]
 
 
@@ -187,11 +190,43 @@ def _within(words: str, found: Sequence[Column], common: Mapping[str, Sequence[C
     )
 
 
+def _divided(found: Sequence[Column]) -> bool:
+    """Whether some of the columns are better than their slates and others worse."""
+    return len({it.utility > 0 for it in found}) > 1
+
+
+def _tied(prompts: Sequence[str]) -> set[str]:
+    """Words that nowhere stand without one that stands beside them only: "art" in "pixel art", "pop art"."""
+    clauses = [clause for prompt in prompts for clause in _clauses(prompt)]
+    before: dict[str, set[str]] = defaultdict(set)
+    after: dict[str, set[str]] = defaultdict(set)
+    for clause in clauses:
+        for first, second in pairwise(["", *clause, ""]):
+            after[first].add(second)
+            before[second].add(first)
+
+    def only(other: str, beside: set[str], word: str) -> bool:
+        return beside == {word} and other != "" and not SMALL_WORDS.fullmatch(other)
+
+    words: set[str] = set()
+    free: set[str] = set()
+    for clause in clauses:
+        words.update(clause)
+        for left, word, right in zip(["", *clause], clause, [*clause[1:], ""], strict=False):
+            if not only(left, after[left], word) and not only(right, before[right], word):
+                free.add(word)
+    return words - free
+
+
+def _clauses(prompt: str) -> list[list[str]]:
+    """The words of a prompt, clause by clause."""
+    return [re.findall(r"[\w'-]+", clause) for clause in re.split(r"[,.;:!?()]+", prompt.lower())]
+
+
 def _parts(prompt: str) -> list[str]:
     """Runs of up to three words that neither begin nor end with a small one."""
     parts = []
-    for clause in re.split(r"[,.;:!?()]+", prompt.lower()):
-        words = re.findall(r"[\w'-]+", clause)
+    for words in _clauses(prompt):
         for start in range(len(words)):
             for end in range(start + 1, min(start + _LONGEST, len(words)) + 1):
                 if not SMALL_WORDS.fullmatch(words[start]) and not SMALL_WORDS.fullmatch(words[end - 1]):

@@ -51,3 +51,40 @@ def test_slates_of_one_turn_are_several() -> None:
     taken = worded(1, 1, (0,), "a train at dusk", "a train in snow, oil painting")
     words = {it.words for it in report(refused, taken).disliked}
     assert "oil painting" in words
+
+
+KINDS = ("pop art of a red train", "pixel art of a red train")
+
+
+def told(*picks: Pick) -> dict[str, float]:
+    """Every fragment that is told, with its utility."""
+    said = report(*picks)
+    return {it.words: it.utility for it in (*said.liked, *said.disliked)}
+
+
+def test_a_word_of_which_one_kind_is_liked_and_another_is_not_is_not_told_by_itself() -> None:
+    """As "pixel art" was taken, "art" was said to be liked less: each kind stood in too few columns."""
+    refused = worded(1, 0, (), KINDS[0], "a photo of a red train")
+    taken = worded(1, 1, (1,), *KINDS, "a photo of a red train in fog")
+    said = report(refused, taken)
+    assert "pixel art" in said.best[0].prompt
+    assert not {"art", "pixel", "pop"} & told(refused, taken).keys()
+
+
+def test_a_word_that_stands_by_itself_is_told_whatever_else_is_made_of_it() -> None:
+    refused = worded(1, 0, (), KINDS[0], "a photo of a red train")
+    taken = worded(1, 1, (1,), *KINDS, "art of a red train in fog")
+    assert "art" in told(refused, taken)
+
+
+def test_a_word_is_told_where_all_its_kinds_agree() -> None:
+    first = worded(1, 0, (), KINDS[0], KINDS[1])
+    again = worded(2, 0, (), KINDS[0], "a photo of a red train")
+    assert told(first, again)["art"] < 0
+
+
+def test_a_word_is_told_that_stands_beside_words_which_also_stand_elsewhere() -> None:
+    """Only where there is nothing but "pixel" and "pop" art the word says as much as its kinds."""
+    refused = worded(1, 0, (), KINDS[0], "a pop song about a red train")
+    taken = worded(1, 1, (1,), *KINDS, "a photo of a red train in fog")
+    assert "art" in told(refused, taken)
