@@ -12,7 +12,11 @@ from pasta_core.hub.cache import is_commit, wanted
 from pasta_core.hub.manifest import RemoteFile, is_checksum, is_safe
 from pasta_core.settings import HubSource
 
-__all__ = ["Remote", "RemoteFile", "refusals"]
+__all__ = ["HubUnreachable", "Remote", "RemoteFile", "refusals"]
+
+
+class HubUnreachable(ModelUnavailable):
+    """A hub that cannot be asked now: without a network, where none is allowed, or in trouble."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def refusals(source: HubSource, endpoint: str | None = None) -> Iterator[None]:
     except errors.HFValidationError as error:
         raise InvalidInput(f"{source.repo!r} is no id of a model", "write it as OWNER/NAME") from error
     except errors.OfflineModeIsEnabled as error:
-        raise ModelUnavailable(
+        raise HubUnreachable(
             "HF_HUB_OFFLINE is set, so nothing is fetched", "unset it for this command"
         ) from error
     except errors.GatedRepoError as error:
@@ -120,14 +124,14 @@ def refusals(source: HubSource, endpoint: str | None = None) -> Iterator[None]:
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
         raise _passing(
-            ModelUnavailable(
+            HubUnreachable(
                 f"{address} answered {status} about {source.repo}",
                 "try again later: what has arrived is kept",
             )
         ) from error
     except (httpx2.HTTPError, ConnectionError) as error:
         raise _passing(
-            ModelUnavailable(
+            HubUnreachable(
                 f"{address} cannot be reached ({type(error).__name__})",
                 "check the network and try again: what has arrived is kept",
             )

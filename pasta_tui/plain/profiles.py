@@ -10,7 +10,7 @@ from typing import Any
 
 from pasta_core.configuration import configure
 from pasta_core.errors import InvalidInput, ModelUnavailable
-from pasta_core.models import Part, inspect_part, parts, remedy
+from pasta_core.models import ABSENT, Part, inspect_part, parts, remedy
 from pasta_core.paths import Paths, locate
 from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.settings import Profile
@@ -95,8 +95,19 @@ def _summary(name: str, file: Path, paths: Paths) -> dict[str, Any]:
     except InvalidInput as error:
         return {**base, "description": "", "needs": "", "problem": told(error)}
     rows = [row for row in (_part(part, name) for part in parts(profile)) if row["problem"]]
-    problem = f"{rows[0]['role']} {rows[0]['problem']}; {rows[0]['remedy']}" if rows else None
-    return {**base, "description": profile.description, "needs": profile.needs, "problem": problem}
+    about = {"description": profile.description, "needs": profile.needs}
+    return {**base, **about, "problem": _told_together(rows, name) if rows else None}
+
+
+def _told_together(rows: Sequence[Mapping[str, Any]], profile: str) -> str:
+    """What is wrong with some parts of a profile, and what to do, in one line."""
+    first = f"{rows[0]['role']} {rows[0]['problem']}; {rows[0]['remedy']}"
+    if len(rows) == 1:
+        return first
+    if all(row["problem"] == ABSENT for row in rows):
+        pull = f"get them with 'pasta models pull {profile}'"
+        return f"{len(rows)} of its models are not on this machine; {pull}"
+    return f"{first} ({len(rows) - 1} more: 'pasta profiles check {profile}')"
 
 
 def _part(part: Part, profile: str) -> dict[str, Any]:
