@@ -35,7 +35,7 @@ class Denoiser:
     def __init__(
         self, pipe: StableDiffusionXLPipeline, profile: PainterProfile, device: torch.device
     ) -> None:
-        """Take over a pipeline whose models are on `device`; their layout is changed in place."""
+        """Take over a pipeline whose models are on `device` while they denoise; their layout is changed."""
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
         if pipe.vae.dtype == torch.float16 and getattr(pipe.vae.config, "force_upcast", False):

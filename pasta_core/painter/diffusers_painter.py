@@ -58,9 +58,10 @@ class DiffusersPainter:
         cache: Path | None = None,
         apart: bool = False,
     ) -> None:
-        """Take over a pipeline whose models are on `device`; its layout is changed in place.
+        """Take over a pipeline, which is changed in place, to paint on `device`.
 
-        Where `device` does not hold all of them, text encoders and UNet are brought there `apart`.
+        Its models are there already, or, where it does not hold all of them, in the machine's memory: then
+        text encoders and UNet are brought there `apart`, each for its stage.
         """
         self._pipe = pipe
         self._profile = profile

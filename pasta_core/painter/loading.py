@@ -41,7 +41,6 @@ def load_pipeline(profile: PainterProfile, device: str, *, apart: bool = False) 
     """
     dtype = dtype_on(profile.dtype, device)
     try:
-        # LoRAs are added on the device, where multiplying their matrices is quick.
         pipe = within_memory(lambda: _pipeline(profile, dtype).to("cpu" if apart else device))
     except OutOfRoom:
         raise no_room(f"the painter in {profile.model}") from None
@@ -52,15 +51,16 @@ def load_pipeline(profile: PainterProfile, device: str, *, apart: bool = False) 
             f"the painter in {profile.model} does not load: {_first_line(error)}", "fetch or build it again"
         ) from error
     for lora in profile.loras:
-        _add(pipe, lora)
+        _add(pipe, lora, device)
     return pipe
 
 
-def _add(pipe: StableDiffusionXLPipeline, lora: Lora) -> None:
+def _add(pipe: StableDiffusionXLPipeline, lora: Lora, device: str) -> None:
+    """Add a LoRA, multiplied on the device, where that is quick, wherever the weights are."""
     from pasta_core.painter.lora import add_lora
 
     try:
-        add_lora(pipe, lora)
+        add_lora(pipe, lora, device)
     except PastaError:
         raise
     except Exception as error:

@@ -42,8 +42,10 @@ class _Addition:
 
 
 @torch.no_grad()
-def add_lora(pipe: StableDiffusionXLPipeline, lora: Lora) -> None:
-    """Add a file's matrices to the UNet and the text encoders.
+def add_lora(pipe: StableDiffusionXLPipeline, lora: Lora, device: str | None = None) -> None:
+    """Add a file's matrices to the UNet and the text encoders, which stay where they are.
+
+    What is added is computed on `device`, one weight after the other, or where the weight is.
 
     Tensors are named as kohya's trainers name them (after diffusers' modules or the original ones) or as
     diffusers and PEFT do. Raises `ModelUnavailable` for what is unreadable, for another model, or no LoRA,
@@ -63,11 +65,12 @@ def add_lora(pipe: StableDiffusionXLPipeline, lora: Lora) -> None:
         module = modules.get(addition.module)
         if module is None:
             raise _unusable(lora.path, f"is for another model: this painter has no {addition.module}")
-        change = _change(addition, module.weight.device)
-        if change.shape != module.weight.shape:
+        weight = module.weight.to(device or module.weight.device)
+        change = _change(addition, weight.device)
+        if change.shape != weight.shape:
             raise _unusable(lora.path, f"is for another model: {addition.module} has another shape")
-        added = module.weight.float() + lora.weight * addition.scale * change
-        module.weight.copy_(added)
+        added = weight.float() + lora.weight * addition.scale * change
+        module.weight.copy_(added.to(weight.dtype))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:

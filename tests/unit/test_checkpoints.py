@@ -200,6 +200,31 @@ def test_a_checkpoint_that_predicts_velocity_says_so(
     assert plain.scheduler.config.prediction_type == "epsilon"
 
 
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))],
+)
+def test_a_lora_adds_the_same_to_models_that_are_not_on_the_device_together(
+    single: PainterProfile, plain: Any, tmp_path: Path, device: str
+) -> None:
+    save_file(small_lora(plain, "kohya"), tmp_path / "style.safetensors")
+    styled = replace(single, loras=(Lora(tmp_path / "style.safetensors", 0.7),))
+    apart, together = (load_pipeline(styled, device, apart=one) for one in (True, False))
+    assert apart.unet.device.type == apart.text_encoder.device.type == "cpu"
+    assert differing(apart, together.to("cpu")) == []
+    assert device != "cpu" or differing(apart, plain)
+
+
+def test_a_lora_is_multiplied_on_the_device_wherever_the_weights_are(
+    single: PainterProfile, plain: Any, tmp_path: Path
+) -> None:
+    save_file(small_lora(plain, "kohya"), tmp_path / "style.safetensors")
+    styled = replace(single, loras=(Lora(tmp_path / "style.safetensors"),))
+    # nothing comes back from a device that computes shapes alone
+    with pytest.raises(ModelUnavailable, match=r"cannot be added: .*meta"):
+        load_pipeline(styled, "meta", apart=True)
+
+
 @pytest.mark.parametrize("style", ["kohya", "original", "diffusers"])
 def test_a_lora_changes_what_it_says(plain: Any, tmp_path: Path, style: str) -> None:
     tensors = small_lora(plain, style)
