@@ -15,13 +15,13 @@ from pasta_core.sessions.images import read_image
 from pasta_core.sessions.records import StoredImage
 from pasta_core.sessions.store import Store, utc_now
 from pasta_core.sessions.taste import clip_of, space_of
-from pasta_core.text import clean
+from pasta_core.text import clean, counted
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_report import Column, Forecast, Fragment, TasteReport, report_taste
 from pasta_core.users.taste_shelf import TasteShelf
 from pasta_core.users.taste_space import TasteSpace
 from pasta_tui.console.output import Output
-from pasta_tui.plain.taste import counted, rests_on
+from pasta_tui.plain.taste import rests_on
 from pasta_tui.plain.view import row_of_pictures
 from pasta_tui.terminal.text import clipped
 
