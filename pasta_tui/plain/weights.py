@@ -170,30 +170,34 @@ def _present(found: Sequence[Weights]) -> Iterator[Weights]:
 def remove(names: Sequence[str], yes: bool, as_json: bool) -> None:
     """Remove weights that no profile beside the named parts needs, after a question unless `yes`."""
     out = Output(os.environ, as_json)
-    if not yes and not can_answer():
-        raise InvalidInput(
-            "removing asks first, and there is no terminal to ask in", "'--yes' removes without asking"
-        )
     paths = locate(os.environ)
-    chosen = named_weights(names, paths)
-    every, unread = _every(paths)
+    chosen = [weights for weights in named_weights(names, paths) if _is_here(weights, paths)]
+    if not chosen:
+        out.message(f"nothing of {', '.join(names)} is here")
+    every, unread = _every(paths) if chosen else ([], [])
     if unread:
         raise InvalidInput(
             f"profile {unread[0]} cannot be read, and nobody knows what it needs",
             f"'pasta profiles check {unread[0]}' says what is wrong with it: correct it, or delete its file",
         )
     needed = {weights.hub: weights.names for weights in every}
-    doomed: list[Weights] = []
-    kept: list[Weights] = []
-    for weights in chosen:
-        others = [name for name in needed.get(weights.hub, []) if name not in weights.names]
-        (kept if others else doomed).append(weights)
-        if others:
-            out.note(f"{weights.hub} stays: {', '.join(others)} needs it too (name it as well to remove it)")
+    others = {
+        weights.hub: [name for name in needed.get(weights.hub, ()) if name not in weights.names]
+        for weights in chosen
+    }
+    doomed = [weights for weights in chosen if not others[weights.hub]]
+    if doomed and not yes and not can_answer():
+        raise InvalidInput(
+            "removing asks first, and there is no terminal to ask in", "'--yes' removes without asking"
+        )
+    kept = [hub for hub in others if others[hub]]
+    for hub in kept:
+        out.note(f"{hub} stays: {', '.join(others[hub])} needs it too (name it as well to remove it)")
     sizes = {weights.hub: _size(weights, paths) for weights in doomed}
-    if not yes and not _agreed(doomed, sizes, out):
-        out.message("nothing was removed")
+    if doomed and not yes and not _agreed(doomed, sizes, out):
         doomed = []
+    if chosen and not doomed:
+        out.message("nothing was removed")
     rest = [hub for hub in needed if hub not in sizes]
     freed = {
         weights.hub: sum(remove_files(weights.hub, root, rest) for root in paths.models) for weights in doomed
@@ -202,11 +206,17 @@ def remove(names: Sequence[str], yes: bool, as_json: bool) -> None:
         out.document(
             {
                 "removed": [{"source": str(hub), "bytes": size} for hub, size in freed.items()],
-                "kept": [str(weights.hub) for weights in kept],
+                "kept": [str(hub) for hub in kept],
             }
         )
     for hub, size in freed.items():
         out.data(f"{amount(size):10}{hub}")
+
+
+def _is_here(weights: Weights, paths: Paths) -> bool:
+    """Whether anything of a source is on this machine, be it half a file."""
+    found = any(file.problem != ABSENT for file in inspect_part(weights.part))
+    return found or any(partial_bytes(weights.hub, root) for root in paths.models)
 
 
 def _size(weights: Weights, paths: Paths) -> int:
@@ -215,8 +225,6 @@ def _size(weights: Weights, paths: Paths) -> int:
 
 
 def _agreed(doomed: Sequence[Weights], sizes: dict[HubSource, int], out: Output) -> bool:
-    if not doomed:
-        return False
     out.show([f"{amount(sizes[weights.hub]):10}{weights.hub}" for weights in doomed])
     out.ask(f"Remove {amount(sum(sizes.values()))} from the cache that other programs may share? [y/N] ")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

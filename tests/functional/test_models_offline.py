@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import pasta
+from tests.support.commands import complaint, pasta
 from tests.support.hub_server import COMMIT
 
 NOWHERE = "http://127.0.0.1:9"
@@ -88,3 +88,26 @@ def test_a_list_counts_what_is_missing(env: dict[str, str], tmp_path: Path) -> N
     )
     assert listed["one"]["problem"] == "vae is not on this machine; get it with 'pasta models pull one'"
     assert listed["mixed"]["problem"].endswith("(2 more: 'pasta profiles check mixed')")
+
+
+def test_only_what_is_here_is_asked_about(env: dict[str, str], tmp_path: Path) -> None:
+    assert 'no profile "nope"' in complaint(pasta("models", "remove", "nope", env=env), 2)
+    run = pasta("models", "remove", "mine.writer", env=env)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "nothing of mine.writer is here\n")
+    run = pasta("models", "remove", "mine.writer", "--yes", "--json", env=env)
+    assert (run.returncode, json.loads(run.stdout)) == (0, {"removed": [], "kept": []})
+    assert "asks first" in complaint(pasta("models", "remove", "mine", env=env), 2)
+    # the half file of one source and the whole of another, and no word of what was never here
+    run = pasta("models", "remove", "mine", "--yes", "--json", env=env)
+    sizes = {row["source"].partition("@")[0]: row["bytes"] for row in json.loads(run.stdout)["removed"]}
+    assert sizes == {"somebody/vae": 100_000, "somebody/preview": 2}
+    assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
+
+
+def test_what_another_profile_needs_is_not_asked_about(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "config" / "profiles" / "other.toml").write_text('extends = "mine"\n')
+    run = pasta("models", "remove", "mine", env=env)
+    assert (run.returncode, run.stdout) == (0, "")
+    *notes, last = run.stderr.splitlines()
+    assert [note.partition("@")[0] for note in notes] == ["note: somebody/vae", "note: somebody/preview"]
+    assert last == "nothing was removed"
