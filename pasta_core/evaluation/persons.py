@@ -103,6 +103,11 @@ class PersonsResult:
     against: Mapping[str, Rivalry]
     regained: tuple[Metric, ...] = ()
 
+    @property
+    def persons(self) -> int:
+        """How many persons it was measured on."""
+        return self.score.n // len(self.sessions)
+
 
 def evaluate_persons(
     records: Mapping[str, Sequence[PersonRecord]], yardstick: PersonsYardstick

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 
 from pasta_core.agent.selector_names import COMBINED, TASTE, SelectorName
 from pasta_core.errors import InvalidInput
+from pasta_core.evaluation.agent import FLOOR
 from pasta_core.evaluation.metric import NOTHING, Metric
 from pasta_core.evaluation.persons import PersonsResult
 
-__all__ = ["MARGIN", "Bar", "bars"]
+__all__ = ["ENOUGH", "MARGIN", "Bar", "bars"]
+
+ENOUGH = (100, 10)
+"""Persons, and sessions of each, from which a bar counts and a number is more than a first look."""
 
 MARGIN = 0.05
 """Not inferior is who is worse by less than this share of the gap, with the whole interval."""
 
 _ORACLE = "oracle"
 """The only ceiling that bars are defined by."""
+_VALUE = "value"
 _TURN = 5
 _SESSION = 10
 _WITHIN = 3
@@ -31,7 +36,7 @@ class Bar:
 
     `what` and `session` and `turn` (from 1) say what; `rival` whom it is held against. With `surely` the
     whole interval must lie above `least`, else the value must reach it. All but rewards over `random` are
-    shares of the gap to the oracle.
+    shares of the gap to the oracle. With `reasons` it is open: what was found is told, and judges nothing.
     """
 
     selector: str
@@ -42,52 +47,88 @@ class Bar:
     session: int | None = None
     turn: int | None = None
     rival: str | None = None
+    reasons: tuple[str, ...] = ()
 
     @property
     def met(self) -> bool | None:
-        """None where there is nothing to tell by, such as no oracle."""
-        if self.found.value is None or self.found.ci95 is None:
+        """None where it is open."""
+        if self.reasons or self.found.value is None or self.found.ci95 is None:
             return None
         return self.found.ci95[0] > self.least if self.surely else self.found.value >= self.least
 
 
 def bars(results: Sequence[PersonsResult], drift: int | None = None) -> tuple[Bar, ...]:
-    """All bars of these selectors, in their order; where turns or sessions are fewer, the last counts.
+    """All bars of these selectors, in their order.
 
-    `drift` must be that of the results' yardstick.
+    They are judged from `ENOUGH` persons and sessions on, at the turn and session that they name: where there
+    are fewer, the last is told. `drift` must be that of the results' yardstick.
     """
     return tuple(bar for result in results for bar in _of(result, results, drift))
 
 
 def _of(result: PersonsResult, results: Sequence[PersonsResult], drift: int | None) -> Iterator[Bar]:
-    kind, name = _kind(result.selector), result.selector
-    if kind not in (TASTE, COMBINED):
+    parsed, name = _parsed(result.selector), result.selector
+    if parsed is None or not parsed.learns:
         return
-    first, late = result.sessions[0], result.sessions[:_SESSION][-1]
+    few, first, late = _few(result), result.sessions[0], result.sessions[:_SESSION][-1]
     turn = min(_TURN, len(first.turns))
-    yield Bar(name, "turn", -MARGIN, _shared(result, first.turn_gaps[0]), True, 1, 1, "random")
-    if kind == TASTE:
+    gap, without = _shared(result, first.turn_gaps[0])
+    yield Bar(name, "turn", -MARGIN, gap, True, 1, 1, FLOOR, few + without)
+    if parsed.kind == TASTE:
         over = first.over_floor[turn - 1] if first.over_floor else NOTHING
-        yield Bar(name, "over random", 0.0, over, True, 1, turn, "random")
+        lacking = () if first.over_floor else (f"{FLOOR} was not measured",)
+        why = few + _short_of(turn, _TURN, "turns") + lacking
+        yield Bar(name, "over random", 0.0, over, True, 1, turn, FLOOR, why)
     if drift is not None:
         # what is asked of all sessions and of the last is asked of a taste that stays
         place = min(_WITHIN, len(result.regained)) - 1
-        yield Bar(name, "regained", _BACK, _shared(result, result.regained[place]), session=drift + place)
+        back, without = _shared(result, result.regained[place], "no gap was surely closed before the change")
+        why = few + _short_of(place + 1, _WITHIN, "sessions since the change") + without
+        yield Bar(name, "regained", _BACK, back, session=drift + place, reasons=why)
         return
-    parts = [one for one in results if _kind(one.selector) in (TASTE, "value")]
-    if kind == COMBINED and parts:
-        better = max(parts, key=lambda one: one.score.value or 0.0).selector
-        yield Bar(name, "pooled", -MARGIN, _shared(result, result.against[better].of_gap), True, rival=better)
-    asked = _ALONE if kind == TASTE else _TOGETHER
-    yield Bar(name, "gap closed", asked, _shared(result, late.gap_closed), session=late.session)
+    if parsed.kind == COMBINED:
+        yield _pooled(result, parsed, results)
+    asked = _ALONE if parsed.kind == TASTE else _TOGETHER
+    closed, without = _shared(result, late.gap_closed)
+    yield Bar(name, "gap closed", asked, closed, session=late.session, reasons=few + without)
 
 
-def _shared(result: PersonsResult, share: Metric) -> Metric:
-    return share if result.ceiling == _ORACLE else NOTHING
+def _pooled(result: PersonsResult, parsed: SelectorName, results: Sequence[PersonsResult]) -> Bar:
+    """Against the better of its parts: the taste of its exploration, and the value model of its name."""
+    parts = (SelectorName(TASTE, exploration=parsed.exploration), SelectorName(_VALUE, parsed.model))
+    measured = {_parsed(one.selector): one for one in reversed(results)}
+    lacking = tuple(f"{part} was not measured" for part in parts if part not in measured)
+    if lacking:
+        return Bar(result.selector, "pooled", -MARGIN, NOTHING, True, reasons=_few(result) + lacking)
+    better = max((measured[part] for part in parts), key=lambda one: one.score.value or 0.0).selector
+    found, without = _shared(result, result.against[better].of_gap)
+    return Bar(result.selector, "pooled", -MARGIN, found, True, rival=better, reasons=_few(result) + without)
 
 
-def _kind(selector: str) -> str:
+def _few(result: PersonsResult) -> tuple[str, ...]:
+    """Why nothing is judged by so few."""
+    persons, sessions = ENOUGH
+    return _short_of(result.persons, persons, "persons") + _short_of(
+        len(result.sessions), sessions, "sessions"
+    )
+
+
+def _short_of(there: int, enough: int, what: str) -> tuple[str, ...]:
+    return () if there >= enough else (f"a first look: {there} of {enough} {what}",)
+
+
+def _shared(
+    result: PersonsResult, share: Metric, otherwise: str = "there is no gap to close"
+) -> tuple[Metric, tuple[str, ...]]:
+    """A share of the gap to the oracle, and why there is none."""
+    if result.ceiling != _ORACLE or FLOOR not in result.against:
+        return NOTHING, (f"without {FLOOR} and {_ORACLE} there is no gap",)
+    return share, (() if share.value is not None else (otherwise,))
+
+
+def _parsed(selector: str) -> SelectorName | None:
+    """The name with its exploration said; None of what is no session's selector."""
     try:
-        return SelectorName.parse(selector).kind
+        return SelectorName.parse(selector).settled()
     except InvalidInput:
-        return selector
+        return None

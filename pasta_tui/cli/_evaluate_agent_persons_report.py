@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pasta_core.evaluation.agent import FLOOR
 from pasta_core.evaluation.metric import NOTHING, Metric
 from pasta_core.evaluation.persons import Foresight, PersonsResult, SessionResult
-from pasta_core.evaluation.persons_bars import Bar, bars
+from pasta_core.evaluation.persons_bars import ENOUGH, Bar, bars
 from pasta_core.evaluation.text_plot import text_plot
 from pasta_tui.cli._metric_words import said
+from pasta_tui.cli._selector_words import legend, short_names
 
 __all__ = ["bar_document", "document", "table"]
 
-_ENOUGH = (100, 10)
-"""Persons and sessions of each from which a number is more than a first look."""
-_FIRST_LOOK = f" (a first look: {_ENOUGH[0]} x {_ENOUGH[1]} make a claim)"
+_FIRST_LOOK = f" (a first look: {ENOUGH[0]} x {ENOUGH[1]} make a claim)"
 _MOST = 11
 """Sessions in a line of a table."""
+_LONGEST = 13
+"""Letters of a selector's name in a table: what `_MOST` sessions leave of 80 columns."""
+
+_Names = Mapping[str, str]
+"""What tables call selectors, by their names in full."""
 
 
 def document(result: PersonsResult, folder: Path) -> dict[str, Any]:
@@ -56,6 +60,7 @@ def bar_document(one: Bar) -> dict[str, Any]:
         "whole_interval": one.surely,
         **_named("value", one.found, "ci95"),
         "met": one.met,
+        "open": list(one.reasons),
     }
 
 
@@ -103,30 +108,35 @@ def table(
     unicode: bool,
     drift: int | None = None,
 ) -> Iterator[str]:
-    """The whole comparison, a line each."""
+    """The whole comparison, a line each, in 80 columns."""
+    names = short_names([one.selector for one in results], _LONGEST)
     sessions = len(results[0].sessions)
-    few = "" if persons >= _ENOUGH[0] and sessions >= _ENOUGH[1] else _FIRST_LOOK
+    few = "" if persons >= ENOUGH[0] and sessions >= ENOUGH[1] else _FIRST_LOOK
     yield f"{persons} persons x {sessions} sessions{few}"
     yield f"{users}, {reward} reward, 95 % intervals over persons"
     if results[0].ceiling is not None:
         yield f"the gap is that from random to {results[0].ceiling}"
-    width = max(len("selector"), *(len(one.selector) for one in results))
-    yield from _moments(results, width)
-    yield from _by_session("mean by session", results, width, lambda one: one.score, 1)
+    yield from legend(names)
+    yield from _moments(results, names)
+    yield from _by_session("mean by session", results, names, lambda one: one.score, 1)
     if results[0].ceiling is not None:
-        yield from _by_session("gap closed by session, %", results, width, lambda one: one.gap_closed, 100)
+        yield from _by_session("gap closed by session, %", results, names, lambda one: one.gap_closed, 100)
     for number in sorted({1, sessions}):
-        yield from _by_turn(number, results, width)
-    yield from _calibration(results, width)
-    yield from _rivals(results, width)
-    yield from _regained(results, width)
-    yield from _bars(bars(results, drift), width)
-    yield from _curves(results, unicode)
+        yield from _by_turn(number, results, names)
+    yield from _calibration(results, names)
+    yield from _rivals(results, names)
+    yield from _regained(results, names)
+    yield from _bars(bars(results, drift), names)
+    yield from _curves(results, names, unicode)
 
 
-def _moments(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
+def _width(names: _Names) -> int:
+    return max(len("selector"), *map(len, names.values()))
+
+
+def _moments(results: Sequence[PersonsResult], names: _Names) -> Iterator[str]:
     """What each selector is worth at the start, at the end of a session, at the end of all, and over all."""
-    last, turns = len(results[0].sessions), len(results[0].turns)
+    width, last, turns = _width(names), len(results[0].sessions), len(results[0].turns)
     yield ""
     yield f"{'':{width + 2}}  {'value':>18}  {'over random':>18}  {'gap closed, %':>18}"
     for turn in sorted({1, turns}):
@@ -134,17 +144,21 @@ def _moments(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
         for one in results:
             first = one.sessions[0]
             more = first.over_floor[turn - 1] if first.over_floor else NOTHING
-            yield _moment(one.selector, width, first.turns[turn - 1], more, first.turn_gaps[turn - 1])
+            yield _moment(names[one.selector], width, first.turns[turn - 1], more, first.turn_gaps[turn - 1])
     if last > 1:
         yield f"session {last}"
         for one in results:
             end = one.sessions[-1]
-            yield _moment(one.selector, width, end.score, end.gain, end.gap_closed)
+            yield _moment(names[one.selector], width, end.score, end.gain, end.gap_closed)
     yield "all sessions"
     for one in results:
         rival = one.against.get(FLOOR)
         yield _moment(
-            one.selector, width, one.score, NOTHING if rival is None else rival.difference, one.gap_closed
+            names[one.selector],
+            width,
+            one.score,
+            NOTHING if rival is None else rival.difference,
+            one.gap_closed,
         )
 
 
@@ -155,41 +169,42 @@ def _moment(name: str, width: int, value: Metric, more: Metric, gap: Metric) -> 
 def _by_session(
     title: str,
     results: Sequence[PersonsResult],
-    width: int,
+    names: _Names,
     metric: Callable[[SessionResult], Metric],
     times: float,
 ) -> Iterator[str]:
+    width = _width(names)
     yield ""
     yield title
     yield f"{'':{width}} " + "".join(f"{one.session:>6}" for one in _some(results[0]))
     for result in results:
         numbers = (metric(one).value for one in _some(result))
         cells = ("-" if one is None else f"{times * one:.{2 if times == 1 else 0}f}" for one in numbers)
-        yield f"{result.selector:{width}} " + "".join(f"{cell:>6}" for cell in cells)
+        yield f"{names[result.selector]:{width}} " + "".join(f"{cell:>6}" for cell in cells)
 
 
-def _by_turn(session: int, results: Sequence[PersonsResult], width: int) -> Iterator[str]:
+def _by_turn(session: int, results: Sequence[PersonsResult], names: _Names) -> Iterator[str]:
     title = f"value by turn, session {session}"
-    column = max(width, len(title))
+    column = max(_width(names), len(title))
     yield ""
     yield f"{title:{column}}  " + "  ".join(f"{turn:>6}" for turn in range(1, len(results[0].turns) + 1))
     for result in results:
         turns = result.sessions[session - 1].turns
-        yield f"{result.selector:{column}}  " + "  ".join(f"{one.value or 0:6.2f}" for one in turns)
+        yield f"{names[result.selector]:{column}}  " + "  ".join(f"{one.value or 0:6.2f}" for one in turns)
 
 
-def _calibration(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
+def _calibration(results: Sequence[PersonsResult], names: _Names) -> Iterator[str]:
     """What was foreseen of picks, with the pictures and, where the selector has utilities, without."""
-    seen = results[0].foresight
+    width, seen = _width(names), results[0].foresight
     log, accuracy = seen.log_likelihood.chance or 0, 100 * (seen.accuracy.chance or 0)
     yield ""
     yield f"{'picks foreseen':{width + 2}}  {'log chance':>20}  {'right, %':>14}  {'as said, %':>14}"
     yield "by a taste that follows along and sees the pictures"
-    yield from (_foresight_line(one.selector, width, one.foresight) for one in results)
+    yield from (_foresight_line(names[one.selector], width, one.foresight) for one in results)
     told = [one for one in results if one.foreseen.accuracy.n]
     if told:
         yield "by the selector's own values of prompts, before anything was painted"
-        yield from (_foresight_line(one.selector, width, one.foreseen) for one in told)
+        yield from (_foresight_line(names[one.selector], width, one.foreseen) for one in told)
     yield f"guessing has {log:.2f} and {accuracy:.0f} %; calibrated chances are right as often as they say"
 
 
@@ -198,58 +213,61 @@ def _foresight_line(name: str, width: int, seen: Foresight) -> str:
     return f"  {name:{width}}  {cells}"
 
 
-def _rivals(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
+def _rivals(results: Sequence[PersonsResult], names: _Names) -> Iterator[str]:
     """Every pair once, the later one against the earlier."""
+    width = 2 * _width(names) + len(" against ")
     yield ""
-    yield f"{'paired':{2 * width + 9}}  {'difference':>18}  {'of the gap, %':>18}"
+    yield f"{'paired':{width}}  {'difference':>18}  {'of the gap, %':>18}"
     for place, result in enumerate(results):
         for other in results[:place]:
             one = result.against[other.selector]
-            names = f"{result.selector} against {other.selector}"
+            pair = f"{names[result.selector]} against {names[other.selector]}"
             cells = f"{said(one.difference):>18}  {said(one.of_gap, 100):>18}"
-            yield f"{names:{2 * width + 9}}  {cells}"
+            yield f"{pair:{width}}  {cells}"
 
 
-def _regained(results: Sequence[PersonsResult], width: int) -> Iterator[str]:
+def _regained(results: Sequence[PersonsResult], names: _Names) -> Iterator[str]:
     told = [one for one in results if any(share.value is not None for share in one.regained)]
     if told:
         yield ""
         yield "gap closed in the sessions since tastes changed, % of what it was just before"
     for one in told:
         cells = (said(share, 100) for share in one.regained)
-        yield f"{one.selector:{width}}  " + "  ".join(f"{cell:>15}" for cell in cells)
+        yield f"{names[one.selector]:{_width(names)}}  " + "  ".join(f"{cell:>15}" for cell in cells)
 
 
-def _bars(found: Sequence[Bar], width: int) -> Iterator[str]:
+def _bars(found: Sequence[Bar], names: _Names) -> Iterator[str]:
     """What was asked and what was found; shares in %."""
     if not found:
         return
+    width = _width(names)
     yield ""
-    yield f"{'bar':{width}}  {'':32}  {'asked':>6}  {'found':>18}"
+    yield f"{'bar':{width}}  {'':30}  {'asked':>6}  {'found':>18}"
     for one in found:
         times = 1 if one.what == "over random" else 100
         asked = f"{'>' if one.surely else '>='} {times * one.least:.0f}"
         verdict = {True: "met", False: "short", None: "open"}[one.met]
         cells = f"{asked:>6}  {said(one.found, times):>18}  {verdict}"
-        yield f"{one.selector:{width}}  {_meaning(one):32}  {cells}"
-    yield "> asks it of the whole interval, >= of the value; without random and oracle,"
-    yield "between which the gap lies, a bar is open"
+        yield f"{names[one.selector]:{width}}  {_meaning(one, names):30}  {cells}"
+    yield "> asks it of the whole interval, >= of the value"
+    for reason in dict.fromkeys(reason for one in found for reason in one.reasons):
+        yield f"open: {reason}"
 
 
-def _meaning(bar: Bar) -> str:
+def _meaning(bar: Bar, names: _Names) -> str:
     match bar.what:
         case "turn":
-            return "session 1, turn 1, gap closed, %"
+            return "session 1, turn 1, the gap, %"
         case "over random":
             return f"session 1, turn {bar.turn}, over random"
         case "pooled":
-            return f"all sessions, over {bar.rival}, %"
+            return f"pooled, over {'its parts' if bar.rival is None else names[bar.rival]}, %"
         case "regained":
             return f"session {bar.session}, regained, %"
     return f"session {bar.session}, gap closed, %"
 
 
-def _curves(results: Sequence[PersonsResult], unicode: bool) -> Iterator[str]:
+def _curves(results: Sequence[PersonsResult], names: _Names, unicode: bool) -> Iterator[str]:
     """The mean by session of every selector but the first, whose mean over all sessions is the level."""
     if len(results[0].sessions) < 2:
         return
@@ -259,7 +277,7 @@ def _curves(results: Sequence[PersonsResult], unicode: bool) -> Iterator[str]:
         intervals = [(low, high) for _, low, high, _ in values]
         level = results[0].score.value
         yield ""
-        yield f"{result.selector}, mean by session; the line is {results[0].selector}"
+        yield f"{names[result.selector]}, mean by session; the line is {names[results[0].selector]}"
         yield from text_plot(labels, [one[0] for one in values], intervals, level, 7, unicode=unicode)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any
 
 from pasta_core.evaluation.agent import AgentResult, TurnResult
 from pasta_core.evaluation.metric import Metric
 from pasta_tui.cli._metric_words import said
+from pasta_tui.cli._selector_words import legend, short_names
 
 __all__ = ["document", "table"]
 
@@ -26,13 +26,11 @@ def document(result: AgentResult, folder: Path) -> dict[str, Any]:
 
 def table(results: Sequence[AgentResult], trajectories: int, reward: str) -> Iterator[str]:
     """The whole comparison, a line each, in 80 columns as long as sessions have five turns."""
-    names = _short([result.selector for result in results])
+    names = short_names([result.selector for result in results], _LONGEST)
     width = max(len("selector"), *map(len, names.values()))
     few = "" if trajectories >= _ENOUGH else f" (a first look: {_ENOUGH} make a claim)"
     yield f"{trajectories:,} paired trajectories{few}, {reward} reward, 95 % intervals"
-    for full, name in names.items():
-        if name != full:
-            yield f"{name}: {full}"
+    yield from legend(names)
     yield ""
     yield f"{'selector':{width}}  {'mean':>20}  {'gap closed, %':>16}  better  same  worse"
     for result in results:
@@ -46,15 +44,6 @@ def table(results: Sequence[AgentResult], trajectories: int, reward: str) -> Ite
         yield f"gap closed: from random to {results[0].ceiling}"
     yield from _by_turn(results, names, width)
     yield from _duels(results, names, width)
-
-
-def _short(selectors: Sequence[str]) -> dict[str, str]:
-    """What tables call selectors: a name too long for a column is its kind and a letter."""
-    letters = iter(ascii_uppercase)
-    return {
-        name: name if len(name) <= _LONGEST else f"{name.partition(':')[0]} {next(letters, '+')}"
-        for name in selectors
-    }
 
 
 def _by_turn(results: Sequence[AgentResult], names: Mapping[str, str], width: int) -> Iterator[str]:

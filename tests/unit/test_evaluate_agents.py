@@ -122,10 +122,14 @@ def test_the_table_fits_80_columns_whatever_the_paths_and_tells_each_turn() -> N
         "random": records(five),
         paths[0]: records(five),
         paths[1]: records(five),
-        "taste+value": records(five),
+        f"taste:0.5+{paths[0]}": records(five),
     }
     lines = list(table(evaluate_agents(rows, Yardstick(False, 0.15)), 4, "dense"))
-    assert lines[1:3] == [f"value A: {paths[0]}", f"value B: {paths[1]}"]
-    assert max(map(len, lines[3:])) <= 80
+    assert lines[1:4] == [
+        f"value A: {paths[0]}",
+        f"value B: {paths[1]}",
+        f"taste+value C: taste:0.5+{paths[0]}",
+    ]
+    assert max(map(len, lines[4:])) <= 80
     told = lines[lines.index("better/same/worse than the turn before, %") + 1]
     assert told.split() == ["random", "100/0/0", "0/100/0", "0/100/0", "100/0/0"]

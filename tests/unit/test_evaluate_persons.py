@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pasta_core.errors import InvalidInput, StorageError
+from pasta_core.evaluation import metric
 from pasta_core.evaluation.persons import PersonsResult, PersonsYardstick, evaluate_persons
-from pasta_core.evaluation.persons_bars import bars
+from pasta_core.evaluation.persons_bars import Bar, bars
 from pasta_core.evaluation.persons_plot import save_persons
 from pasta_core.evaluation.persons_store import PersonFolder, PersonRecord, SessionOfPerson, TurnOfPerson
 from pasta_tui.cli._evaluate_agent_persons_report import bar_document, document, table
@@ -206,32 +207,76 @@ def test_many_sessions_fit_in_a_line() -> None:
     assert ["taste+value", *["40"] * 11] in [line.split() for line in lines]
 
 
-def test_bars_are_told_with_what_was_found() -> None:
-    whole = {
-        "random": reached((0.0, 0.0), (0.0, 0.0)),
-        "value:m": reached((2.0, 5.0), (2.0, 5.0)),
-        "taste": reached((-1.0, 3.0), (1.0, 4.0)),
-        "taste+value": reached((1.0, 5.0), (1.0, 6.0)),
-        "oracle": reached((10.0, 10.0), (10.0, 10.0)),
+def enough(*levels: tuple[float, float], people: int = 100, sessions: int = 10) -> list[PersonRecord]:
+    """As many as a bar needs: (first turn, later turns) of the first session, and of all others."""
+    first, *later = [[level[0], *[level[1]] * 4] for level in levels]
+    rows = [first, *(later or [first]) * (sessions - 1)]
+    return persons([rows] * people)
+
+
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals of so many persons in a fiftieth of the time, to which nothing here is close."""
+    monkeypatch.setattr(metric, "RESAMPLES", 40)
+
+
+def found_by(bar: Bar) -> tuple[float | None, bool | None]:
+    return bar.found.value, bar.met
+
+
+def of_all_kinds(people: int = 100, sessions: int = 10) -> dict[str, list[PersonRecord]]:
+    levels = {
+        "random": ((0.0, 0.0),),
+        "value:m": ((2.0, 5.0),),
+        "taste": ((-1.0, 3.0), (1.0, 4.0)),
+        "taste+value:m": ((1.0, 5.0), (1.0, 6.0)),
+        "oracle": ((10.0, 10.0),),
     }
-    found = bars(evaluate_persons(whole, SPARSE))
-    told = {(bar.selector, bar.what): (bar.found.value, bar.met) for bar in found}
-    assert told == {
+    return {name: enough(*told, people=people, sessions=sessions) for name, told in levels.items()}
+
+
+def test_the_table_fits_80_columns_whatever_the_paths() -> None:
+    folder = "/a/long/path/to/the/models/of/this/study"
+    levels = {
+        "random": 0.0,
+        f"value:{folder}/one": 2.0,
+        "taste:0.5": 3.0,
+        f"taste:0.5+value:{folder}/one": 4.0,
+        f"greedy-belief:{folder}": 5.0,
+        "oracle": 10.0,
+    }
+    rows = {name: enough((level, level), people=2, sessions=12) for name, level in levels.items()}
+    lines = list(table(evaluate_persons(rows, SPARSE), 2, "planted:test", "sparse", True))
+    assert lines[3:6] == [
+        f"value A: value:{folder}/one",
+        f"taste+value B: taste:0.5+value:{folder}/one",
+        f"greedy-beli C: greedy-belief:{folder}",
+    ]
+    assert max(map(len, lines[6:])) <= 80
+    assert any(line.startswith("taste+value B  pooled, over taste:0.5, %") for line in lines)
+    assert any(line.startswith("taste+value B against value A") for line in lines)
+
+
+@pytest.mark.usefixtures("few_draws")
+def test_bars_are_told_with_what_was_found() -> None:
+    found = bars(evaluate_persons(of_all_kinds(), SPARSE))
+    assert {(bar.selector, bar.what): found_by(bar) for bar in found} == {
         ("taste", "turn"): (pytest.approx(-0.1), False),
         ("taste", "over random"): (3.0, True),
         ("taste", "gap closed"): (0.4, False),
-        ("taste+value", "turn"): (pytest.approx(0.1), True),
-        ("taste+value", "pooled"): (pytest.approx(0.05), True),
-        ("taste+value", "gap closed"): (0.6, True),
+        ("taste+value:m", "turn"): (pytest.approx(0.1), True),
+        ("taste+value:m", "pooled"): (pytest.approx(0.09), True),
+        ("taste+value:m", "gap closed"): (0.6, True),
     }
     assert {bar.rival for bar in found if bar.what == "pooled"} == {"value:m"}, "the better of its parts"
-    lines = "\n".join(table(evaluate_persons(whole, SPARSE), 6, "planted", "sparse", True))
-    assert "session 2, gap closed, %           >= 50         40 [40, 40]  short" in lines
+    lines = "\n".join(table(evaluate_persons(of_all_kinds(), SPARSE), 100, "planted", "sparse", True))
+    assert "session 10, gap closed, %        >= 50         40 [40, 40]  short" in lines
+    assert "open: " not in lines
     told_json = json.loads(json.dumps([bar_document(bar) for bar in found]))
     assert told_json[2] == {
         "selector": "taste",
         "bar": "gap closed",
-        "session": 2,
+        "session": 10,
         "turn": None,
         "against": None,
         "least": 0.5,
@@ -239,32 +284,116 @@ def test_bars_are_told_with_what_was_found() -> None:
         "value": 0.4,
         "ci95": [0.4, 0.4],
         "met": False,
+        "open": [],
     }
 
 
+@pytest.mark.usefixtures("few_draws")
+@pytest.mark.parametrize(
+    ("people", "sessions", "reason"),
+    [(99, 10, "a first look: 99 of 100 persons"), (100, 9, "a first look: 9 of 10 sessions")],
+)
+def test_a_first_look_tells_figures_and_judges_nothing(people: int, sessions: int, reason: str) -> None:
+    results = evaluate_persons(of_all_kinds(people, sessions), SPARSE)
+    found = bars(results)
+    assert len(found) == 6
+    assert {(bar.met, bar.reasons) for bar in found} == {(None, (reason,))}
+    taste = found[2]
+    assert (taste.what, taste.session, taste.found.value) == ("gap closed", sessions, 0.4)
+    told = bar_document(taste)
+    assert (told["value"], told["met"], told["open"]) == (0.4, None, [reason])
+    lines = list(table(results, people, "planted", "sparse", True))
+    assert sum(line.endswith("  open") for line in lines) == 6 and lines.count(f"open: {reason}") == 1
+
+
+@pytest.mark.usefixtures("few_draws")
+def test_a_turn_that_is_not_there_is_judged_on_no_other() -> None:
+    short = {
+        name: [
+            replace(one, sessions=tuple(replace(s, turns=s.turns[:4]) for s in one.sessions)) for one in rows
+        ]
+        for name, rows in of_all_kinds().items()
+    }
+    told = {bar.what: bar for bar in bars(evaluate_persons(short, SPARSE)) if bar.selector == "taste"}
+    over = told["over random"]
+    assert (over.turn, over.found.value, over.met) == (4, 3.0, None)
+    assert over.reasons == ("a first look: 4 of 5 turns",)
+    assert told["gap closed"].met is False
+
+
+@pytest.mark.usefixtures("few_draws")
+@pytest.mark.parametrize(
+    ("parts", "missing"),
+    [
+        (("taste",), ["value:m was not measured"]),
+        (("value:m",), ["taste:0.25 was not measured"]),
+        (("taste", "value:other"), ["value:m was not measured"]),
+        (("taste:0.5", "value:m"), ["taste:0.25 was not measured"]),
+        ((), ["taste:0.25 was not measured", "value:m was not measured"]),
+    ],
+)
+def test_what_is_pooled_is_held_against_both_of_its_own_parts(
+    parts: tuple[str, ...], missing: list[str]
+) -> None:
+    kinds = of_all_kinds()
+    kinds |= {"taste:0.5": kinds["taste"], "value:other": kinds["value:m"]}
+    some = {name: kinds[name] for name in ("random", *parts, "taste+value:m", "oracle")}
+    results = evaluate_persons(some, SPARSE)
+    (pooled,) = [bar for bar in bars(results) if bar.what == "pooled"]
+    assert (pooled.met, pooled.rival, list(pooled.reasons)) == (None, None, missing)
+    lines = list(table(results, 100, "planted", "sparse", True))
+    assert max(map(len, lines)) <= 80 and f"open: {missing[0]}" in lines
+
+
+@pytest.mark.usefixtures("few_draws")
+def test_parts_are_known_by_what_they_mean() -> None:
+    kinds = of_all_kinds()
+    kinds["taste:0.25"] = kinds.pop("taste")
+    kinds["taste:0"] = kinds["oracle"]
+    pooled = [bar for bar in bars(evaluate_persons(kinds, SPARSE)) if bar.what == "pooled"]
+    assert [(bar.rival, bar.met) for bar in pooled] == [("value:m", True)]
+
+
+@pytest.mark.usefixtures("few_draws")
 def test_the_interval_decides_what_is_not_inferior_and_no_oracle_decides_nothing() -> None:
     # worse by 4 % of the gap on average, but for some of them by much more
-    torn = persons([[[10 * share]] for share in (0.3, 0.3, -0.3, -0.46)])
-    flat = {name: persons([[[level]]] * 4) for name, level in _ENDS.items()}
+    torn = persons([[[10 * share] * 5] * 10 for share in (0.3, 0.3, -0.3, -0.46)] * 25)
+    flat = {name: persons([[[level] * 5] * 10] * 100) for name, level in _ENDS.items()}
     kinds = {"random": flat["random"], "taste": torn, "oracle": flat["oracle"]}
     first = bars(evaluate_persons(kinds, SPARSE))[0]
     assert first.found.value == pytest.approx(-0.04) and first.met is False
     kinds["greedy-belief"] = kinds.pop("oracle")
     assert [bar.met for bar in bars(evaluate_persons(kinds, SPARSE))] == [None, False, None]
     lonely = bars(evaluate_persons({"taste+value": torn}, SPARSE))
-    assert [(bar.what, bar.met) for bar in lonely] == [("turn", None), ("gap closed", None)]
+    assert [(bar.what, bar.met) for bar in lonely] == [("turn", None), ("pooled", None), ("gap closed", None)]
+    assert lonely[0].reasons == ("without random and oracle there is no gap",)
 
 
+def drifted(scores: Sequence[float], drift: int, people: int = 100) -> list[Bar]:
+    flat = {name: persons([[[level]] * len(scores)] * people) for name, level in _ENDS.items()}
+    taste = persons([[[score] for score in scores]] * people)
+    kinds = {"random": flat["random"], "taste": taste, "oracle": flat["oracle"]}
+    return list(bars(evaluate_persons(kinds, replace(SPARSE, drift=drift)), drift=drift))
+
+
+@pytest.mark.usefixtures("few_draws")
 def test_a_taste_that_changed_is_to_be_back_within_three_sessions() -> None:
     for back, met in ((7.0, False), (8.0, True)):
-        scores = [10.0, 10.0, 1.0, 2.0, back, 10.0]
-        flat = {name: persons([[[level]] * 6] * 3) for name, level in _ENDS.items()}
-        taste = persons([[[score] for score in scores]] * 3)
-        kinds = {"random": flat["random"], "taste": taste, "oracle": flat["oracle"]}
-        *first, last = bars(evaluate_persons(kinds, replace(SPARSE, drift=3)), drift=3)
+        *first, last = drifted([*[10.0] * 6, 1.0, 2.0, back, 10.0], 7)
         assert {bar.session for bar in first} == {1}, "the rest is asked of tastes that stay"
-        assert (last.what, last.session, last.met) == ("regained", 5, met)
+        assert (last.what, last.session, last.met) == ("regained", 9, met)
         assert last.found.value == pytest.approx(back / 10)
+
+
+@pytest.mark.usefixtures("few_draws")
+def test_before_the_third_session_since_a_change_nothing_is_judged() -> None:
+    last = drifted([*[10.0] * 8, 1.0, 9.0], 9)[-1]
+    assert last.found.value == pytest.approx(0.9)
+    assert (last.session, last.met) == (10, None)
+    assert last.reasons == ("a first look: 2 of 3 sessions since the change",)
+    never = drifted([*[-1.0] * 7, 9.0, 9.0, 9.0], 8)[-1]
+    assert (never.found.value, never.met) == (None, None)
+    assert never.reasons == ("no gap was surely closed before the change",)
 
 
 def test_persons_are_kept_one_by_one_and_what_is_damaged_is_missing(tmp_path: Path) -> None:
