@@ -33,7 +33,7 @@ ORACLE, RANDOM, WRITER = "oracle", "random", "writer"
 
 
 def table_step(arms: Sequence[ValueArm], trajectories: int, oracle: bool, shape: Settings) -> Step:
-    """Every value model under the learned user model, by the reward that it was trained on (F.1)."""
+    """Every value model under the learned user model, by the reward that it is measured by (F.1)."""
     plain = (RANDOM, *((ORACLE,) if oracle else ()))
 
     async def work(lab: Lab, folder: Path, inputs: Inputs) -> Finding:

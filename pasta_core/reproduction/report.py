@@ -16,6 +16,7 @@ from pasta_core.reproduction.figures import draw_agents, draw_people, draw_sweep
 from pasta_core.reproduction.lab import Lab
 from pasta_core.reproduction.scale import ENOUGH, Scale
 from pasta_core.reproduction.steps import Done
+from pasta_core.training.value_presets import Reward
 
 __all__ = ["REPORT", "write_report"]
 
@@ -177,6 +178,8 @@ def _table(found: Mapping[str, Rows], scale: Scale) -> Iterator[str]:
             )
         yield ""
         yield from _verdicts(rows, scale)
+        if reward == Reward.SPARSE:
+            yield from _beside(scale)
     yield paper.NOTE_F1
     yield ""
     if scale.oracle:
@@ -197,6 +200,18 @@ def _verdicts(rows: Rows, scale: Scale) -> Iterator[str]:
     if rest:
         yield f"Not so: {', '.join(rest)}."
     yield ""
+
+
+def _beside(scale: Scale) -> Iterator[str]:
+    """How those are trained that learn otherwise than the reward above them says."""
+    told = {arm.recipe: arm.name for arm in scale.arms if arm.recipe is not None and arm.number == 1}
+    for recipe, name in told.items():
+        yield (
+            f"`{name}` is trained by the shipped model's recipe: {recipe.reward} reward, discount "
+            f"{recipe.discount:g}, {'with' if recipe.prefixes else 'no'} token prefixes, {recipe.steps:,} "
+            "steps. Here and before new planted raters it is measured by the last turn, as the others are."
+        )
+        yield ""
 
 
 def _people(rows: Rows, drawn: bool) -> Iterator[str]:

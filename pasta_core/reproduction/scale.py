@@ -54,9 +54,9 @@ class ValueArm:
 
     @property
     def step(self) -> str:
-        """The name of the step that trains it."""
-        method = "" if self.recipe is None else f"-{self.recipe.objective}"
-        return f"value-{self.source}-{self.reward}{method}" + (f"-{self.number}" if self.number > 1 else "")
+        """The name of the step that trains it, by what it is trained with."""
+        paid = self.reward if self.recipe is None else f"{self.recipe.reward}-{self.recipe.objective}"
+        return f"value-{self.source}-{paid}" + (f"-{self.number}" if self.number > 1 else "")
 
     def task(self, paper: ValueModelConfig) -> ValueTask:
         """Its training, where the paper's way has this config."""

@@ -195,6 +195,7 @@ def test_the_shipped_way_to_learn_stands_beside_the_paper_s_own() -> None:
     assert ours.reward is theirs.reward is Reward.SPARSE, "one table compares them"
     assert theirs.task(FULL.value_config) == ValueTask(FULL.value_config, Objective.IQL, Reward.SPARSE)
     assert ours.task(FULL.value_config) == ValueModelRecipe().task
+    assert (theirs.step, ours.step) == ("value-simulated-sparse", "value-simulated-dense-columns")
 
 
 def test_trajectories_that_only_teach_may_have_fewer_images() -> None:
@@ -258,6 +259,16 @@ def test_only_a_large_enough_evaluation_judges() -> None:
     assert "excludes 0: human." in large and "Not so: mixed." in large
     quick = replace(QUICK, trajectories=FULL.trajectories)
     assert not quick.claims and "excludes 0" not in "\n".join(report._table(found, quick))
+
+
+def test_a_model_that_learnt_from_another_reward_than_its_table_s_says_so() -> None:
+    rows = [_row("random", 5.0, None), _row("simulated by columns", 6.0, (1.0, 0.2, 1.8))]
+    lines = list(report._table({"sparse": rows, "dense": rows[:1]}, FULL))
+    told = [line for line in lines if line.startswith("`simulated by columns` is trained")]
+    assert len(told) == 1
+    assert "dense reward, discount 0.2, no token prefixes, 800 steps." in told[0]
+    assert lines.index("### Sparse reward") < lines.index(told[0]) < lines.index("### Dense reward")
+    assert "is trained by" not in "\n".join(report._table({"sparse": rows}, replace(FULL, beside=())))
 
 
 def test_the_last_and_the_best_of_a_value_model_are_both_told() -> None:
