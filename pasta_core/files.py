@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from pasta_core.errors import ModelUnavailable, StorageError
 __all__ = [
     "alone",
     "appearing",
+    "appearing_folder",
     "make_directory",
     "reading_model",
     "replacing",
@@ -73,7 +75,7 @@ def appearing(path: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync_directory(path.parent)
+            _sync(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -92,10 +94,34 @@ def replacing(path: Path) -> Iterator[Path]:
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             temporary.replace(path)
-            _sync_directory(path.parent)
+            _sync(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def appearing_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill; it appears at `path`, durable, when the block ends, and never if it fails.
+
+    `path` must not be there, or be an empty folder; missing parents are made. What a killed process left half
+    filled is removed. Raises `StorageError`.
+    """
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{path.name}.tmp")
+    make_directory(path.parent)
+    try:
+        with storing(path):
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            temporary.mkdir()
+            yield temporary
+            for part in (temporary, *temporary.rglob("*")):
+                _sync(part)
+            temporary.replace(path)
+            _sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -110,7 +136,7 @@ def make_directory(path: Path) -> None:
         missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
-            _sync_directory(folder.parent)
+            _sync(folder.parent)
 
 
 def try_lock(file: IO[bytes]) -> bool:
@@ -145,7 +171,8 @@ def sweep(directory: Path) -> None:
             temporary.unlink()
 
 
-def _sync_directory(path: Path) -> None:
+def _sync(path: Path) -> None:
+    """Make a file, or what a directory holds, durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -83,8 +83,6 @@ def read_trajectories(path: Path) -> Iterator[TrajectoryRecord]:
     Raises `InvalidInput` for what is no trajectory file or was written by a newer version, and
     `DamagedTrajectories` where one cannot be read to its end.
     """
-    if not path.exists():
-        raise InvalidInput(f"there is no {path}", _WRITTEN_BY)
     for file in _files(path):
         yield from _read_file(file)
 
@@ -120,6 +118,8 @@ def clip_of(record: TrajectoryRecord) -> str:
 
 
 def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise InvalidInput(f"there is no {path}", _WRITTEN_BY)
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise InvalidInput(f"{path} holds no trajectories", "name a Parquet file, or a folder of them")

@@ -90,6 +90,18 @@ class TurnRecord:
     type_utilities: tuple[tuple[float, ...], ...] | None = None
     replaced: tuple[ReplacedRecord, ...] = ()
 
+    @property
+    def makes_sense(self) -> bool:
+        """Whether slate, choice, columns and utilities name what was written and shown."""
+        shown = len(self.slate.indices)
+        known = (self.utilities, *(self.type_utilities or ()))
+        return (
+            all(index in range(len(self.candidates)) for index in self.slate.indices)
+            and self.choice.column in range(shown)
+            and len(self.columns) in (0, shown)
+            and all(row is None or len(row) == shown for row in known)
+        )
+
 
 @dataclass(frozen=True)
 class TrajectoryRecord:
@@ -115,6 +127,17 @@ class TrajectoryRecord:
     created_at: datetime | None = None
     user_type: int | None = None
     refusals: tuple[RefusalRecord, ...] = ()
+
+    @property
+    def makes_sense(self) -> bool:
+        """Whether all its turns do, and know the same user types, of which its user's is one."""
+        tables = [turn.type_utilities for turn in self.turns if turn.type_utilities is not None]
+        beliefs = [turn.posterior for turn in self.turns if turn.posterior is not None]
+        return (
+            all(turn.makes_sense for turn in self.turns)
+            and len({len(one) for one in (*tables, *beliefs)}) <= 1
+            and (self.user_type is None or all(self.user_type in range(len(one)) for one in tables))
+        )
 
 
 def image_record(image: Image, png: bytes | None = None) -> ImageRecord:

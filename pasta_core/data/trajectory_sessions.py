@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from pasta_core.data.images import AbsentImage, EncodedImage, ImageReference
 from pasta_core.data.records import Kind, SessionRecord, SessionTurn, Tally
 from pasta_core.data.splits import HASHED, checked_split, split_of
 from pasta_core.data.trajectories import (
-    CLIP,
     DamagedTrajectories,
     ImageRecord,
     TrajectoryRecord,
     TurnRecord,
+    clip_of,
     read_trajectories,
 )
 from pasta_core.errors import InvalidInput
@@ -72,7 +71,7 @@ class TrajectorySessions:
             initial_images=_images(trajectory.initial_images),
             complete=trajectory.complete,
             profile=trajectory.profile,
-            encoder=_encoder(trajectory.versions),
+            encoder=clip_of(trajectory),
         )
 
 
@@ -84,23 +83,12 @@ def _read(file: Path, tally: Tally) -> Iterator[TrajectoryRecord]:
         tally.note(error.message)
 
 
-def _encoder(versions: str) -> str:
-    """The fingerprint of the CLIP that embedded a trajectory's images; empty where it is not known."""
-    try:
-        document = json.loads(versions)
-    except (ValueError, RecursionError):
-        return ""
-    found = document.get(CLIP) if isinstance(document, dict) else None
-    return found if isinstance(found, str) else ""
-
-
 def _makes_sense(turn: TurnRecord, tally: Tally) -> bool:
     """Whether slate, choice and answers name what was shown; counted where they do not."""
-    shown = range(len(turn.columns))
+    shown = range(len(turn.slate.indices))
     sensible = (
-        len(turn.slate.indices) == len(shown)
-        and all(index in range(len(turn.candidates)) for index in turn.slate.indices)
-        and turn.choice.column in shown
+        turn.makes_sense
+        and len(turn.columns) == len(shown)
         and (turn.rating is None or turn.rating.preferred in shown)
     )
     if not sensible:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pasta_core.data.records import Kind
 from pasta_core.data.sources import SourceSpec
-from pasta_core.data.trajectories import TrajectoryRecord, TurnRecord, read_trajectories
+from pasta_core.data.trajectories import TrajectoryRecord, read_trajectories
 from pasta_core.errors import InvalidInput
 from pasta_core.seeds import derive_seed
 from pasta_core.training.iql import own_rewards_of, returns_of, reward_scale, rewards_of
@@ -141,7 +141,7 @@ def _paid(
         if not given.turns:
             skipped[_EMPTY] += 1
             continue
-        if not all(map(_makes_sense, given.turns)):
+        if not given.makes_sense:
             skipped[_SENSELESS] += 1
             continue
         record = given
@@ -153,16 +153,6 @@ def _paid(
             skipped[_ABANDONED if sparse and not record.complete else _NO_REWARD] += 1
             continue
         yield PaidTrajectory(_without_images(record), rewards, None, weight)
-
-
-def _makes_sense(turn: TurnRecord) -> bool:
-    """Whether slate, choice and utilities name what was written and shown."""
-    slate = turn.slate.indices
-    return (
-        all(index in range(len(turn.candidates)) for index in slate)
-        and turn.choice.column in range(len(slate))
-        and (turn.utilities is None or len(turn.utilities) == len(slate))
-    )
 
 
 def _with_own_rewards(paid: Sequence[PaidTrajectory], reward: Reward) -> Iterator[PaidTrajectory]:

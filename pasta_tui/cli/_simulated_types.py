@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pasta_core.data.trajectories import read_trajectories
+from pasta_core.data.trajectories import read_sensible
 from pasta_core.engines.fingerprints import user_model_digest
 from pasta_core.errors import InvalidInput
+from pasta_core.files import appearing_folder
 from pasta_core.simulation.identifiability import PairOfTypes, TypeReport, type_report
 from pasta_tui.console.output import Output
 
@@ -25,12 +26,12 @@ def report_types(data: Path, as_json: bool, model: Path | None = None, target: P
     out = Output(os.environ, as_json)
     if (model is None) != (target is None):
         raise InvalidInput("merging needs a user model and a place", "write --merge MODEL --out DIR")
-    report = type_report(read_trajectories(data))
+    report = type_report(read_sensible(data))
     if model is not None and target is not None:
         _merge(report, model, target)
         out.message(f"{report.types} types merged into {len(report.groups)}: {target}")
     if as_json:
-        out.document(_document(report))
+        out.document(_document(report) | {"merged": None if target is None else str(target)})
         return
     for line in _lines(report):
         out.data(line)
@@ -46,12 +47,15 @@ def _merge(report: TypeReport, folder: Path, target: Path) -> None:
         raise InvalidInput(
             f"the data was not simulated with the user model in {folder}", "name the one that it was"
         )
-    if target.exists() and any(target.iterdir()):
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise InvalidInput(f"{target} is not an empty folder", "choose another --out")
-    if (folder / CLIP_FOLDER).is_dir():
-        shutil.copytree(folder / CLIP_FOLDER, target / CLIP_FOLDER)
     groups = [list(group) for group in report.groups]
-    save_user_model(merged(model, report.groups), target, {"merged_from": report.users, "groups": groups})
+    with appearing_folder(target) as partial:
+        if (folder / CLIP_FOLDER).is_dir():
+            shutil.copytree(folder / CLIP_FOLDER, partial / CLIP_FOLDER)
+        save_user_model(
+            merged(model, report.groups), partial, {"merged_from": report.users, "groups": groups}
+        )
 
 
 def _document(report: TypeReport) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,21 +100,62 @@ def test_the_report_reads_as_a_table_and_as_json(tmp_path: Path, capsys: pytest.
     assert "one type each, by this data: 0, 1" in printed
     report_types(file, as_json=True)
     document = json.loads(capsys.readouterr().out)
-    assert document["groups"] == [[0, 1], [2]]
+    assert document["groups"] == [[0, 1], [2]] and document["merged"] is None
     assert [pair["rewards_separate"] for pair in document["pairs"]] == [False, True, True]
+
+
+def three_types(folder: Path, *, tuned: bool = False) -> UserModel:
+    """A user model in `three`, and trajectories of its users in `data.parquet`; two of its types are one."""
+    torch.manual_seed(0)
+    model = UserModel(UserModelConfig(4, types=3))
+    model.prior.copy_(torch.tensor([0.2, 0.5, 0.3]))
+    save_user_model(model, folder / "three")
+    if tuned:
+        (folder / "three" / "clip").mkdir()
+        (folder / "three" / "clip" / "weights").write_text("of an encoder that was tuned")
+    name = f"model:{user_model_digest(folder / 'three')[:12]}"
+    records = simulated(ColourTypes(np.array([RED, RED, GREEN])))
+    named = [replace(one, user=f"{name}:{one.user_type}") for one in records]
+    write_trajectories(folder / "data.parquet", named)
+    return model
+
+
+def test_what_is_merged_is_there_whole_or_not_at_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_types(tmp_path, tuned=True)
+    asked = (tmp_path / "data.parquet", True, tmp_path / "three", tmp_path / "new" / "two")
+    whole = shutil.copytree
+
+    def killed(source: Path, target: Path) -> None:
+        whole(source, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as there:
+        there.setattr(shutil, "copytree", killed)
+        # nothing is tidied up by a process that is killed
+        there.setattr(shutil, "rmtree", lambda *given, **named: None)
+        with pytest.raises(KeyboardInterrupt):
+            report_types(*asked)
+    assert not asked[3].exists() and len(list(asked[3].parent.iterdir())) == 1
+    report_types(*asked)
+    assert json.loads(capsys.readouterr().out)["merged"] == str(asked[3])
+    assert [file.name for file in asked[3].parent.iterdir()] == ["two"]
+    assert sorted(file.name for file in asked[3].iterdir()) == [
+        "clip",
+        "user_model.json",
+        "user_model.safetensors",
+    ]
+    assert (asked[3] / "clip" / "weights").read_text() == "of an encoder that was tuned"
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match="not an empty folder"):
+        report_types(*asked[:3], tmp_path / "file")
 
 
 def test_types_that_are_one_are_merged_in_their_user_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    torch.manual_seed(0)
-    model = UserModel(UserModelConfig(4, types=3))
-    model.prior.copy_(torch.tensor([0.2, 0.5, 0.3]))
-    save_user_model(model, tmp_path / "three")
-    name = f"model:{user_model_digest(tmp_path / 'three')[:12]}"
-    records = simulated(ColourTypes(np.array([RED, RED, GREEN])))
-    named = [replace(one, user=f"{name}:{one.user_type}") for one in records]
-    write_trajectories(tmp_path / "data.parquet", named)
+    model = three_types(tmp_path)
     report_types(tmp_path / "data.parquet", False, tmp_path / "three", tmp_path / "two")
     assert "3 types merged into 2" in capsys.readouterr().err
     found = load_user_model(tmp_path / "two")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pasta_core.agent.second_opinion import ValueCalibration
 from pasta_core.agent.value_calibration import ASSUMED, save_calibration
 from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.data.sources import parse_source
-from pasta_core.data.trajectories import CLIP, TrajectoryRecord, write_trajectories
+from pasta_core.data.trajectories import CLIP, TrajectoryRecord, TurnRecord, write_trajectories
+from pasta_core.domain import Choice, Slate
 from pasta_core.engines.calibrations import fitting_calibration
 from pasta_core.engines.fingerprints import content_digest, user_model_name
 from pasta_core.engines.specs import selector_under
@@ -23,6 +25,8 @@ from pasta_core.evaluation.taste_calibration import calibration_records
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.settings import Profile
+from pasta_core.training.taste_space import read_slates
+from pasta_tui.cli._simulated_types import report_types
 from pasta_tui.cli._taste_calibration import measure
 from pasta_tui.plain.diagnosis import _calibration
 from pasta_tui.plain.diagnosis import _weighed as _said_of
@@ -74,6 +78,45 @@ def test_trajectories_of_the_user_models_users_are_taken(tmp_path: Path) -> None
     write_trajectories(tmp_path / "made.parquet", [record(user="model:0:1", versions="{}")])
     (found,) = calibration_records(sources, replace(profile, user_model=None))
     assert found.user == "model:0:1"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda turn: replace(turn, slate=Slate((len(turn.candidates), *turn.slate.indices[1:]))),
+        lambda turn: replace(turn, choice=Choice(len(turn.slate.indices))),
+        lambda turn: replace(turn, utilities=turn.utilities[:-1]),
+        lambda turn: replace(turn, columns=((),)),
+        lambda turn: replace(turn, type_utilities=((1.0,),)),
+        lambda turn: replace(turn, type_utilities=((1.0,) * 4,), posterior=(0.5, 0.5)),
+    ],
+)
+def test_a_turn_that_names_what_it_has_not_is_refused_with_its_file(
+    tmp_path: Path, odd: Callable[[TurnRecord], TurnRecord]
+) -> None:
+    good = record(user="model:0:1", user_type=0)
+    turns = (good.turns[0], odd(good.turns[1]), *good.turns[2:])
+    write_trajectories(tmp_path / "a.parquet", [good])
+    write_trajectories(tmp_path / "b.parquet", [replace(good, id="8", turns=turns)])
+    profile = replace(load_profile("micro", locate({})), user_model=None)
+    clip = encoder_fingerprint(profile.clip.model)
+    for read in (
+        lambda: calibration_records([parse_source(f"trajectories:{tmp_path}")], profile),
+        lambda: read_slates([tmp_path], clip, lambda texts: np.ones((len(texts), 2), np.float32)),
+        lambda: report_types(tmp_path, True),
+    ):
+        with pytest.raises(
+            InvalidInput, match=r"b\.parquet: trajectory 8 names a prompt, a column or a type"
+        ):
+            read()
+
+
+def test_a_user_of_a_type_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    good = record(user_type=1)
+    odd = [replace(turn, type_utilities=((0.0,) * 4,)) for turn in good.turns]
+    write_trajectories(tmp_path / "a.parquet", [replace(good, turns=tuple(odd))])
+    with pytest.raises(InvalidInput, match="a type that it has not"):
+        report_types(tmp_path, True)
 
 
 def test_a_value_model_of_another_profile_is_not_weighed(tmp_path: Path) -> None:
