@@ -24,9 +24,13 @@ for size in ("COLUMNS", "LINES"):
     os.environ.pop(size, None)
 
 
+_FOREIGN = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}
+"""What a terminal or, in the process of an earlier test, a worker may have set."""
+
+
 @pytest.fixture(autouse=True)
 def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point every user directory into a fresh folder and clear what would colour or redirect a command."""
+    """Point every user directory into a fresh folder and clear what would colour, redirect or unplug a command."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     for variable, folder in (
@@ -37,6 +41,6 @@ def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     ):
         monkeypatch.setenv(variable, str(home / folder))
     for variable in tuple(os.environ):
-        if variable.startswith("PASTA_") or variable in {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"}:
+        if variable.startswith("PASTA_") or variable in _FOREIGN:
             monkeypatch.delenv(variable)
     return home
