@@ -13,7 +13,7 @@ from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
-from pasta_core.evaluation.filling import EngineStart, Report, fill_missing, name_of_plan, shared
+from pasta_core.evaluation.filling import Announce, EngineStart, Report, fill_missing, name_of_plan, shared
 from pasta_core.paths import find_assets
 from pasta_core.sessions.provenance import versions
 from pasta_core.settings import Profile, SessionSettings
@@ -64,9 +64,16 @@ class Arena:
         return ShardFolder(path, plan, reached, versions(), self.per_shard)
 
     async def fill(
-        self, selectors: Mapping[str, SelectorSpec], engine: EngineStart, pace: Callable[[str], Report]
+        self,
+        selectors: Mapping[str, SelectorSpec],
+        engine: EngineStart,
+        pace: Callable[[str], Report],
+        announce: Announce = lambda lacking: None,
     ) -> Mapping[str, ShardFolder]:
-        """Simulate what is missing of every selector; `pace` makes the report of one, in trajectories."""
+        """Simulate what is missing of every selector; `pace` makes the report of one, in trajectories.
+
+        `announce` is told before the engine starts how many trajectories each selector lacks.
+        """
         folders = shared({name: self.folder(spec) for name, spec in selectors.items()})
 
         async def simulate(missing: Mapping[str, Sequence[int]], running: LocalEngine) -> None:
@@ -74,7 +81,7 @@ class Arena:
                 details = Details(self.profile.name, folders[name].begun_with)
                 await self.run(selectors[name]).fill(folders[name], numbers, running, details, pace(name))
 
-        await fill_missing(folders, self._missing, engine, simulate)
+        await fill_missing(folders, self._missing, engine, simulate, announce)
         return folders
 
     def read(self, folder: ShardFolder) -> Sequence[TrajectoryRecord]:

@@ -13,10 +13,13 @@ from typing import Protocol, TypeVar
 from pasta_core.engines.local import LocalEngine
 from pasta_core.simulation.drafts import SharedFirstDrafts
 
-__all__ = ["EngineStart", "Placed", "Report", "fill_missing", "name_of_plan", "shared"]
+__all__ = ["Announce", "EngineStart", "Placed", "Report", "fill_missing", "name_of_plan", "shared"]
 
 Report = Callable[[int, int], None]
 """Gets (done, total), in what the caller counts."""
+
+Announce = Callable[[Mapping[str, int]], None]
+"""Gets how many are still to be simulated of each selector that lacks any."""
 
 EngineStart = Callable[[], AbstractAsyncContextManager[LocalEngine]]
 
@@ -47,22 +50,24 @@ async def fill_missing(
     missing: Callable[[FolderT], AbstractContextManager[Sequence[int]]],
     engine: EngineStart,
     fill: Callable[[Mapping[str, Sequence[int]], LocalEngine], Awaitable[None]],
+    announce: Announce = lambda lacking: None,
 ) -> None:
     """Fill the selectors' folders; `engine` is started only where something is missing.
 
-    `missing` takes a folder for this process and says what it lacks; `fill` simulates that, by selector. Of
-    several selectors with one path the first is asked for, and filled.
+    `missing` takes a folder for this process and says what it lacks; `fill` simulates that, by selector, once
+    `announce` has told how much it is. Of several selectors with one path the first is asked for, and filled.
     """
     firsts: dict[Path, str] = {}
     for name, folder in folders.items():
         firsts.setdefault(folder.path, name)
-    lacking = []
+    lacking: dict[str, int] = {}
     for name in firsts.values():
         with missing(folders[name]) as numbers:
             if numbers:
-                lacking.append(name)
+                lacking[name] = len(numbers)
     if not lacking:
         return
+    announce(lacking)
     async with engine() as started:
         crew = replace(started.crew, writer=SharedFirstDrafts(started.crew.writer))
         running = replace(started, crew=crew)

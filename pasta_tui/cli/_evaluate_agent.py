@@ -92,9 +92,22 @@ async def _simulate(
         selectors,
         lambda: started_engine(config, arena.users, at_once, out),
         lambda name: Pace(out, f"trajectories of {name}").report,
+        lambda lacking: out.message(_announced(lacking, arena)),
     )
     out.end_progress()
     return folders
+
+
+def _announced(lacking: Mapping[str, int], arena: Arena) -> str:
+    """How much is going to be simulated, and how to ask for less where that is possible."""
+    first, *others = lacking.values()
+    if any(count != first for count in others):
+        each = ", ".join(f"{count:,} of {name}" for name, count in lacking.items())
+        amount = f"{sum(lacking.values()):,} trajectories ({each})"
+    else:
+        amount = f"{f'{len(lacking)} selectors x ' if others else ''}{first:,} trajectories"
+    fewer = "; --trajectories N asks for fewer" if arena.trajectories > arena.per_shard else ""
+    return f"to simulate: {amount}, in whole shards of {arena.per_shard}{fewer}"
 
 
 def _tell(

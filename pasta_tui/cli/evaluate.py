@@ -151,7 +151,10 @@ def agent(
     trajectories: Annotated[
         int | None,
         typer.Option(
-            "--trajectories", metavar="N", min=2, help="Paired trajectories of each (default: 1000)."
+            "--trajectories",
+            metavar="N",
+            min=2,
+            help="Paired trajectories of each (default: 1000), made and kept in sixteens.",
         ),
     ] = None,
     persons: Annotated[

@@ -17,6 +17,7 @@ def test_selectors_are_compared_on_the_same_users_and_kept(tmp_path: Path) -> No
     selectors = f"random,value:{tmp_path / 'model'}"
     done = pasta(*command, "--selectors", selectors, "--trajectories", "3", "--json", env=SHORT)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("to simulate: 2 selectors x 16 trajectories, in whole shards of 16\n")
     found = json.loads(done.stdout)
     first, second = found["results"]
     assert (first["selector"], second["selector"]) == tuple(selectors.split(","))
@@ -34,7 +35,7 @@ def test_selectors_are_compared_on_the_same_users_and_kept(tmp_path: Path) -> No
         *command, *("--selectors", "random", "--trajectories", "2", "--reward", "dense", "--json"), env=SHORT
     )
     assert again.returncode == 0, again.stderr
-    assert "starting" not in again.stderr
+    assert "starting" not in again.stderr and "to simulate" not in again.stderr
     (kept,) = json.loads(again.stdout)["results"]
     assert kept["n"] == 2 and kept["data"] == first["data"]
 

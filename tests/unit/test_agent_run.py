@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pasta_core.engines.local import LocalEngine
@@ -16,6 +17,7 @@ from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.settings import SessionSettings
 from pasta_core.simulation.shards import ShardFolder
+from pasta_tui.cli._evaluate_agent import _announced
 from tests.support.simulated import small_crew
 
 SHAPE = SessionSettings(turns=2, columns=3, images=1)
@@ -23,13 +25,15 @@ PROMPTS = PromptList(("a red train", "a blue cat at night"), 0)
 
 
 def filled(
-    arena: Arena, selectors: Mapping[str, SelectorSpec]
+    arena: Arena, selectors: Mapping[str, SelectorSpec], announced: list[Mapping[str, int]] | None = None
 ) -> tuple[Mapping[str, ShardFolder], list[str]]:
-    """Run it on small models; the folders, and whose pace was asked for."""
+    """Run it on small models; the folders, and whose pace was asked for. What was `announced` is noted."""
     paced: list[str] = []
+    told = [] if announced is None else announced
 
     @asynccontextmanager
     async def engine() -> AsyncIterator[LocalEngine]:
+        assert told, "the amount is told before a model is started"
         crew = small_crew(4, SHAPE)
         yield LocalEngine(crew, crew.painter, Path(), crew.writer, arena.profile)  # type: ignore[arg-type]
 
@@ -37,7 +41,7 @@ def filled(
         paced.append(name)
         return lambda done, total: None
 
-    return asyncio.run(arena.fill(selectors, engine, pace)), paced
+    return asyncio.run(arena.fill(selectors, engine, pace, told.append)), paced
 
 
 def test_two_names_of_one_plan_are_simulated_once(tmp_path: Path) -> None:
@@ -51,3 +55,23 @@ def test_two_names_of_one_plan_are_simulated_once(tmp_path: Path) -> None:
         first, second = (arena.read(folders[name]) for name in ("random", "chance"))
         assert [record.id for record in first] == ["00000000", "00000001", "00000002"]
         assert first == second
+
+
+def test_what_is_missing_is_told_before_the_start_in_whole_shards(tmp_path: Path) -> None:
+    profile = load_profile("micro", locate({}))
+    few = Arena(profile, SHAPE, UsersSpec(None, "train"), PROMPTS, 3, 7, tmp_path, per_shard=2)
+    random, writer = SelectorSpec("random"), SelectorSpec("writer")
+    told: list[Mapping[str, int]] = []
+    filled(few, {"random": random}, told)
+    filled(few, {"random": random}, told)
+    more = replace(few, trajectories=5)
+    filled(more, {"random": random, "chance": random, "writer": writer}, told)
+    assert told == [{"random": 4}, {"random": 2, "writer": 6}]
+    assert _announced(told[0], few) == (
+        "to simulate: 4 trajectories, in whole shards of 2; --trajectories N asks for fewer"
+    )
+    assert "8 trajectories (2 of random, 6 of writer), in whole" in _announced(told[1], more)
+    least = replace(few, trajectories=2)
+    assert _announced({"random": 2, "writer": 2}, least) == (
+        "to simulate: 2 selectors x 2 trajectories, in whole shards of 2"
+    )
