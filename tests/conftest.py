@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import huggingface_hub.constants  # noqa: F401  reads the environment once: here, before a worker sets it
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -30,7 +31,7 @@ _FOREIGN = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "HF_HUB_OFFLINE", "TRAN
 
 @pytest.fixture(autouse=True)
 def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point every user directory into a fresh folder and clear what would colour, redirect or unplug a command."""
+    """Point every user directory into a fresh folder; drop what would colour, redirect or unplug pasta."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     for variable, folder in (
