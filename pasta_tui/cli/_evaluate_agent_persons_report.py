@@ -19,6 +19,8 @@ __all__ = ["bar_document", "document", "table"]
 _FIRST_LOOK = f" (a first look: {ENOUGH[0]} x {ENOUGH[1]} make a claim)"
 _MOST = 11
 """Sessions in a line of a table."""
+_SINCE = 3
+"""Sessions since a change in a line, as many as a taste has to be back."""
 _LONGEST = 13
 """Letters of a selector's name in a table: what `_MOST` sessions leave of 80 columns."""
 
@@ -232,8 +234,10 @@ def _regained(results: Sequence[PersonsResult], names: _Names) -> Iterator[str]:
         yield ""
         yield "gap closed in the sessions since tastes changed, % of what it was just before"
     for one in told:
-        cells = (said(share, 100) for share in one.regained)
-        yield f"{names[one.selector]:{_width(names)}}  " + "  ".join(f"{cell:>15}" for cell in cells)
+        cells = [f"{said(share, 100):>15}" for share in one.regained]
+        for begin in range(0, len(cells), _SINCE):
+            name = "" if begin else names[one.selector]
+            yield f"{name:{_width(names)}}  " + "  ".join(cells[begin : begin + _SINCE])
 
 
 def _bars(found: Sequence[Bar], names: _Names) -> Iterator[str]:

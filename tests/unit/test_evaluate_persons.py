@@ -120,6 +120,17 @@ def test_what_is_regained_after_a_change_is_a_share_of_what_was_closed_just_befo
     assert told["regained_ci95"][0] == pytest.approx([0.4, 0.4])
 
 
+def test_many_sessions_since_a_change_fit_80_columns() -> None:
+    found = regained(3, *[[5.0, 5.0, 1.0, 2.0, 3.0, 4.0, 5.0]] * 3)
+    lines = list(table([found], 3, "planted", "sparse", True))
+    at = next(place for place, line in enumerate(lines) if "since tastes changed" in line)
+    assert [" ".join(line.split()) for line in lines[at + 1 : at + 3]] == [
+        "taste 20 [20, 20] 40 [40, 40] 60 [60, 60]",
+        "80 [80, 80] 100 [100, 100]",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
 def test_what_was_never_closed_cannot_be_regained() -> None:
     for never in ([-1.0] * 4, [0.0, 0.0, 2.0, 4.0]):
         found = regained(3, *[never] * 3)
