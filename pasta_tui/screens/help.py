@@ -9,10 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Static
 
-from pasta_tui.widgets.keys import offers
+from pasta_tui.screens.above import OVER_BINDINGS, OverScreen
+from pasta_tui.widgets.keys import KeyLine, offers
 
 __all__ = ["HelpLine", "HelpScreen", "help_lines"]
 
@@ -32,10 +33,19 @@ def help_lines(screen: Screen[object]) -> list[HelpLine]:
     return [HelpLine(" ".join(offer.keys), offer.does) for offer in offers(screen)]
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(OverScreen[None]):
     """Lists keys and what they do."""
 
-    BINDINGS = [Binding("escape,question_mark,enter,q", "dismiss", "Close", id="help.close")]
+    BINDINGS = [
+        Binding(
+            "escape,question_mark,enter,q",
+            "dismiss",
+            "Close",
+            id="help.close",
+            tooltip="Back to where you were.",
+        ),
+        *OVER_BINDINGS,
+    ]
 
     def __init__(self, lines: Sequence[HelpLine]) -> None:
         super().__init__()
@@ -50,6 +60,7 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help"):
             yield Static(_ABOUT, markup=False, classes="about")
             yield Static(Content("\n").join(rows))
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Say how to leave, and whether there is more."""

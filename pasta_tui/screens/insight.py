@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from pasta_core.agent.slate_reasons import SlateReasons
@@ -14,16 +13,21 @@ from pasta_core.domain import Slate
 from pasta_core.errors import PastaError
 from pasta_core.sessions.insight import Insight
 from pasta_core.text import clean, told
+from pasta_tui.screens.above import OVER_BINDINGS, OverScreen
 from pasta_tui.widgets.belief import BeliefPanel
+from pasta_tui.widgets.keys import KeyLine
 from pasta_tui.widgets.why import why_lines
 
 __all__ = ["BeliefScreen", "WhyScreen"]
 
 
-class BeliefScreen(ModalScreen[None]):
+class BeliefScreen(OverScreen[None]):
     """Shows what is believed where there is no room for it beside the slate."""
 
-    BINDINGS = [Binding("b,escape,enter,q", "dismiss", "Close", id="belief.close")]
+    BINDINGS = [
+        Binding("b,escape,enter,q", "dismiss", "Close", id="belief.close", tooltip="Back to where you were."),
+        *OVER_BINDINGS,
+    ]
 
     def __init__(self, insight: Insight) -> None:
         super().__init__()
@@ -31,6 +35,7 @@ class BeliefScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield BeliefPanel("belief", focus=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to show it."""
@@ -44,10 +49,13 @@ class BeliefScreen(ModalScreen[None]):
         self.query_one(BeliefPanel).follow(self._insight)
 
 
-class WhyScreen(ModalScreen[None]):
+class WhyScreen(OverScreen[None]):
     """Explains the slate at hand."""
 
-    BINDINGS = [Binding("w,escape,enter,q", "dismiss", "Close", id="why.close")]
+    BINDINGS = [
+        Binding("w,escape,enter,q", "dismiss", "Close", id="why.close", tooltip="Back to where you were."),
+        *OVER_BINDINGS,
+    ]
 
     def __init__(self, insight: Insight, selected: int) -> None:
         super().__init__()
@@ -62,6 +70,7 @@ class WhyScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="why"):
             yield self._text
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Ask for the reasons beside the keys."""

@@ -8,14 +8,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from pasta_core.domain import Candidate, Swap
 from pasta_core.text import clean
+from pasta_tui.screens.above import OVER_BINDINGS, OverScreen
 from pasta_tui.session_state import SessionView
 from pasta_tui.terminal.text import cell_width, clipped, wrap
+from pasta_tui.widgets.keys import KeyLine
 
 __all__ = ["OthersScreen", "breaks_rule"]
 
@@ -25,8 +26,9 @@ _TEXT_LINES = 5
 _LOW = 20
 """Lines of a window below which fewer do."""
 _CATEGORY = 18
-_AROUND = 5
-"""Lines of the frame, of a gap, and of what the marked prompt would replace."""
+_AROUND = 6
+"""Lines of the frame, of a gap, of what the marked prompt would replace, and of the keys."""
+_DIGITS = Binding.Group("Column", compact=True)
 
 
 def breaks_rule(view: SessionView, swap: Swap) -> str:
@@ -39,15 +41,31 @@ def breaks_rule(view: SessionView, swap: Swap) -> str:
     return f"columns {listed} are then {both} of this category" if len(same) > 1 else ""
 
 
-class OthersScreen(ModalScreen[Swap | None]):
+class _Listed(OptionList):
+    """Candidates, one of which is marked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Show", id="others.show", tooltip="Show the marked prompt in the column."),
+    ]
+
+
+class OthersScreen(OverScreen[Swap | None]):
     """Lists what is not shown, with what the selector thinks of it, and hands back a swap or nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *[
-            Binding(str(n), f"column({n})", f"Column {n}", id=f"others.column-{n}", show=False)
+            Binding(
+                str(n),
+                f"column({n})",
+                f"Column {n}",
+                id=f"others.column-{n}",
+                tooltip="Show it in another column.",
+                group=_DIGITS,
+            )
             for n in range(1, _MOST_COLUMNS + 1)
         ],
-        Binding("escape,a,q", "dismiss", "Back", id="others.back"),
+        Binding("escape,a,q", "dismiss", "Back", id="others.back", tooltip="Back to the slate."),
+        *OVER_BINDINGS,
     ]
 
     def __init__(self, view: SessionView, column: int) -> None:
@@ -59,13 +77,16 @@ class OthersScreen(ModalScreen[Swap | None]):
     def compose(self) -> ComposeResult:
         """The list over the marked prompt."""
         with Vertical(id="others"):
-            yield OptionList(markup=False, id="list")
+            yield _Listed(markup=False, id="list")
             yield Static(markup=False, id="text")
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Fill the list once its width is known."""
         box = self.query_one("#others")
-        box.border_subtitle = "Enter shows it, 1-9 another column, Escape leaves"
+        columns = len(self._view.columns)
+        another = f" 1-{columns} another column," if columns > 1 else ""
+        box.border_subtitle = f"Enter shows it,{another} Escape leaves"
         self.query_one(OptionList).focus()
         self._title()
         self.call_after_refresh(self._fill)
@@ -74,12 +95,17 @@ class OthersScreen(ModalScreen[Swap | None]):
         """Fit the lines anew."""
         self.call_after_refresh(self._fill)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Know only columns that there are."""
+        if action == "column":
+            return parameters[0] in range(1, len(self._view.columns) + 1)
+        return super().check_action(action, parameters)
+
     def action_column(self, number: int) -> None:
         """Put it into another column (1-based)."""
-        if number <= len(self._view.columns):
-            self._column = number - 1
-            self._title()
-            self._describe()
+        self._column = number - 1
+        self._title()
+        self._describe()
 
     def on_option_list_option_highlighted(self) -> None:
         """Show the marked prompt in full."""

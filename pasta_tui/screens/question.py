@@ -7,15 +7,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from pasta_tui.widgets.keys import key_of
+from pasta_tui.screens.above import OVER_BINDINGS, OverScreen
+from pasta_tui.widgets.keys import KeyLine, key_of
 
 __all__ = ["Question"]
 
 
-class Question(ModalScreen[bool]):
+class Question(OverScreen[bool]):
     """Asks a yes-or-no question over the screen below; `y` is yes, `n` and Escape are no."""
 
     DEFAULT_CSS = """
@@ -29,6 +29,7 @@ class Question(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", id="question.yes", tooltip="Do it."),
         Binding("n,escape", "answer(False)", "No", id="question.no", tooltip="Leave everything as it is."),
+        *OVER_BINDINGS,
     ]
 
     def __init__(self, question: str, yes: str, no: str) -> None:
@@ -41,6 +42,7 @@ class Question(ModalScreen[bool]):
         with Vertical(id="question"):
             yield Static(self._question, markup=False)
             yield Static(id="answers", markup=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Name the keys as they are set."""

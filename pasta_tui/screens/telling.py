@@ -18,6 +18,11 @@ _Result = TypeVar("_Result")
 class TellingScreen(Screen[_Result]):
     """Says what a worker of its own did not expect, and goes on."""
 
+    @property
+    def working(self) -> bool:
+        """Whether models are at work for it, which its action `stop` cancels."""
+        return False
+
     def do(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what a key asked for beside the keys, which it would hold up; it outlives the screen."""
         self.app.run_worker(work, group="keys", exit_on_error=False)

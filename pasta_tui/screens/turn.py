@@ -15,6 +15,7 @@ from pasta_core.errors import InvalidInput
 from pasta_core.sessions.insight import Insight
 from pasta_core.text import CRITIQUE_WORDS, clean, clean_critique, count_words, told
 from pasta_tui.keep import Keeper
+from pasta_tui.screens.above import HINT_SECONDS, AboveScreen, idle_key
 from pasta_tui.screens.others import OthersScreen
 from pasta_tui.screens.turn_insight import InsightScreen
 from pasta_tui.screens.turn_keys import TURN_BINDINGS
@@ -31,7 +32,6 @@ from pasta_tui.widgets.words import status, turn_name, way_lines
 
 __all__ = ["TurnScreen"]
 
-_HINT_SECONDS = 3
 _WIDE = 64
 """Cells from which there is room for hints beside what is typed."""
 _HIGH = 16
@@ -90,7 +90,18 @@ class TurnScreen(InsightScreen):
     def on_resize(self) -> None:
         self._show()
 
+    def on_screen_suspend(self) -> None:
+        self._tell()
+
+    def on_screen_resume(self) -> None:
+        self._tell()
+
     # what there is to see
+
+    @property
+    def working(self) -> bool:
+        """Whether there is something to stop."""
+        return self._view.working
 
     async def begin(self, view: SessionView, rater: str, insight: Insight | None = None) -> None:
         """Show a session that has just been opened; `rater` chooses in it, if it is not empty."""
@@ -145,14 +156,22 @@ class TurnScreen(InsightScreen):
             if self._slate is not None:
                 self._slate.display = not waits
                 self._slate.show(view, self._place, self._texts)
-            take = key_of(self, "turn.take", "Enter")
-            line = status(view, self._place.column, self._critique, take, self._rater)
-            self.query_one("#status", Static).update(line)
+            self._tell()
             self.follow()
             self.refresh_bindings()
         for screen in self.app.screen_stack:
             if isinstance(screen, ZoomScreen):
                 screen.take(view)
+            if isinstance(screen, AboveScreen):
+                screen.refresh_bindings()
+
+    def _tell(self) -> None:
+        """Say what is happening, and by which key it goes on unless what lies over this screen has it."""
+        if not self.is_mounted:
+            return
+        take = key_of(self, "turn.take", "Enter") if self.app.screen is self else ""
+        line = status(self._view, self._place.column, self._critique, take, self._rater)
+        self.query_one("#status", Static).update(line)
 
     def _way_rows(self) -> int:
         """Lines for the way here: one in a small window, all of it in a large one."""
@@ -168,12 +187,10 @@ class TurnScreen(InsightScreen):
 
     def on_key(self, event: events.Key) -> None:
         """Say of a key that does nothing what would work."""
-        bound = [self.active_bindings.get(key) for key in event.aliases]
-        works = any(active is not None and active.enabled for active in bound)
-        if event.is_printable and event.character and not works:
+        if key := idle_key(self, event):
             keys = key_of(self, "quit", "Ctrl-Q"), key_of(self, "help", "?")
-            said = instead(event.character, self._view, bool(self._rater), *keys)
-            self.notify(said, timeout=_HINT_SECONDS, markup=False)
+            said = instead(key, self._view, bool(self._rater), *keys)
+            self.notify(said, timeout=HINT_SECONDS, markup=False)
 
     # choosing
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from textual.binding import Binding
 
-__all__ = ["TURN_BINDINGS"]
+__all__ = ["STOP", "TURN_BINDINGS"]
 
 _MOST_COLUMNS = 9
 _DIGITS = Binding.Group("Column", compact=True)
 _ARROWS = Binding.Group("Select", compact=True)
+
+STOP = Binding(
+    "ctrl+c",
+    "stop",
+    "Stop",
+    id="turn.stop",
+    tooltip="Stop the running work; what is finished is kept.",
+)
 
 TURN_BINDINGS = [
     *[
@@ -47,14 +55,14 @@ TURN_BINDINGS = [
         "none",
         "None",
         id="turn.none",
-        tooltip="Take none of these: the turn is proposed again, by what that teaches.",
+        tooltip="Take none of these: that teaches, and the turn is proposed again.",
     ),
     Binding(
         "a",
         "others",
         "Others",
         id="turn.others",
-        tooltip="List the prompts that are not shown, and see one of them in place of the selected column.",
+        tooltip="List the prompts that are not shown; one can replace the column.",
     ),
     Binding("z", "zoom", "Zoom", id="turn.zoom", tooltip="Show the selected image on the whole screen."),
     # Priority: the words may be typed before the key has gone its way, and must not be taken for keys.
@@ -85,11 +93,5 @@ TURN_BINDINGS = [
         "x", "sheet", "Sheet", id="turn.sheet", tooltip="Write the slate as one picture, a contact sheet."
     ),
     Binding("r", "go_on", "Go on", id="turn.go-on", tooltip="Go on with what was stopped or has failed."),
-    Binding(
-        "ctrl+c",
-        "stop",
-        "Stop",
-        id="turn.stop",
-        tooltip="Stop the running work; what is finished is kept.",
-    ),
+    STOP,
 ]

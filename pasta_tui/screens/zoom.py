@@ -11,7 +11,8 @@ from textual.containers import Horizontal
 from textual.widgets import Static
 
 from pasta_tui.keep import Keeper
-from pasta_tui.screens.telling import TellingScreen
+from pasta_tui.screens.above import AboveScreen
+from pasta_tui.screens.turn_keys import STOP
 from pasta_tui.session_state import SessionView
 from pasta_tui.terminal.graphics import Graphics
 from pasta_tui.widgets.fit import Place
@@ -25,7 +26,7 @@ _COLUMNS = Binding.Group("Column", compact=True)
 _IMAGES = Binding.Group("Image", compact=True)
 
 
-class ZoomScreen(TellingScreen[Place]):
+class ZoomScreen(AboveScreen[Place]):
     """Shows the image at a place as large as it fits; hands back the place where the person stopped."""
 
     BINDINGS = [
@@ -55,6 +56,7 @@ class ZoomScreen(TellingScreen[Place]):
         Binding("s", "save", "Save", id="zoom.save", tooltip="Copy the image to where you work."),
         Binding("o", "open", "Open", id="zoom.open", tooltip="Open the image in your image viewer."),
         Binding("z,escape,enter,q", "back", "Back", id="zoom.back", tooltip="Back to the slate."),
+        STOP,
     ]
 
     def __init__(

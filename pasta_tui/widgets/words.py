@@ -56,22 +56,25 @@ def bar(share: float, width: int = _BAR) -> Content:
 def status(view: SessionView, selected: int, critique: str, take: str, rater: str) -> Content:
     """The line that says what is happening, how far it is, and what to do.
 
-    `take` is the key that confirms, `critique` goes with the choice, `rater` chooses if it is not empty.
+    `take` is the key that confirms, empty where it does something else; `critique` goes with the choice,
+    `rater` chooses if it is not empty.
     """
     said = Content.assemble((f"  saying “{critique}”", "bold")) if critique else Content()
     match view.stage:
         case Stage.ASKING if rater:
             return Content.assemble((f"{rater} chooses", "bold"))
         case Stage.ASKING:
+            if not take:
+                return Content.assemble((f"column {selected + 1} is selected", "bold")) + said
             chosen = Content.assemble((f"{take} takes column {selected + 1}", "bold $accent"))
             others = f"  1-{len(view.columns)} or arrows choose another" if len(view.columns) > 1 else ""
             return chosen + said + Content.assemble((others, "$foreground 70%"))
         case Stage.STOPPED:
-            return Content.assemble((doing(view), "bold $warning"), f"; {take} goes on")
+            return Content.assemble((doing(view), "bold $warning"), f"; {take} goes on" if take else "")
         case Stage.FAILED:
             hint = "" if view.failure is None or not view.failure.hint else f"; {view.failure.hint}"
             # in a narrow window the end of the line is lost
-            again = f"; {take} tries again"
+            again = f"; {take} tries again" if take else ""
             return Content.assemble((doing(view), "bold $error"), (again, "$accent"), hint)
         case Stage.FINISHED:
             return Content.assemble((doing(view), "bold $success"))

@@ -16,8 +16,9 @@ from pasta_tui.app import PastaApp
 from pasta_tui.plain.opening import Opened
 from pasta_tui.screens.help import HelpScreen
 from pasta_tui.screens.start import StartScreen
+from pasta_tui.screens.turn import TurnScreen
 from pasta_tui.screens.zoom import ZoomScreen
-from pasta_tui.session_state import SessionView
+from pasta_tui.session_state import SessionView, Stage
 from pasta_tui.widgets.fit import Layout
 from pasta_tui.widgets.keys import KeyLine, fitting, offers
 from pasta_tui.widgets.slate import Slate
@@ -130,6 +131,77 @@ def test_a_digit_before_there_are_columns_says_when_they_come(tmp_path: Path) ->
         await pilot.press("2")
         await pilot.pause()
         assert notices(app) == ["the columns come with turn 1"]
+
+    drive(app, steps)
+
+
+@pytest.mark.parametrize(
+    ("opens", "line", "idle", "said"),
+    [
+        ("a", "⏎ Show 123 Column esc Back ^q Quit", "0", "what does: ⏎ Show, 123 Column, esc Back, ^q Quit"),
+        ("a", "⏎ Show 123 Column esc Back ^q Quit", "4", "what does: ⏎ Show, 123 Column, esc Back, ^q Quit"),
+        ("question_mark", "esc Close ^q Quit", "0", "what does: esc Close, ^q Quit"),
+        (
+            "z",
+            "←→ Column ↑↓ Image p Prompt s Save o Open z Back ^q Quit ? Help ^p More",
+            "0",
+            "? lists the keys",
+        ),
+    ],
+)
+def test_a_screen_above_the_slate_names_its_own_keys_and_says_so_of_others(
+    opens: str, line: str, idle: str, said: str, tmp_path: Path
+) -> None:
+    app = small_app(tmp_path, request_for())
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await asked(app, pilot)
+        await pilot.press(opens)
+        await until(pilot, lambda: " ".join(shown_text(app).splitlines()[-1].split()) == line)
+        screen = app.screen
+        await pilot.press(idle)
+        await pilot.pause()
+        assert notices(app) == [f"{idle} does nothing here; {said}"]
+        assert app.screen is screen, "it closes nothing"
+        await pilot.press("escape", "2", "enter")
+        await asked(app, pilot, 2)
+
+    drive(app, steps)
+
+
+@pytest.mark.parametrize("opens", ["a", "question_mark", "z"])
+def test_above_the_slate_ctrl_c_says_that_nothing_runs(opens: str, tmp_path: Path) -> None:
+    app = small_app(tmp_path, request_for())
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await asked(app, pilot)
+        await pilot.press(opens, "ctrl+c")
+        await pilot.pause()
+        assert notices(app) == ["nothing is running; Ctrl-Q quits"]
+        assert not isinstance(app.screen, TurnScreen)
+        await pilot.press("ctrl+q")
+
+    drive(app, steps)
+
+
+@pytest.mark.parametrize("opens", [("question_mark",), ("z",), ("z", "question_mark")])
+def test_above_the_slate_ctrl_c_stops_the_work(opens: tuple[str, ...], tmp_path: Path) -> None:
+    painter = GatedPainter()
+    app = small_app(tmp_path, request_for(), SmallModels(painter=painter))
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        painter.permits = asyncio.Semaphore(2 + 4)
+        await until(pilot, lambda: "painting 4/6" in shown_text(app))
+        await pilot.press(*opens)
+        await until(pilot, lambda: "^c Stop" in shown_text(app).splitlines()[-1])
+        assert not isinstance(app.screen, TurnScreen)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app.player is not None and app.player.view.stage is Stage.STOPPED)
+        await until(pilot, lambda: "^c Stop" not in shown_text(app).splitlines()[-1])
+        assert not isinstance(app.screen, TurnScreen)
+        painter.permits = asyncio.Semaphore(100)
+        await pilot.press(*["escape"] * len(opens), "r")
+        await asked(app, pilot)
 
     drive(app, steps)
 

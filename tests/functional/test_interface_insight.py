@@ -139,6 +139,39 @@ def test_the_belief_lies_over_a_small_slate_until_it_is_closed(tmp_path: Path) -
     drive(app, steps)
 
 
+def test_what_lies_over_a_small_slate_names_its_own_keys_and_takes_no_other(tmp_path: Path) -> None:
+    writer = GatedWriter()
+    app = tasting_app(tmp_path, models=SmallModels(writer=writer))
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        writer.gate.set()
+        screen = await asked(app, pilot, 1)
+        for key, kind in (("b", BeliefScreen), ("w", WhyScreen)):
+            await pilot.press(key)
+            await until(pilot, lambda kind=kind: isinstance(app.screen, kind))  # type: ignore[misc]
+            await says(app, pilot, f"{key} Close  ^q Quit")
+            *_, status, line = shown_text(app).splitlines()
+            assert "Take" not in line and status.split() == ["column", "1", "is", "selected"]
+            await pilot.press("0")
+            await says(app, pilot, f"0 does nothing here; what does: {key} Close, ^q Quit")
+            await pilot.press("escape")
+            await pilot.pause()
+            assert app.screen is screen
+            await says(app, pilot, "Enter takes column 1")
+        writer.gate.clear()
+        await pilot.press("3", "enter")
+        await until(pilot, lambda: app.player is not None and app.player.view.stage is Stage.WRITING)
+        await pilot.press("b")
+        await says(app, pilot, "^c Stop  b Close  ^q Quit")
+        await pilot.press("ctrl+c")
+        await says(app, pilot, "stopped, what was finished is kept", " b Close  ^q Quit")
+        assert isinstance(app.screen, BeliefScreen)
+        await pilot.press("b")
+        await says(app, pilot, "Enter goes on")
+
+    drive(app, steps)
+
+
 def test_a_window_that_gets_narrow_gives_all_its_room_to_the_slate(tmp_path: Path) -> None:
     app = tasting_app(tmp_path)
 
@@ -230,6 +263,9 @@ def test_help_palette_and_the_key_line_of_a_small_window_know_both_keys(tmp_path
         assert "to please or to learn" in does["w"]
         line = shown_text(app).splitlines()[-1]
         assert "w Why" in line and "b Belief" in line and "s Save" in line
+        await pilot.press("question_mark")
+        await says(app, pilot, "Escape closes")
+        assert app.screen.query_one("#help").max_scroll_y == 0, "80x24 shows all of it"
 
     drive(app, steps)
 
@@ -392,7 +428,7 @@ def test_a_resumed_session_believes_what_it_did(tmp_path: Path) -> None:
         await pilot.press("2", "enter")
         await asked(app, pilot, 2)
         await pilot.press("b")
-        await says(app, pilot, "turn 1: column 2")
+        await says(app, pilot, "turn 1: column 2", "its likeness")
         shown.extend(box(app))
 
     drive(app, steps)
@@ -404,8 +440,7 @@ def test_a_resumed_session_believes_what_it_did(tmp_path: Path) -> None:
     async def later(pilot: Pilot[Any]) -> None:
         await asked(again, pilot, 2)
         await pilot.press("b")
-        await says(again, pilot, "turn 1: column 2")
-        assert box(again) == shown
+        await until(pilot, lambda: box(again) == shown)
 
     drive(again, later)
 
