@@ -32,8 +32,8 @@ who have no other part in it. **Recipe.** `pasta_core/microworld/recipes/value_m
 in all else the `micro` preset. That is not the paper's objective; docs/value-model.md compares them, and sets
 what is measured here beside an oracle.
 
-**Measured** on paired trajectories of seed {test_seed}, on which nothing was trained or chosen; the score is the
-last turn's reward (`--reward sparse`, 0 to 10), with 95 % intervals over trajectories:
+**Measured** on paired trajectories of seed {test_seed}, on which nothing was trained or chosen; the score is
+the last turn's reward (`--reward sparse`, 0 to 10), with 95 % intervals over trajectories:
 
 | users | n | random | value | difference | its final image is preferred |
 |---|---|---|---|---|---|
