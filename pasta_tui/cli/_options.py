@@ -20,6 +20,7 @@ __all__ = [
     "MaybeWorker",
     "Out",
     "Resume",
+    "examples",
     "help_if_bare",
 ]
 
@@ -55,6 +56,11 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Also copy the images into this directory.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")]
+
+
+def examples(*commands: str) -> str:
+    """What stands below a command's help: commands as they are typed, one a line."""
+    return "\b\n" + "\n".join(["Examples:", *(f"  {command}" for command in commands)]) + "\n"
 
 
 def help_if_bare(context: typer.Context) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, help_if_bare
+from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, examples, help_if_bare
 
 __all__ = ["app"]
 
@@ -18,17 +18,15 @@ app = typer.Typer(
     help="Look into data sets of preferences.",
 )
 
-_CHECK_EPILOG = """\b
-Examples:
-  pasta data check pickapic:data/pickapic
-  pasta data check hpd:data/hpd --split test --no-images
-  pasta data check trajectories:simulated
-"""
-_EMBED_EPILOG = """\b
-Examples:
-  pasta data embed pickapic:data/pickapic hpd:data/hpd
-  pasta data embed hpd:data/hpd --split test --profile sdxl --device cuda
-"""
+_CHECK_EPILOG = examples(
+    "pasta data check pickapic:data/pickapic",
+    "pasta data check hpd:data/hpd --split test --no-images",
+    "pasta data check trajectories:simulated",
+)
+_EMBED_EPILOG = examples(
+    "pasta data embed pickapic:data/pickapic hpd:data/hpd",
+    "pasta data embed hpd:data/hpd --split test --profile sdxl --device cuda",
+)
 
 
 @app.command("check", epilog=_CHECK_EPILOG)

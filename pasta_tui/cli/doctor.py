@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pasta_tui.cli._options import Json, MaybeProfile
+from pasta_tui.cli._options import Json, MaybeProfile, examples
 
 __all__ = ["EPILOG", "doctor"]
 
-EPILOG = """\b
-Examples:
-  pasta doctor
-  pasta doctor --profile sdxl
-  pasta doctor --json
-"""
+EPILOG = examples(
+    "pasta doctor",
+    "pasta doctor --profile sdxl",
+    "pasta doctor --json",
+)
 
 
 def doctor(profile: MaybeProfile = None, as_json: Json = False) -> None:

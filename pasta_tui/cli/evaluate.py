@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, MaybeWorker, help_if_bare
+from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, MaybeWorker, examples, help_if_bare
 
 __all__ = ["app"]
 
@@ -18,25 +18,22 @@ app = typer.Typer(
     help="Measure trained models by the paper's protocols.",
 )
 
-_EPILOG = """\b
-Examples:
-  pasta evaluate user-model models/8 --data pickapic:data/pickapic --data hpd:data/hpd
-  pasta evaluate user-model --sweep models --types 1,2,4,8 --data hpd:data/hpd --out figures
-  pasta evaluate user-model models/8 --data hpd:data/hpd --top-images --out figures
-"""
+_EPILOG = examples(
+    "pasta evaluate user-model models/8 --data pickapic:data/pickapic --data hpd:data/hpd",
+    "pasta evaluate user-model --sweep models --types 1,2,4,8 --data hpd:data/hpd --out figures",
+    "pasta evaluate user-model models/8 --data hpd:data/hpd --top-images --out figures",
+)
 
-_TYPES_EPILOG = """\b
-Examples:
-  pasta simulate --trajectories 300 --users model:models/8 --out simulated
-  pasta evaluate types simulated
-  pasta evaluate types simulated --merge models/8 --out models/merged
-"""
-_AGENT_EPILOG = """\b
-Examples:
-  pasta evaluate agent --selectors random,value:value-model --trajectories 300
-  pasta evaluate agent --selectors random,writer,value:value-model,oracle --users model:models/8 --json
-  pasta evaluate agent --selectors random,value,taste,taste+value --persons 100 --sessions 10 --plot figures
-"""
+_TYPES_EPILOG = examples(
+    "pasta simulate --trajectories 300 --users model:models/8 --out simulated",
+    "pasta evaluate types simulated",
+    "pasta evaluate types simulated --merge models/8 --out models/merged",
+)
+_AGENT_EPILOG = examples(
+    "pasta evaluate agent --selectors random,value:value-model --trajectories 300",
+    "pasta evaluate agent --selectors random,writer,value:value-model,oracle --users model:models/8 --json",
+    "pasta evaluate agent --selectors random,taste,taste+value --persons 100 --sessions 10 --plot figures",
+)
 
 
 @app.command("user-model", epilog=_EPILOG, short_help="How well a user model predicts what people prefer.")

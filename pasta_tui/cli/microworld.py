@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, MaybeWorker, Out, help_if_bare
+from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, MaybeWorker, Out, examples, help_if_bare
 
 __all__ = ["app"]
 
@@ -18,8 +18,15 @@ app = typer.Typer(
     help="Draw the small world, and train the micro models.",
 )
 
+_SHOW_EPILOG = examples('pasta microworld show "a red train" --count 4 --out scenes')
+_BUILD_EPILOG = examples("pasta microworld build --part painter --out models --from assets/micro")
+_RATINGS_EPILOG = examples(
+    "pasta microworld ratings --format pickapic --out data/pickapic",
+    "pasta microworld ratings --format hpd --raters 96 --labels 25 --out data/hpd",
+)
 
-@app.command("show")
+
+@app.command("show", epilog=_SHOW_EPILOG)
 def show(
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="What must be in the scenes (default: anything).")
@@ -38,7 +45,7 @@ def show(
     show_scenes(text, count, seed, out, as_json)
 
 
-@app.command("build")
+@app.command("build", epilog=_BUILD_EPILOG)
 def build(
     part: Annotated[
         list[str] | None,
@@ -69,7 +76,7 @@ def build(
     build_models(part or [], out, start, work, seed, device)
 
 
-@app.command("ratings")
+@app.command("ratings", epilog=_RATINGS_EPILOG)
 def ratings(
     data_format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="The layout: pickapic, hpd, sac or pasta.")

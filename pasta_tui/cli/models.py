@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, help_if_bare
+from pasta_tui.cli._options import Json, examples, help_if_bare
 
 __all__ = ["app"]
 
@@ -24,12 +24,14 @@ _MaybeNames = Annotated[
     list[str] | None, typer.Argument(metavar="[PROFILE[.PART]]...", help=f"{_WHAT} (default: all)")
 ]
 
-_PULL_EPILOG = """\b
-Examples:
-  pasta models pull sdxl --dry-run
-  pasta models pull sdxl
-  pasta models pull turbo.painter --to /data/models
-"""
+_LIST_EPILOG = examples("pasta models list", "pasta models list --json")
+_VERIFY_EPILOG = examples("pasta models verify", "pasta models verify sdxl turbo.painter")
+_REMOVE_EPILOG = examples("pasta models remove sdxl.writer", "pasta models remove turbo --yes")
+_PULL_EPILOG = examples(
+    "pasta models pull sdxl --dry-run",
+    "pasta models pull sdxl",
+    "pasta models pull turbo.painter --to /data/models",
+)
 
 
 @app.command("pull", epilog=_PULL_EPILOG)
@@ -54,7 +56,7 @@ def pull(
     fetch(names, dry_run, to, as_json)
 
 
-@app.command("list")
+@app.command("list", epilog=_LIST_EPILOG)
 def list_models(as_json: Json = False) -> None:
     """List the weights that profiles name, and what of them is here."""
     from pasta_tui.plain.weights import list_all
@@ -62,7 +64,7 @@ def list_models(as_json: Json = False) -> None:
     list_all(as_json)
 
 
-@app.command("verify")
+@app.command("verify", epilog=_VERIFY_EPILOG)
 def verify(names: _MaybeNames = None, as_json: Json = False) -> None:
     """Compare fetched weights with their checksums, without a network.
 
@@ -73,7 +75,7 @@ def verify(names: _MaybeNames = None, as_json: Json = False) -> None:
     verify_weights(names or [], as_json)
 
 
-@app.command("remove")
+@app.command("remove", epilog=_REMOVE_EPILOG)
 def remove(
     names: _Names,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,

@@ -7,15 +7,22 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeCompile, MaybeImages, MaybeProfile, MaybeSeed, MaybeWorker
+from pasta_tui.cli._options import (
+    Json,
+    MaybeCompile,
+    MaybeImages,
+    MaybeProfile,
+    MaybeSeed,
+    MaybeWorker,
+    examples,
+)
 
 __all__ = ["EPILOG", "paint"]
 
-EPILOG = """\b
-Examples:
-  pasta paint "a blue boat at night" --images 8 --out boats
-  printf 'a cat\\na house\\n' | pasta paint - --seed 7
-"""
+EPILOG = examples(
+    'pasta paint "a blue boat at night" --images 8 --out boats',
+    "printf 'a cat\\na house\\n' | pasta paint - --seed 7",
+)
 
 
 def paint(

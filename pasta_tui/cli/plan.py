@@ -6,16 +6,15 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeProfile
+from pasta_tui.cli._options import Json, MaybeProfile, examples
 
 __all__ = ["EPILOG", "plan"]
 
-EPILOG = """\b
-Examples:
-  pasta plan --profile sdxl                on this machine
-  pasta plan --profile turbo --memory 12   on one with a GPU of 12 GB
-  pasta plan --profile sdxl --memory 0     on one without a GPU
-"""
+EPILOG = examples(
+    "pasta plan --profile sdxl                on this machine",
+    "pasta plan --profile turbo --memory 12   on one with a GPU of 12 GB",
+    "pasta plan --profile sdxl --memory 0     on one without a GPU",
+)
 
 
 def plan(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, help_if_bare
+from pasta_tui.cli._options import Json, examples, help_if_bare
 
 __all__ = ["app"]
 
@@ -17,8 +17,12 @@ app = typer.Typer(
     help="See and check the sets of models.",
 )
 
+_LIST_EPILOG = examples("pasta profiles list")
+_SHOW_EPILOG = examples("pasta profiles show sdxl", "pasta profiles show micro --json")
+_CHECK_EPILOG = examples("pasta profiles check", "pasta profiles check sdxl turbo")
 
-@app.command("list")
+
+@app.command("list", epilog=_LIST_EPILOG)
 def list_profiles(as_json: Json = False) -> None:
     """List every profile and whether it can be used."""
     from pasta_tui.plain.profiles import list_all
@@ -26,7 +30,7 @@ def list_profiles(as_json: Json = False) -> None:
     list_all(as_json)
 
 
-@app.command("show")
+@app.command("show", epilog=_SHOW_EPILOG)
 def show(
     name: Annotated[str, typer.Argument(metavar="PROFILE", help="Its name.")], as_json: Json = False
 ) -> None:
@@ -36,7 +40,7 @@ def show(
     show_one(name, as_json)
 
 
-@app.command("check")
+@app.command("check", epilog=_CHECK_EPILOG)
 def check(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[PROFILE]...", help="Which (default: the one in use).")

@@ -7,16 +7,15 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeDevice, MaybeWorker
+from pasta_tui.cli._options import Json, MaybeDevice, MaybeWorker, examples
 
 __all__ = ["EPILOG", "reproduce"]
 
-EPILOG = """\b
-Examples:
-  pasta reproduce --quick --out first-look     every step once, in minutes; claims nothing
-  pasta reproduce --out reproduction           many hours; the same command goes on after any stop
-  pasta reproduce --out reproduction --trajectories 1000 --json
-"""
+EPILOG = examples(
+    "pasta reproduce --quick --out first-look     every step once, in minutes; claims nothing",
+    "pasta reproduce --out reproduction           many hours; the same command goes on after any stop",
+    "pasta reproduce --out reproduction --trajectories 1000 --json",
+)
 
 
 def reproduce(

@@ -16,17 +16,17 @@ from pasta_tui.cli._options import (
     MaybeSeed,
     MaybeWorker,
     Out,
+    examples,
 )
 
 __all__ = ["EPILOG", "session"]
 
-EPILOG = """\b
-Examples:
-  pasta session "a red train in the snow"
-  pasta session --resume last
-  pasta session "a cat" --rater planted:0 --json    no terminal needed
-  pasta session --study                             rate what you see, as data for training
-"""
+EPILOG = examples(
+    'pasta session "a red train in the snow"',
+    "pasta session --resume last",
+    'pasta session "a cat" --rater planted:0 --json    no terminal needed',
+    "pasta session --study                             rate what you see, as data for training",
+)
 
 
 def session(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, help_if_bare
+from pasta_tui.cli._options import Json, examples, help_if_bare
 
 __all__ = ["app"]
 
@@ -21,21 +21,26 @@ app = typer.Typer(
 _Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or 'last'.")]
 _Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, their beginnings, or 'last'.")]
 
-_LIST_EPILOG = """\b
-Examples:
-  pasta sessions list --text train --since 7d
-  pasta sessions list --since 2026-11-01 --until 2026-11-20 --starred
-"""
-_EXPORT_EPILOG = """\b
-Examples:
-  pasta sessions export --out sessions.parquet
-  pasta sessions export --study --with-images --out study.parquet
-  pasta sessions export last --sheet train.png
-  pasta sessions export last --sheet turn.png --turn 3
-"""
+_BROWSE_EPILOG = examples("pasta sessions browse", "pasta sessions browse --graphics half")
+_SHOW_EPILOG = examples("pasta sessions show", "pasta sessions show 20261123-wntm --json")
+_STAR_EPILOG = examples("pasta sessions star last", "pasta sessions list --starred")
+_UNSTAR_EPILOG = examples("pasta sessions unstar last")
+_DELETE_EPILOG = examples(
+    "pasta sessions delete last", "pasta sessions delete 20261123-wntm 20261123-k7qa --yes"
+)
+_LIST_EPILOG = examples(
+    "pasta sessions list --text train --since 7d",
+    "pasta sessions list --since 2026-11-01 --until 2026-11-20 --starred",
+)
+_EXPORT_EPILOG = examples(
+    "pasta sessions export --out sessions.parquet",
+    "pasta sessions export --study --with-images --out study.parquet",
+    "pasta sessions export last --sheet train.png",
+    "pasta sessions export last --sheet turn.png --turn 3",
+)
 
 
-@app.command("browse")
+@app.command("browse", epilog=_BROWSE_EPILOG)
 def browse(
     graphics: Annotated[
         str | None,
@@ -76,7 +81,7 @@ def list_sessions(
     list_all(Listing(limit, text, since, until, starred), as_json)
 
 
-@app.command("show")
+@app.command("show", epilog=_SHOW_EPILOG)
 def show(session: _Id = "last", as_json: Json = False) -> None:
     """Show one session: slates, choices and images."""
     from pasta_tui.plain.records import show_one
@@ -84,7 +89,7 @@ def show(session: _Id = "last", as_json: Json = False) -> None:
     show_one(session, as_json)
 
 
-@app.command("star")
+@app.command("star", epilog=_STAR_EPILOG)
 def star(sessions: _Ids, as_json: Json = False) -> None:
     """Star sessions, to find them again."""
     from pasta_tui.plain.keeping import star as set_star
@@ -92,7 +97,7 @@ def star(sessions: _Ids, as_json: Json = False) -> None:
     set_star(sessions, True, as_json)
 
 
-@app.command("unstar")
+@app.command("unstar", epilog=_UNSTAR_EPILOG)
 def unstar(sessions: _Ids, as_json: Json = False) -> None:
     """Take the stars of sessions away."""
     from pasta_tui.plain.keeping import star as set_star
@@ -100,7 +105,7 @@ def unstar(sessions: _Ids, as_json: Json = False) -> None:
     set_star(sessions, False, as_json)
 
 
-@app.command("delete")
+@app.command("delete", epilog=_DELETE_EPILOG)
 def delete(
     sessions: _Ids,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,

@@ -7,16 +7,15 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeProfile, MaybeWorker
+from pasta_tui.cli._options import Json, MaybeProfile, MaybeWorker, examples
 
 __all__ = ["EPILOG", "simulate"]
 
-EPILOG = """\b
-Examples:
-  pasta simulate --trajectories 1000 --users model:models/8 --out data/simulated
-  pasta simulate --trajectories 1000 --users model:models/8 --out data/simulated --resume
-  pasta simulate --trajectories 100 --users planted --selector oracle --out data/oracle
-"""
+EPILOG = examples(
+    "pasta simulate --trajectories 1000 --users model:models/8 --out data/simulated",
+    "pasta simulate --trajectories 1000 --users model:models/8 --out data/simulated --resume",
+    "pasta simulate --trajectories 100 --users planted --selector oracle --out data/oracle",
+)
 
 
 def simulate(

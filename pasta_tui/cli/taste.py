@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeProfile, help_if_bare
+from pasta_tui.cli._options import Json, MaybeProfile, examples, help_if_bare
 
 __all__ = ["app"]
 
@@ -27,59 +27,51 @@ _MaybeHalfLife = Annotated[
 ]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Forget without asking.")]
 
-_USE_EPILOG = """\b
-Examples:
-  pasta taste new work
-  pasta taste use work
-"""
-_NEW_EPILOG = """\b
-Examples:
-  pasta taste new work
-  pasta taste new christmas --half-life 30
-"""
-_EXPORT_EPILOG = """\b
-Examples:
-  pasta taste export
-  pasta taste export work --out work.taste.json
-"""
-_IMPORT_EPILOG = """\b
-Examples:
-  pasta taste import work.taste.json
-  pasta taste import work.taste.json --name again
-"""
-_MERGE_EPILOG = """\b
-Examples:
-  pasta taste merge work
-  pasta taste merge default again --into work
-"""
-_RESET_EPILOG = """\b
-Examples:
-  pasta taste reset
-  pasta taste reset work --yes
-"""
-_STRENGTH_EPILOG = """\b
-Examples:
-  pasta taste strength
-  pasta taste strength 0.5 --half-life 90
-"""
-_FORGET_EPILOG = """\b
-Examples:
-  pasta taste forget --session last
-  pasta taste forget --session 20261123-wntm
-"""
-_SPACE_EPILOG = """\b
-Examples:
-  pasta simulate --trajectories 200 --users model --embeddings --out simulated
-  pasta taste space --data trajectories:simulated
-"""
-_CALIBRATE_EPILOG = """\b
-Examples:
-  pasta simulate --trajectories 100 --users model --embeddings --seed 1 --out measured
-  pasta taste calibrate --data trajectories:measured
-"""
+_SHOW_EPILOG = examples("pasta taste show", "pasta taste show work --json")
+_LIST_EPILOG = examples("pasta taste list")
+_USE_EPILOG = examples(
+    "pasta taste new work",
+    "pasta taste use work",
+)
+_NEW_EPILOG = examples(
+    "pasta taste new work",
+    "pasta taste new christmas --half-life 30",
+)
+_EXPORT_EPILOG = examples(
+    "pasta taste export",
+    "pasta taste export work --out work.taste.json",
+)
+_IMPORT_EPILOG = examples(
+    "pasta taste import work.taste.json",
+    "pasta taste import work.taste.json --name again",
+)
+_MERGE_EPILOG = examples(
+    "pasta taste merge work",
+    "pasta taste merge default again --into work",
+)
+_RESET_EPILOG = examples(
+    "pasta taste reset",
+    "pasta taste reset work --yes",
+)
+_STRENGTH_EPILOG = examples(
+    "pasta taste strength",
+    "pasta taste strength 0.5 --half-life 90",
+)
+_FORGET_EPILOG = examples(
+    "pasta taste forget --session last",
+    "pasta taste forget --session 20261123-wntm",
+)
+_SPACE_EPILOG = examples(
+    "pasta simulate --trajectories 200 --users model --embeddings --out simulated",
+    "pasta taste space --data trajectories:simulated",
+)
+_CALIBRATE_EPILOG = examples(
+    "pasta simulate --trajectories 100 --users model --embeddings --seed 1 --out measured",
+    "pasta taste calibrate --data trajectories:measured",
+)
 
 
-@app.command("show")
+@app.command("show", epilog=_SHOW_EPILOG)
 def show(name: _MaybeName = None, profile: MaybeProfile = None, as_json: Json = False) -> None:
     """Say what a taste likes, and how well it foresaw your picks."""
     from pasta_tui.plain.taste_show import show_taste
@@ -87,7 +79,7 @@ def show(name: _MaybeName = None, profile: MaybeProfile = None, as_json: Json = 
     show_taste(name, profile, as_json)
 
 
-@app.command("list")
+@app.command("list", epilog=_LIST_EPILOG)
 def list_tastes(as_json: Json = False) -> None:
     """List your tastes; the one in use has a star."""
     from pasta_tui.plain.taste import list_all

@@ -7,24 +7,22 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, Resume
+from pasta_tui.cli._options import Json, MaybeDevice, MaybeProfile, Resume, examples
 
 __all__ = ["EPILOG", "VALUE_EPILOG", "train_user_model", "train_value_model"]
 
-EPILOG = """\b
-Examples:
-  pasta train-user-model --data pickapic:data/pickapic --data hpd:data/hpd@0.5 --types 8 --out user-model
-  pasta train-user-model --data pickapic:data/pickapic --types 8 --out user-model --resume
-  accelerate launch --num_processes 4 -m pasta_tui train-user-model ...    one process a device
-"""
+EPILOG = examples(
+    "pasta train-user-model --data pickapic:data/pickapic --data hpd:data/hpd@0.5 --types 8 --out user-model",
+    "pasta train-user-model --data pickapic:data/pickapic --types 8 --out user-model --resume",
+    "accelerate launch --num_processes 4 -m pasta_tui train-user-model ...    one process a device",
+)
 
-VALUE_EPILOG = """\b
-Examples:
-  pasta train-value-model --data trajectories:simulated --reward sparse --out value-model
-  pasta train-value-model --data trajectories:simulated --data sessions:study@2 --users model:user-model ...
-  pasta train-value-model --data trajectories:simulated --reward sparse --out value-model --resume
-  pasta train-value-model ... --base gemma-2b --preset paper --lora --set lora_rank=32
-"""
+VALUE_EPILOG = examples(
+    "pasta train-value-model --data trajectories:simulated --reward sparse --out value-model",
+    "pasta train-value-model --data trajectories:simulated --data sessions:study@2 --users model:types ...",
+    "pasta train-value-model --data trajectories:simulated --reward sparse --out value-model --resume",
+    "pasta train-value-model ... --base gemma-2b --preset paper --lora --set lora_rank=32",
+)
 
 
 def train_user_model(

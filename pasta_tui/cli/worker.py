@@ -6,14 +6,11 @@ from typing import Annotated
 
 import typer
 
-from pasta_tui.cli._options import MaybeCompile, MaybeMemory, MaybeProfile
+from pasta_tui.cli._options import MaybeCompile, MaybeMemory, MaybeProfile, examples
 
 __all__ = ["EPILOG", "worker"]
 
-EPILOG = """\b
-Sessions start their own worker; this command is for the other end of a byte stream:
-  pasta session --worker "ssh gpubox pasta worker"
-"""
+EPILOG = examples('pasta session --worker "ssh gpubox pasta worker"    sessions start their own otherwise')
 
 
 def worker(
