@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pasta_core.agent.value_model_adapter import Adapter
+from pasta_core.agent.value_model_attention import CAPPED, register_capped_attention
 from pasta_core.agent.value_model_packing import Packed
 from pasta_core.agent.value_model_tokens import ValueTokens
 from pasta_core.errors import ModelUnavailable
@@ -77,20 +78,12 @@ class ValueNetwork(nn.Module):
         return last
 
     def _mask(self, packed: Packed) -> Tensor | dict[str, Tensor]:
-        """The mask of each kind of layer, in the form that the attention in use reads."""
+        """What every token sees in each kind of layer; eager attention would add True to its scores."""
         kinds = getattr(self.config, "layer_types", None)
         if kinds is None:
-            return self._as_read(packed.visible())
+            return packed.visible()
         windows = {"full_attention": None, "sliding_attention": self.config.sliding_window}
-        return {kind: self._as_read(packed.visible(windows[kind])) for kind in sorted(set(kinds))}
-
-    def _as_read(self, visible: Tensor) -> Tensor:
-        # eager attention adds its mask to the scores: a bool one would add 0 and 1 and mask nothing
-        if self.config._attn_implementation == "sdpa":
-            return visible
-        dtype = self.language_model.dtype
-        hidden = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
-        return hidden.masked_fill_(~visible, torch.finfo(dtype).min)
+        return {kind: packed.visible(windows[kind]) for kind in sorted(set(kinds))}
 
 
 @dataclass(frozen=True)
@@ -111,4 +104,7 @@ class ValueModel:
 def attention_for(config: Any) -> str:
     """The attention that computes this configuration: PyTorch's own knows no soft cap of the scores."""
     capped = getattr(config, "attn_logit_softcapping", None) is not None
-    return "eager" if capped or config.model_type == "gemma2" else "sdpa"
+    if not capped and config.model_type != "gemma2":
+        return "sdpa"
+    register_capped_attention()
+    return CAPPED

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from pasta_core.agent.scoring import score_tokens
 from pasta_core.agent.value_model import ValueNetwork
-from tests.support.small_gemmas import ARCHITECTURES, LOGIT, VOCABULARY, small_network
+from tests.support.small_gemmas import ARCHITECTURES, LOGIT, VOCABULARY, plain_language_model, small_network
 
 CANDIDATES = 25
 """L_C (Fig. 11)."""
@@ -60,7 +60,7 @@ def ways(
     network: ValueNetwork, history: Sequence[int], candidates: Sequence[Sequence[int]], padded: bool
 ) -> Ways:
     """The values (25,), each way."""
-    model, whole = network.language_model, [[*history, *one] for one in candidates]
+    model, whole = plain_language_model(network), [[*history, *one] for one in candidates]
 
     def separate() -> Tensor:
         passes = [model(input_ids=torch.tensor([one]), use_cache=False, logits_to_keep=1) for one in whole]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,13 @@ def small_network(kind: str, seed: int = 0, **changes: Any) -> ValueNetwork:
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation=attention_for(config))
     return ValueNetwork(model.eval(), LOGIT)
+
+
+def plain_language_model(network: ValueNetwork) -> Any:
+    """Its language model as the library computes it by itself, with no attention of ours."""
+    model = copy.deepcopy(network.language_model)
+    model.set_attn_implementation("eager")
+    return model
 
 
 def small_tokens() -> ValueTokens:

@@ -8,6 +8,7 @@ windows of two lengths, soft caps left out) shows here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import pytest
 import torch
@@ -20,9 +21,18 @@ from pasta_core.agent.value_model import ValueNetwork
 from pasta_core.agent.value_model_packing import Branch, Tree, pack
 from pasta_core.domain import Candidate, Choice, History, Slate, Turn
 from pasta_core.errors import InvalidInput, ModelUnavailable, PastaError
-from tests.support.small_gemmas import ARCHITECTURES, LOGIT, VOCABULARY, WINDOW, small_model, small_network
+from tests.support.small_gemmas import (
+    ARCHITECTURES,
+    LOGIT,
+    VOCABULARY,
+    WINDOW,
+    plain_language_model,
+    small_model,
+    small_network,
+)
 
 NETWORKS = {kind: small_network(kind) for kind in ARCHITECTURES}
+PLAIN = cache(plain_language_model)
 
 token = st.integers(0, VOCABULARY - 1)
 
@@ -30,7 +40,7 @@ token = st.integers(0, VOCABULARY - 1)
 def plain(network: ValueNetwork, tokens: Sequence[int]) -> float:
     """The value at the last token of a sequence by itself."""
     with torch.inference_mode():
-        return float(network.language_model(input_ids=torch.tensor([list(tokens)])).logits[0, -1, LOGIT])
+        return float(PLAIN(network)(input_ids=torch.tensor([list(tokens)])).logits[0, -1, LOGIT])
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
@@ -105,8 +115,8 @@ def test_padding_does_not_become_nan_in_either_direction() -> None:
 
 def test_each_architecture_attends_in_a_way_that_knows_its_caps() -> None:
     used = {kind: network.config._attn_implementation for kind, network in NETWORKS.items()}
-    assert used == {"gemma": "sdpa", "gemma2": "eager", "gemma3_text": "sdpa"}
-    assert small_network("gemma3_text", attn_logit_softcapping=2.0).config._attn_implementation == "eager"
+    assert used == {"gemma": "sdpa", "gemma2": "capped", "gemma3_text": "sdpa"}
+    assert small_network("gemma3_text", attn_logit_softcapping=2.0).config._attn_implementation == "capped"
 
 
 def test_the_offset_moves_every_value_alike() -> None:
