@@ -152,8 +152,9 @@ def merge(
 @app.command("forget", epilog=_FORGET_EPILOG)
 def forget(
     session: Annotated[
-        str, typer.Option("--session", metavar="ID", help="The session: its id, its beginning, or 'last'.")
-    ],
+        str | None,
+        typer.Option("--session", metavar="ID", help="Which one: its id, its beginning, or 'last'."),
+    ] = None,
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Which taste (default: all that hold its picks).")
     ] = None,

@@ -18,11 +18,17 @@ from pasta_tui.plain.taste import described, open_shelf, rests_on
 __all__ = ["forget"]
 
 
-def forget(session: str, name: str | None, as_json: bool) -> None:
+def forget(session: str | None, name: str | None, as_json: bool) -> None:
     """Take a session out of a taste, or of all that hold it, merged copies too; it is not learned from again.
 
-    `InvalidInput` where it is in none of them.
+    `InvalidInput` where it is in none of them, and where no session is named.
     """
+    if session is None:
+        everything = " ".join(("pasta taste reset", *([] if name is None else [name])))
+        raise InvalidInput(
+            "which session is to be forgotten is not said",
+            f"name one: '--session last'; '{everything}' forgets all of a taste",
+        )
     out, shelf = Output(os.environ, as_json), open_shelf()
     tastes = _tastes(shelf, name, out)
     with Store(configure({}, os.environ, Path.cwd()).paths.data) as store:

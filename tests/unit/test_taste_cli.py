@@ -98,6 +98,17 @@ def test_a_session_is_forgotten_and_a_taste_reset(
     assert shelf.read("mine").picks == ()
 
 
+def test_forgetting_nothing_in_particular_says_how_to_name_a_session_and_how_to_forget_all(
+    shelf: TasteShelf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf.create("mine", TasteRecord(lived(1), "clip-1"))
+    before = shelf.path("mine").read_bytes()
+    said = ran(capsys, "forget", code=2)
+    assert "'--session last'" in said and "'pasta taste reset'" in said
+    assert "'pasta taste reset mine'" in ran(capsys, "forget", "mine", code=2)
+    assert shelf.path("mine").read_bytes() == before
+
+
 def test_a_session_is_forgotten_by_every_taste_that_holds_it(
     shelf: TasteShelf, capsys: pytest.CaptureFixture[str]
 ) -> None:
