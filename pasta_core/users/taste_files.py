@@ -46,30 +46,30 @@ def taste_bytes(record: TasteRecord) -> bytes:
     return json.dumps({**document, "sha256": _seal(document)}, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def read_taste(file: Path) -> TasteRecord:
-    """Read a taste; `InvalidInput` says in one line what is wrong with a file that is none."""
+def read_taste(file: Path, mend: str | None = None) -> TasteRecord:
+    """Read a taste; `InvalidInput` says in one line what is wrong with a file that is none.
+
+    `mend` is its hint; without one the file is somebody's copy, which can be chosen or made again.
+    """
+    other, again = mend or "name a file of 'pasta taste export'", mend or "export it again"
     with storing(file):
         data = file.read_bytes()
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(
-            f"{file} is no taste, or it is cut short", "name a file of 'pasta taste export'"
-        ) from error
+        raise InvalidInput(f"{file} is no taste, or it is cut short", other) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InvalidInput(f"{file} is no taste", "name a file of 'pasta taste export'")
+        raise InvalidInput(f"{file} is no taste", other)
     version = document.get("version")
     if version not in range(1, VERSION + 1):
         newer = isinstance(version, int) and version > VERSION
         raise InvalidInput(
             f"{file} has version {json.dumps(version)[:20]} of the format, this pasta reads up to {VERSION}",
-            "update pasta" if newer else "export it again",
+            "update pasta" if newer else again,
         )
     seal = document.pop("sha256", None)
     if seal != _seal(document):
-        raise InvalidInput(
-            f"{file} is damaged, or was changed by hand", "restore it from a copy, or 'pasta taste reset'"
-        )
+        raise InvalidInput(f"{file} is damaged, or was changed by hand", again)
     try:
         life = document["half_life_days"]
         return TasteRecord(
@@ -79,11 +79,9 @@ def read_taste(file: Path) -> TasteRecord:
             half_life_days=None if life is None else float(life),
         )
     except InvalidInput as error:
-        raise InvalidInput(f"{file}: {error.message}", "export it again") from error
+        raise InvalidInput(f"{file}: {error.message}", again) from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InvalidInput(
-            f"{file} lacks something that a taste has ({f'{error!r}'[:80]})", "export it again"
-        ) from error
+        raise InvalidInput(f"{file} lacks something that a taste has ({f'{error!r}'[:80]})", again) from error
 
 
 def _seal(document: Mapping[str, Any]) -> str:

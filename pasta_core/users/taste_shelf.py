@@ -69,7 +69,9 @@ class TasteShelf:
         if not self.has(name):
             raise InvalidInput(f"there is no taste {name!r}", f"there are: {', '.join(self.names())}")
         file = self.path(name)
-        return read_taste(file) if file.is_file() else TasteRecord()
+        # named, as the taste in use is reset otherwise, which may be a sound one
+        mend = f"restore it from a copy, or empty it: 'pasta taste reset {name}'"
+        return read_taste(file, mend) if file.is_file() else TasteRecord()
 
     def update(self, name: str, change: Callable[[TasteRecord], TasteRecord]) -> TasteRecord:
         """Change a taste; what `change` raises leaves it as it is."""

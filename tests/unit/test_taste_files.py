@@ -98,6 +98,41 @@ def test_what_is_no_taste_is_refused_in_one_line(tmp_path: Path, data: bytes, sa
     assert caught.value.hint
 
 
+DAMAGE = [
+    b"",
+    b"{}",
+    taste_bytes(RECORD)[:-500],
+    changed(lambda it: it.update(version="x")),
+    changed(lambda it: it.update(strength=1.0)),
+]
+
+
+@pytest.mark.parametrize("data", DAMAGE)
+def test_what_mends_a_damaged_taste_empties_no_other(tmp_path: Path, data: bytes) -> None:
+    shelf = TasteShelf(tmp_path)
+    shelf.folder.mkdir()
+    for name in (DEFAULT, "work"):
+        shelf.path(name).write_bytes(data)
+        with pytest.raises(InvalidInput) as caught:
+            shelf.read(name)
+        assert f"'pasta taste reset {name}'" in caught.value.hint
+    # what lies elsewhere is no taste that could be reset
+    copy = tmp_path / "copy.taste.json"
+    copy.write_bytes(data)
+    with pytest.raises(InvalidInput) as caught:
+        read_taste(copy)
+    assert "export" in caught.value.hint and "reset" not in caught.value.hint
+
+
+def test_a_newer_taste_asks_for_a_newer_pasta_wherever_it_lies(tmp_path: Path) -> None:
+    shelf = TasteShelf(tmp_path)
+    shelf.create("work", RECORD)
+    shelf.path("work").write_bytes(changed(lambda it: it.update(version=3)))
+    with pytest.raises(InvalidInput) as caught:
+        shelf.read("work")
+    assert caught.value.hint == "update pasta"
+
+
 def resealed(change: Callable[[dict[str, Any]], object]) -> bytes:
     """A file that another program has made, with its own seal."""
     document = json.loads(taste_bytes(RECORD))
