@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from pasta_core.paths import find_assets
 from pasta_core.sessions.provenance import versions
 from pasta_core.settings import Profile, SessionSettings
 from pasta_core.simulation.records import Details
-from pasta_core.simulation.shards import MANIFEST, PER_SHARD, ShardFolder
+from pasta_core.simulation.shards import PER_SHARD, ShardFolder, reached_by
 
 __all__ = ["Arena", "same_to"]
 
@@ -60,7 +59,7 @@ class Arena:
         plan = self.run(selector).plan()
         path = self.store / f"{selector.name}-{name_of_plan(plan)}"
         # a smaller evaluation takes nothing from a larger one
-        reached = max(self._whole, _kept(path, self.per_shard))
+        reached = max(self._whole, reached_by(path, self.per_shard))
         return ShardFolder(path, plan, reached, versions(), self.per_shard)
 
     async def fill(
@@ -100,12 +99,3 @@ class Arena:
     def _whole(self) -> int:
         """How many, in whole shards."""
         return -(-self.trajectories // self.per_shard) * self.per_shard
-
-
-def _kept(path: Path, per_shard: int) -> int:
-    """How many trajectories the shards in a folder reach to."""
-    try:
-        shards = json.loads((path / MANIFEST).read_bytes())["shards"]
-        return max((per_shard * (1 + int(Path(one["file"]).stem[-5:])) for one in shards), default=0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pasta_core.data.trajectories import VERSION as SCHEMA_VERSION
 from pasta_core.data.trajectories import TrajectoryRecord, write_trajectories
 from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.files import alone, make_directory, storing, sweep, write_atomically
 
-__all__ = ["MANIFEST", "PER_SHARD", "Shard", "ShardFolder"]
+__all__ = ["MANIFEST", "PER_SHARD", "Shard", "ShardFolder", "reached_by"]
 
 MANIFEST = "manifest.json"
 FORMAT = "pasta-simulation"
@@ -27,6 +28,8 @@ VERSION = 1
 
 PER_SHARD = 16
 """Trajectories in a shard: what a kill can lose, about."""
+
+_NAME = re.compile(r"trajectories-(\d{5,})\.parquet")
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class ShardFolder:
     def opened(self, resume: bool) -> Iterator[list[int]]:
         """Take the folder for this process and yield the numbers of the trajectories that are missing.
 
-        `InvalidInput` where it holds another simulation, or this one and `resume` is not set; `StorageError`
-        where another process works on it.
+        `InvalidInput` where it holds another simulation, more trajectories than are wanted, or this one and
+        `resume` is not set, and then nothing is changed; `StorageError` where another process works on it.
         """
         make_directory(self.path)
         with self._locked():
@@ -130,17 +133,16 @@ class ShardFolder:
             if any(self.path.glob("*.parquet")):
                 raise InvalidInput(f"{self.path} holds other Parquet files", "choose an empty folder")
             return
-        document = _document(file)
+        found = _Manifest.read(file)
         if not resume:
             raise InvalidInput(
                 f"{self.path} holds a simulation already", "go on with --resume, or choose another"
             )
-        _compare(document["plan"], json.loads(json.dumps(dict(self.plan))), self.path)
-        self.per_shard = int(document["per_shard"])
-        self.begun_with = dict(document["versions"])
-        for entry in document["shards"]:
-            shard = Shard(**entry)
-            number = int(Path(shard.file).stem.rpartition("-")[2])
+        _compare(found.plan, json.loads(json.dumps(dict(self.plan))), self.path)
+        self.per_shard = found.per_shard
+        self.begun_with = found.versions
+        self._refuse_fewer(found)
+        for number, shard in found.shards.items():
             where = self.path / shard.file
             if (
                 self._size(number) == shard.trajectories
@@ -148,6 +150,20 @@ class ShardFolder:
                 and _sha256(where) == shard.sha256
             ):
                 self.shards[number] = shard
+
+    def _refuse_fewer(self, found: _Manifest) -> None:
+        """Readers take every shard that lies here, so none may be left beyond those that are wanted."""
+        # one that was written right before a kill is not in the manifest, and holds a trajectory at least
+        ends = [
+            number * self.per_shard + (found.shards[number].trajectories if number in found.shards else 1)
+            for number in _numbers(self.path)
+        ]
+        reached = max(ends, default=0)
+        if reached > self.trajectories:
+            raise InvalidInput(
+                f"{self.path} reaches to {reached} trajectories, and {self.trajectories} are asked for",
+                f"ask for {reached} or more, or choose another folder",
+            )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -157,16 +173,59 @@ class ShardFolder:
             yield
 
 
-def _document(file: Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(file.read_bytes())
-        if document["format"] != FORMAT or document["version"] != VERSION:
-            raise ValueError(f"format {document['format']!r}, version {document['version']!r}")
-        return document
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"{file} does not describe a simulation ({error})", "choose another folder"
-        ) from error
+@dataclass(frozen=True)
+class _Manifest:
+    """What a folder says of its shards; those by their numbers."""
+
+    plan: Mapping[str, Any]
+    versions: Mapping[str, str]
+    per_shard: int
+    shards: Mapping[int, Shard]
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Read what `ShardFolder` wrote; `InvalidInput` where it is something else or damaged."""
+        try:
+            document: dict[str, Any] = json.loads(file.read_bytes())
+            if document["format"] != FORMAT or document["version"] != VERSION:
+                raise ValueError(f"format {document['format']!r}, version {document['version']!r}")
+            per_shard = int(document["per_shard"])
+            if per_shard < 1:
+                raise ValueError(f"{per_shard} trajectories in a shard")
+            versions = {str(name): str(version) for name, version in document["versions"].items()}
+            shards = {_number(entry["file"]): _shard(entry) for entry in document["shards"]}
+            return cls(dict(document["plan"]), versions, per_shard, shards)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise InvalidInput(
+                f"{file} does not describe a simulation ({why})", "choose another folder"
+            ) from error
+
+
+def reached_by(path: Path, per_shard: int) -> int:
+    """How many trajectories the shards in a folder reach to, were all whole; new ones hold `per_shard`.
+
+    `InvalidInput` where the manifest is damaged.
+    """
+    if (path / MANIFEST).is_file():
+        per_shard = _Manifest.read(path / MANIFEST).per_shard
+    return per_shard * (1 + max(_numbers(path), default=-1))
+
+
+def _numbers(path: Path) -> list[int]:
+    """The numbers of the shards that lie in a folder."""
+    return [int(name[1]) for file in path.glob("*.parquet") if (name := _NAME.fullmatch(file.name))]
+
+
+def _number(name: str) -> int:
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{name!r} names no shard")
+    return int(found[1])
+
+
+def _shard(entry: Mapping[str, Any]) -> Shard:
+    return Shard(str(entry["file"]), int(entry["trajectories"]), str(entry["sha256"]))
 
 
 def _compare(before: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
+from pasta_core.errors import InvalidInput
 from pasta_core.evaluation.agent_run import Arena
 from pasta_core.evaluation.filling import Report
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.settings import SessionSettings
-from pasta_core.simulation.shards import ShardFolder
+from pasta_core.simulation.shards import MANIFEST, ShardFolder
 from pasta_tui.cli._evaluate_agent import _announced
 from tests.support.simulated import small_crew
 
@@ -75,3 +79,27 @@ def test_what_is_missing_is_told_before_the_start_in_whole_shards(tmp_path: Path
     assert _announced({"random": 2, "writer": 2}, least) == (
         "to simulate: 2 selectors x 2 trajectories, in whole shards of 2"
     )
+
+
+def test_a_smaller_evaluation_takes_nothing_from_a_larger_one(tmp_path: Path) -> None:
+    profile = load_profile("micro", locate({}))
+    few = Arena(profile, SHAPE, UsersSpec(None, "train"), PROMPTS, 1, 7, tmp_path, per_shard=2)
+    random = {"random": SelectorSpec("random")}
+    folders, _ = filled(replace(few, trajectories=3), random)
+    place = folders["random"].path
+    manifest = json.loads((place / MANIFEST).read_bytes())
+    # killed between the second shard and the manifest
+    (place / MANIFEST).write_text(json.dumps(manifest | {"shards": manifest["shards"][:1]}))
+    folders, paced = filled(few, random, [{}])
+    assert paced == [] and len(few.read(folders["random"])) == 1
+    assert len(list(place.glob("*.parquet"))) == 2
+
+
+def test_an_evaluation_names_a_damaged_manifest(tmp_path: Path) -> None:
+    profile = load_profile("micro", locate({}))
+    few = Arena(profile, SHAPE, UsersSpec(None, "train"), PROMPTS, 1, 7, tmp_path, per_shard=2)
+    random = {"random": SelectorSpec("random")}
+    folders, _ = filled(few, random)
+    (folders["random"].path / MANIFEST).write_text('{"format": "pasta-simulation", "version": 1}')
+    with pytest.raises(InvalidInput, match=r"does not describe a simulation \(it lacks 'per_shard'\)"):
+        filled(few, random)

@@ -15,7 +15,7 @@ from pasta_core.data.trajectories import TrajectoryRecord, read_trajectories
 from pasta_core.domain import CandidateForm
 from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.simulation.engine import cases, prompt_of, simulate
-from pasta_core.simulation.shards import MANIFEST, ShardFolder
+from pasta_core.simulation.shards import MANIFEST, ShardFolder, reached_by
 from tests.support.simulated import small_crew
 
 PLAN: Mapping[str, object] = {"seed": 5, "users": "model:colours"}
@@ -86,6 +86,32 @@ def test_a_folder_can_be_asked_for_more(tmp_path: Path) -> None:
     assert contents(tmp_path / "grown") == contents(tmp_path / "whole")
 
 
+def test_a_folder_loses_nothing_to_a_smaller_number(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    fill(folder, 10)
+    whole = contents(folder)
+    with pytest.raises(InvalidInput, match="reaches to 10 trajectories, and 6 are asked for") as refused:
+        fill(folder, 6, resume=True)
+    assert refused.value.hint.startswith("ask for 10 or more")
+    assert contents(folder) == whole
+
+    # killed between the last shard and the manifest: the readers see it all the same
+    manifest = json.loads(whole[MANIFEST])
+    unlisted = manifest | {"shards": manifest["shards"][:2], "complete": False}
+    (folder / MANIFEST).write_text(json.dumps(unlisted))
+    with pytest.raises(InvalidInput, match="reaches to 9 trajectories, and 8 are asked for"):
+        fill(folder, 8, resume=True)
+    fill(folder, 10, resume=True)
+    assert contents(folder) == whole
+
+
+def test_a_stopped_run_can_be_asked_for_fewer_than_it_was_for(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        fill(tmp_path / "a", 10, stop_after=5)
+    assert fill(tmp_path / "a", 6, resume=True)[0] == (4, 6)
+    assert len(list(read_trajectories(tmp_path / "a"))) == 6
+
+
 def test_a_damaged_shard_is_made_again(tmp_path: Path) -> None:
     fill(tmp_path / "a", 10)
     whole = contents(tmp_path / "a")
@@ -114,9 +140,43 @@ def test_another_simulation_is_refused_by_what_differs(tmp_path: Path) -> None:
     (tmp_path / "b" / "other.parquet").write_bytes(b"")
     with pytest.raises(InvalidInput, match="other Parquet files"):
         fill(tmp_path / "b", 5, resume=True)
-    (tmp_path / "a" / MANIFEST).write_text("{}")
-    with pytest.raises(InvalidInput, match="does not describe a simulation"):
-        fill(tmp_path / "a", 5, resume=True)
+
+
+WHOLE = {
+    "format": "pasta-simulation",
+    "version": 1,
+    "plan": dict(PLAN),
+    "versions": {"pasta": "1"},
+    "per_shard": 4,
+    "trajectories": 5,
+    "shards": [{"file": "trajectories-00000.parquet", "trajectories": 4, "sha256": "0"}],
+}
+SHARD = WHOLE["shards"][0]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "Expecting value"),
+        ("[]", "list indices"),
+        ("{}", "it lacks 'format'"),
+        (json.dumps({"format": "pasta-simulation", "version": 1}), "it lacks 'per_shard'"),
+        (json.dumps(WHOLE | {"version": 2}), "version 2"),
+        (json.dumps(WHOLE | {"plan": None}), "NoneType"),
+        (json.dumps(WHOLE | {"versions": "1"}), "items"),
+        (json.dumps(WHOLE | {"per_shard": 0}), "0 trajectories in a shard"),
+        (json.dumps(WHOLE | {"per_shard": float("inf")}), "infinity"),
+        (json.dumps(WHOLE | {"shards": [SHARD | {"file": "../other.parquet"}]}), "names no shard"),
+        (json.dumps(WHOLE | {"shards": [{"file": "trajectories-00000.parquet"}]}), "it lacks 'trajectories'"),
+    ],
+)
+def test_a_damaged_manifest_is_one_clear_error(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / MANIFEST).write_text(text)
+    for read in (lambda: fill(tmp_path, 5, resume=True), lambda: reached_by(tmp_path, 4)):
+        with pytest.raises(InvalidInput, match="does not describe a simulation") as refused:
+            read()
+        assert words in refused.value.message
+    assert contents(tmp_path) == {MANIFEST: text.encode()}
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
