@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pasta_core.errors import ModelUnavailable
+from pasta_core.painter.previewing import to_bytes
 
 __all__ = ["refuse_faulty"]
 
@@ -25,7 +26,7 @@ def refuse_faulty(latents: Tensor, images: Tensor, names: Sequence[str]) -> None
     """Raise `ModelUnavailable` where images are not numbers or black all over, naming the first of them.
 
     `images` (n, 3, h, w), about -1 to 1, were decoded from `latents` (n, c, h/8, w/8); `names` say where they
-    belong. It also says which model is to blame.
+    belong. It also says which model is to blame. Black is what has no byte above 0 as a picture.
     """
     if (lost := _first(~torch.isfinite(latents).all(dim=(1, 2, 3)))) is not None:
         raise ModelUnavailable(
@@ -35,7 +36,7 @@ def refuse_faulty(latents: Tensor, images: Tensor, names: Sequence[str]) -> None
         raise ModelUnavailable(
             f"the painter's autoencoder computed what is no number (NaN) for {names[lost]}", _DECODER
         )
-    if (lost := _first(images.amax(dim=(1, 2, 3)) <= -1)) is not None:
+    if (lost := _first(to_bytes(images.amax(dim=(1, 2, 3))) == 0)) is not None:
         raise ModelUnavailable(f"the painter painted {names[lost]} black all over", _DECODER)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from pasta_core.domain import Pixels
 from pasta_core.errors import ModelUnavailable, PastaError
 
-__all__ = ["OnPreview", "Previewer", "guessed_latents", "to_pixels"]
+__all__ = ["OnPreview", "Previewer", "guessed_latents", "to_bytes", "to_pixels"]
 
 OnPreview: TypeAlias = Callable[[int, int, Pixels], None]
 """Takes previews: the column, the index in it, and RGB pixels (h, w, 3). Called from the painting threads."""
@@ -92,9 +92,14 @@ def guessed_latents(output: Any, scheduler: Any) -> Tensor:
 
 def to_pixels(images: Tensor) -> list[Pixels]:
     """Decoded images, (n, 3, h, w) from -1 to 1, as RGB pixels (h, w, 3)."""
-    values = (images.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
-    pixels: np.ndarray[Any, np.dtype[np.uint8]] = values.permute(0, 2, 3, 1).cpu().contiguous().numpy()
+    values = to_bytes(images).permute(0, 2, 3, 1).cpu().contiguous()
+    pixels: np.ndarray[Any, np.dtype[np.uint8]] = values.numpy()
     return list(pixels)
+
+
+def to_bytes(values: Tensor) -> Tensor:
+    """What a decoder makes, -1 to 1, in the 256 steps that a picture has of it; of the same shape."""
+    return (values.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
 def _from_folder(folder: Path, dtype: torch.dtype) -> AutoencoderTiny:
