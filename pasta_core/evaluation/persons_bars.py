@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pasta_core.agent.selector_names import COMBINED, TASTE, SelectorName
 from pasta_core.errors import InvalidInput
-from pasta_core.evaluation.agent import FLOOR
+from pasta_core.evaluation.agent import CEILINGS, FLOOR
 from pasta_core.evaluation.metric import NOTHING, Metric
 from pasta_core.evaluation.persons import PersonsResult
 
-__all__ = ["ENOUGH", "MARGIN", "Bar", "bars"]
+__all__ = ["ENOUGH", "MARGIN", "Bar", "Unmeasured", "bars", "unmeasured"]
 
 ENOUGH = (100, 10)
 """Persons, and sessions of each, from which a bar counts and a number is more than a first look."""
@@ -57,6 +57,31 @@ class Bar:
         return self.found.ci95[0] > self.least if self.surely else self.found.value >= self.least
 
 
+@dataclass(frozen=True)
+class Unmeasured:
+    """Selectors that are not among those to be measured, though something is told beside them only.
+
+    Without those of `gap` there is no gap, without those of `bars` it counts for no bar, and without `parts`
+    nothing is said of `taste+value` beside its parts.
+    """
+
+    gap: tuple[str, ...] = ()
+    bars: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+
+def unmeasured(selectors: Sequence[str], drift: int | None = None) -> Unmeasured:
+    """What is going to be missed where these are measured, `drift` as in `bars`."""
+    named = [one for one in map(_named, selectors) if one is not None]
+    floor = () if FLOOR in selectors else (FLOOR,)
+    ceiling = () if any(one in selectors for one in CEILINGS) else (_ORACLE,)
+    bars = (_ORACLE,) if any(one.learns for one in named) and _ORACLE not in selectors else ()
+    there = {one.settled() for one in named}
+    pooled = [one for one in named if one.kind == COMBINED and drift is None]
+    parts = [str(part) for one in pooled for part in _parts(one) if part.settled() not in there]
+    return Unmeasured(floor + ceiling, () if ceiling else bars, tuple(dict.fromkeys(parts)))
+
+
 def bars(results: Sequence[PersonsResult], drift: int | None = None) -> tuple[Bar, ...]:
     """All bars of these selectors, in their order.
 
@@ -94,8 +119,8 @@ def _of(result: PersonsResult, results: Sequence[PersonsResult], drift: int | No
 
 
 def _pooled(result: PersonsResult, parsed: SelectorName, results: Sequence[PersonsResult]) -> Bar:
-    """Against the better of its parts: the taste of its exploration, and the value model of its name."""
-    parts = (SelectorName(TASTE, exploration=parsed.exploration), SelectorName(_VALUE, parsed.model))
+    """Against the better of its parts."""
+    parts = _parts(parsed)
     measured = {_parsed(one.selector): one for one in reversed(results)}
     lacking = tuple(f"{part} was not measured" for part in parts if part not in measured)
     if lacking:
@@ -103,6 +128,11 @@ def _pooled(result: PersonsResult, parsed: SelectorName, results: Sequence[Perso
     better = max((measured[part] for part in parts), key=lambda one: one.score.value or 0.0).selector
     found, without = _shared(result, result.against[better].of_gap)
     return Bar(result.selector, "pooled", -MARGIN, found, True, rival=better, reasons=_few(result) + without)
+
+
+def _parts(combined: SelectorName) -> tuple[SelectorName, SelectorName]:
+    """The taste of its exploration, and the value model of its name."""
+    return SelectorName(TASTE, exploration=combined.exploration), SelectorName(_VALUE, combined.model)
 
 
 def _few(result: PersonsResult) -> tuple[str, ...]:
@@ -128,7 +158,12 @@ def _shared(
 
 def _parsed(selector: str) -> SelectorName | None:
     """The name with its exploration said; None of what is no session's selector."""
+    named = _named(selector)
+    return None if named is None else named.settled()
+
+
+def _named(selector: str) -> SelectorName | None:
     try:
-        return SelectorName.parse(selector).settled()
+        return SelectorName.parse(selector)
     except InvalidInput:
         return None

@@ -17,7 +17,14 @@ from pasta_core.engines.remembering import RememberingServices
 from pasta_core.engines.runs import SimulationRun
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.errors import InvalidInput
-from pasta_core.evaluation.filling import EngineStart, Report, fill_missing, name_of_plan, shared
+from pasta_core.evaluation.filling import (
+    Announce,
+    EngineStart,
+    Report,
+    fill_missing,
+    name_of_plan,
+    shared,
+)
 from pasta_core.evaluation.persons_store import PersonFolder, PersonRecord, SessionOfPerson, TurnOfPerson
 from pasta_core.paths import find_assets
 from pasta_core.seeds import derive_seed
@@ -86,9 +93,15 @@ class Following:
         return PersonFolder(path, plan, versions())
 
     async def fill(
-        self, selectors: Mapping[str, SelectorSpec], engine: EngineStart, report: Report
+        self,
+        selectors: Mapping[str, SelectorSpec],
+        engine: EngineStart,
+        report: Report,
+        announce: Announce = lambda lacking: None,
     ) -> Mapping[str, PersonFolder]:
         """Simulate what is missing of every selector; `report` counts the sessions of all of them.
+
+        `announce` gets how many persons that is of each selector, before `engine` is started.
 
         A person is followed under all selectors at about the same time: what they share, the initial prompt's
         images and first drafts, is made once, and whoever stops has whole persons to compare.
@@ -111,7 +124,7 @@ class Following:
             ]
             await self._follow(lacking, len(places) * self.persons, report)
 
-        await fill_missing(folders, lambda folder: folder.opened(self.persons), engine, follow)
+        await fill_missing(folders, lambda folder: folder.opened(self.persons), engine, follow, announce)
         return folders
 
     async def _follow(

@@ -9,11 +9,12 @@ from pasta_core.configuration import Configuration
 from pasta_core.engines.prompts import PromptList
 from pasta_core.engines.specs import SelectorSpec, UsersSpec
 from pasta_core.evaluation.persons import PersonsResult, PersonsYardstick, evaluate_persons
-from pasta_core.evaluation.persons_bars import bars
+from pasta_core.evaluation.persons_bars import bars, unmeasured
 from pasta_core.evaluation.persons_plot import save_persons
 from pasta_core.evaluation.persons_run import AT_ONCE, Following
 from pasta_core.evaluation.persons_store import PersonFolder
 from pasta_core.evaluation.plots import require_matplotlib
+from pasta_core.text import counted
 from pasta_core.users.taste_record import HALF_LIFE_DAYS
 from pasta_tui.cli._evaluate_agent_persons_report import bar_document, document, table
 from pasta_tui.cli._evaluate_agent_request import SESSIONS, Request
@@ -75,9 +76,42 @@ async def _simulate(
         selectors,
         lambda: started_engine(config, walk.users, walk.at_once, out),
         Pace(out, "sessions").report,
+        lambda lacking: _announce(lacking, walk, selectors, out),
     )
     out.end_progress()
     return folders
+
+
+def _announce(
+    lacking: Mapping[str, int], walk: Following, selectors: Mapping[str, SelectorSpec], out: Output
+) -> None:
+    out.message(_announced(lacking, walk.sessions))
+    if missing := _missing(list(selectors), walk.drift):
+        out.note(missing)
+
+
+def _announced(lacking: Mapping[str, int], sessions: int) -> str:
+    """How much is going to be simulated: `lacking` persons of each selector."""
+    first, *others = lacking.values()
+    if any(count != first for count in others):
+        each = ", ".join(f"{count:,} of {name}" for name, count in lacking.items())
+        amount = f"{sum(lacking.values()):,} persons ({each})"
+    else:
+        amount = f"{counted(len(lacking), 'selector')} x {counted(first, 'person')}"
+    return f"to simulate: {amount} x {counted(sessions, 'session')}; --persons P asks for fewer"
+
+
+def _missing(selectors: Sequence[str], drift: int | None) -> str:
+    """What these selectors leave untold, and what to add for it; "" where that is nothing."""
+    lacks = unmeasured(selectors, drift)
+    untold = {
+        "no gap is told": lacks.gap,
+        "no bar counts": lacks.bars,
+        "taste+value is not held against both its parts": lacks.parts,
+    }
+    told = [f"{what} without {' and '.join(names)}" for what, names in untold.items() if names]
+    names = dict.fromkeys(name for names in untold.values() for name in names)
+    return f"{'; '.join(told)}: add {'them' if len(names) > 1 else 'it'} to --selectors" if told else ""
 
 
 def _tell(

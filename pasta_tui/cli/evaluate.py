@@ -32,7 +32,7 @@ _TYPES_EPILOG = examples(
 _AGENT_EPILOG = examples(
     "pasta evaluate agent --selectors random,value:value-model --trajectories 300",
     "pasta evaluate agent --selectors random,writer,value:value-model,oracle --users model:models/8 --json",
-    "pasta evaluate agent --selectors random,taste,taste+value --persons 100 --sessions 10 --plot figures",
+    "pasta evaluate agent --selectors random,writer,value,taste,taste+value,oracle --persons 100 --plot f",
 )
 
 

@@ -67,6 +67,8 @@ def test_persons_are_followed_and_a_killed_evaluation_goes_on_to_the_same(tmp_pa
     assert resumed.returncode == 0, resumed.stderr
     assert kept(again) == learned
     assert "2 persons x 2 sessions (a first look" in resumed.stdout
+    assert "to simulate: 1 selector x 1 person x 2 sessions" in resumed.stderr
+    assert "note: no gap is told without random and oracle: add them to --selectors" in resumed.stderr
 
 
 def test_what_cannot_be_followed_is_refused(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import pytest
 from pasta_core.errors import InvalidInput, StorageError
 from pasta_core.evaluation import metric
 from pasta_core.evaluation.persons import PersonsResult, PersonsYardstick, evaluate_persons
-from pasta_core.evaluation.persons_bars import Bar, bars
+from pasta_core.evaluation.persons_bars import Bar, Unmeasured, bars, unmeasured
 from pasta_core.evaluation.persons_plot import save_persons
 from pasta_core.evaluation.persons_store import PersonFolder, PersonRecord, SessionOfPerson, TurnOfPerson
+from pasta_tui.cli._evaluate_agent_persons import _announced, _missing
 from pasta_tui.cli._evaluate_agent_persons_report import bar_document, document, table
 
 SPARSE = PersonsYardstick(sparse=True)
@@ -354,6 +355,52 @@ def test_what_is_pooled_is_held_against_both_of_its_own_parts(
     assert (pooled.met, pooled.rival, list(pooled.reasons)) == (None, None, missing)
     lines = list(table(results, 100, "planted", "sparse", True))
     assert max(map(len, lines)) <= 80 and f"open: {missing[0]}" in lines
+
+
+@pytest.mark.parametrize(
+    ("selectors", "drift", "missing"),
+    [
+        ("random,writer,value,taste,taste+value,oracle", None, Unmeasured()),
+        ("random,taste,taste+value", None, Unmeasured(("oracle",), (), ("value",))),
+        ("taste:0.5+value:/m", None, Unmeasured(("random", "oracle"), (), ("taste:0.5", "value:/m"))),
+        ("random,oracle,taste:0.25,value,taste+value", None, Unmeasured()),
+        ("random,oracle,taste+value", 5, Unmeasured()),
+        ("random,greedy-belief,taste", None, Unmeasured((), ("oracle",), ())),
+        ("random,greedy-belief,value", None, Unmeasured()),
+        ("random,value", None, Unmeasured(("oracle",))),
+    ],
+)
+def test_what_is_going_to_be_missed_is_known_before_it_is_missed(
+    selectors: str, drift: int | None, missing: Unmeasured
+) -> None:
+    assert unmeasured(selectors.split(","), drift) == missing
+
+
+@pytest.mark.usefixtures("few_draws")
+@pytest.mark.parametrize("selectors", ["random,taste", "taste,oracle", "random,oracle,taste+value:m,taste"])
+def test_what_is_said_to_be_missed_is_what_the_bars_then_lack(selectors: str) -> None:
+    names = selectors.split(",")
+    results = evaluate_persons({name: of_all_kinds(3, 2)[name] for name in names}, SPARSE)
+    lacks = unmeasured(names)
+    assert (results[0].gap_closed.value is None) is bool(lacks.gap)
+    reasons = {reason for bar in bars(results) for reason in bar.reasons}
+    assert any("there is no gap" in reason for reason in reasons) is bool(lacks.gap)
+    assert {f"{part} was not measured" for part in lacks.parts} <= reasons
+
+
+def test_the_amount_and_what_will_be_missed_are_told_in_a_line_each() -> None:
+    assert _announced({"random": 100, "taste": 100}, 10) == (
+        "to simulate: 2 selectors x 100 persons x 10 sessions; --persons P asks for fewer"
+    )
+    assert _announced({"random": 97, "taste": 100}, 1) == (
+        "to simulate: 197 persons (97 of random, 100 of taste) x 1 session; --persons P asks for fewer"
+    )
+    assert _missing(["taste"], None) == ("no gap is told without random and oracle: add them to --selectors")
+    assert _missing(["random", "oracle", "taste", "taste+value"], None) == (
+        "taste+value is not held against both its parts without value: add it to --selectors"
+    )
+    assert _missing(["random", "greedy-belief", "taste"], None).startswith("no bar counts without oracle")
+    assert _missing(["random", "oracle", "value", "taste", "taste+value"], None) == ""
 
 
 @pytest.mark.usefixtures("few_draws")

@@ -53,12 +53,15 @@ def followed(
     selectors: Mapping[str, SelectorSpec] = TASTE,
     stop_after: int | None = None,
     services: Texts | None = None,
+    announced: list[Mapping[str, int]] | None = None,
 ) -> Mapping[str, PersonFolder]:
-    """Run it on small models; stop as Ctrl-C does once so many sessions are over."""
+    """Run it on small models; stop as Ctrl-C does once so many sessions are over, and note what is told."""
     services = Texts() if services is None else services
+    told = [] if announced is None else announced
 
     @asynccontextmanager
     async def engine() -> AsyncIterator[LocalEngine]:
+        assert told, "the amount is told before a model is started"
         crew = small_crew(4, SHAPE)
         yield LocalEngine(crew, crew.painter, Path(), services, plan.profile)  # type: ignore[arg-type]
 
@@ -71,7 +74,7 @@ def followed(
             if stop_after is not None and done >= stop_after and task is not None:
                 task.cancel()
 
-        return await plan.fill(selectors, engine, report)
+        return await plan.fill(selectors, engine, report, told.append)
 
     return asyncio.run(run())
 
@@ -157,6 +160,17 @@ def test_two_names_of_one_plan_are_followed_once(tmp_path: Path) -> None:
     assert twice["taste"] is twice["taste:0"]
     assert len(contents(tmp_path)) == 2 * plan.persons
     assert len(sessions(plan, twice["taste:0"])) == plan.persons * plan.sessions
+
+
+def test_the_amount_is_told_before_a_model_is_started_and_where_nothing_lacks_not_at_all(
+    tmp_path: Path,
+) -> None:
+    plan, random, told = walk(tmp_path), {"random": SelectorSpec("random")}, []
+    followed(replace(plan, persons=1), random)
+    followed(plan, {**random, **TASTE}, announced=told)
+    assert told == [{"random": 1, "taste": 2}]
+    followed(plan, {**random, **TASTE}, announced=told)
+    assert len(told) == 1
 
 
 def test_a_taste_changes_from_the_session_that_was_named(tmp_path: Path) -> None:
