@@ -22,8 +22,7 @@ from pasta_core.domain import Candidate, Embedding, History, Painter, Selector, 
 from pasta_core.engines.calibrations import fitting_calibration
 from pasta_core.engines.fingerprints import user_model_name
 from pasta_core.engines.prompts import MAX_WORDS
-from pasta_core.engines.specs import SelectorSpec, UsersSpec
-from pasta_core.errors import InvalidInput
+from pasta_core.engines.specs import SelectorSpec, UsersSpec, no_belief
 from pasta_core.settings import Profile, SessionSettings
 from pasta_core.simulation.batching import IN_FLIGHT, BatchingPainter
 from pasta_core.simulation.engine import Case, Crew, PromptFor, SelectorFor
@@ -146,9 +145,7 @@ class LocalEngine:
         if path is not None:
             return (await _model_population(path, self.profile, self.worker)).appraiser
         if self.crew.population.appraiser is None:
-            raise InvalidInput(
-                "greedy-belief needs a user model to believe in", "write greedy-belief:PATH of a user model"
-            )
+            raise no_belief()
         return self.crew.population.appraiser
 
     def _greedy(self, appraiser: Appraiser, case: Case) -> Selector:

@@ -13,7 +13,15 @@ from pasta_core.errors import InvalidInput
 from pasta_core.settings import Profile
 from pasta_core.users.taste_space_files import space_beside
 
-__all__ = ["PLANTED_KINDS", "SELECTOR_NAMES", "SelectorSpec", "UsersSpec", "selector_under"]
+__all__ = [
+    "PLANTED_KINDS",
+    "SELECTOR_NAMES",
+    "SelectorSpec",
+    "UsersSpec",
+    "no_belief",
+    "require_belief",
+    "selector_under",
+]
 
 PLANTED_KINDS = ("train", "validation", "test", "unseen")
 SELECTOR_NAMES = ("random", "writer", "value", "softmax", "taste", "taste+value", "greedy-belief", "oracle")
@@ -136,3 +144,16 @@ def selector_under(text: str, profile: Profile) -> SelectorSpec:
     if spec.learns and spec.valued:
         fitting_calibration(spec.path, profile)
     return spec
+
+
+def require_belief(selector: SelectorSpec, users: UsersSpec) -> None:
+    """Refuse (`InvalidInput`) a selector that asks a belief where neither it nor the users have types."""
+    if selector.name == "greedy-belief" and selector.path is None and users.model is None:
+        raise no_belief()
+
+
+def no_belief() -> InvalidInput:
+    """The refusal of a belief over nothing."""
+    return InvalidInput(
+        "greedy-belief needs a user model to believe in", "write greedy-belief:PATH of a user model"
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from pasta_core.configuration import Configuration, configure
 from pasta_core.engines.local import AT_ONCE
 from pasta_core.engines.prompts import read_prompts
-from pasta_core.engines.specs import SelectorSpec, UsersSpec, selector_under
+from pasta_core.engines.specs import SelectorSpec, UsersSpec, require_belief, selector_under
 from pasta_core.errors import InvalidInput
 from pasta_core.evaluation.agent import AgentResult, Yardstick, evaluate_agents
 from pasta_core.evaluation.agent_run import Arena, same_to
@@ -40,6 +40,8 @@ def evaluate_agent(request: Request) -> None:
     selectors = _selectors(request.selectors, config)
     # raters that something was trained on would flatter it
     users = UsersSpec.parse(request.users, config.profile, planted="test")
+    for selector in selectors.values():
+        require_belief(selector, users)
     request = replace(request, users=str(users))
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     store = request.out or config.paths.data / "evaluations"

@@ -15,7 +15,7 @@ from pasta_core.data.trajectories import CLIP
 from pasta_core.engines.local import LocalEngine
 from pasta_core.engines.prompts import read_prompts
 from pasta_core.engines.runs import SimulationRun
-from pasta_core.engines.specs import UsersSpec, selector_under
+from pasta_core.engines.specs import UsersSpec, require_belief, selector_under
 from pasta_core.errors import InvalidInput
 from pasta_core.sessions.provenance import changed_versions, versions
 from pasta_core.simulation.records import Details
@@ -63,6 +63,7 @@ def run_simulation(request: Request) -> None:
     config = configure(request.flags, os.environ, Path.cwd())
     users = UsersSpec.parse(request.users, config.profile)
     selector = selector_under(request.selector, config.profile)
+    require_belief(selector, users)
     prompts = None if request.prompts is None else read_prompts(request.prompts)
     if prompts is not None and prompts.too_long:
         out.note(f"{prompts.too_long} prompts have more than 10 words and are left out (App. C.1)")

@@ -47,6 +47,11 @@ def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
         (("--selectors", f"value:{tmp_path}"), "no value model in", 3),
         (("--selectors", "random", "--reward", "lavish"), "no reward 'lavish'", 2),
         (("--selectors", "random", "--users", "planted:nobody"), "no users", 2),
+        (
+            ("--selectors", "random,greedy-belief", "--users", "planted"),
+            "needs a user model to believe in",
+            2,
+        ),
         (("--selectors", ""), "no selector to evaluate", 2),
     ):
         assert said in complaint(pasta("evaluate", "agent", *typed, "--out", out), code)

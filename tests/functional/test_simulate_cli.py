@@ -126,6 +126,7 @@ def test_ctrl_c_keeps_the_finished_shards(tmp_path: Path, env: dict[str, str]) -
         (["--users", "planted:nobody"], "there are no users 'planted:nobody'"),
         (["--selector", "best"], "there is no selector 'best'"),
         (["--selector", "random:here"], "asks no model"),
+        (["--selector", "greedy-belief"], "needs a user model to believe in"),
         (["--engine", "cloud"], "there is no engine 'cloud'"),
         (["--seed", "-1"], "the seed is -1"),
         (["--prompts", "/nowhere/prompts.txt"], "cannot be read"),
