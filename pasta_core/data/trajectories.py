@@ -88,15 +88,20 @@ def read_trajectories(path: Path) -> Iterator[TrajectoryRecord]:
 
 
 def read_sensible(path: Path) -> Iterator[TrajectoryRecord]:
-    """As `read_trajectories`, but `InvalidInput` where one names a prompt, column or type that it has not."""
+    """As `read_trajectories`, but `InvalidInput` where one names a prompt, column or type that it has not.
+
+    So it is where a utility, a reward or a belief is no finite number.
+    """
     for file in _files(path):
         for record in _read_file(file):
             if not record.makes_sense:
-                raise InvalidInput(
-                    f"{file}: trajectory {record.id} names a prompt, a column or a type that it has not",
-                    _WRITTEN_BY,
-                )
-            yield record
+                why = "names a prompt, a column or a type that it has not"
+            elif not record.has_numbers:
+                why = "has a utility, a reward or a belief that is no finite number"
+            else:
+                yield record
+                continue
+            raise InvalidInput(f"{file}: trajectory {record.id} {why}", _WRITTEN_BY)
 
 
 def read_embedded(path: Path, clip: str) -> Iterator[TrajectoryRecord]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -102,6 +104,18 @@ class TurnRecord:
             and all(row is None or len(row) == shown for row in known)
         )
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether utilities, belief and reward are finite where they are known."""
+        rows = (self.utilities, self.posterior, *(self.type_utilities or ()))
+        reward = () if self.reward is None else (self.reward,)
+        return all(_finite(row) for row in (*rows, reward) if row is not None)
+
+
+def _finite(values: Iterable[float | None]) -> bool:
+    """Whether all are finite; what a file leaves out of a list is None."""
+    return all(value is not None and math.isfinite(value) for value in values)
+
 
 @dataclass(frozen=True)
 class TrajectoryRecord:
@@ -138,6 +152,11 @@ class TrajectoryRecord:
             and len({len(one) for one in (*tables, *beliefs)}) <= 1
             and (self.user_type is None or all(self.user_type in range(len(one)) for one in tables))
         )
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether all that is known of its turns is finite."""
+        return all(turn.has_numbers for turn in self.turns)
 
 
 def image_record(image: Image, png: bytes | None = None) -> ImageRecord:

@@ -25,6 +25,7 @@ _NO_REWARD = "a reward is unknown"
 _ABANDONED = "it was abandoned, and sparse rewards exist at the end only"
 _EMPTY = "it has no turn"
 _SENSELESS = "a turn names a prompt or a column that it has not"
+_NO_NUMBER = "a utility, a reward or a belief is no finite number"
 
 Labeller = Callable[[TrajectoryRecord], TrajectoryRecord]
 """Gives a trajectory of a person its rewards (App. B.4)."""
@@ -147,9 +148,12 @@ def _paid(
         record = given
         if label is not None and any(turn.reward is None for turn in given.turns):
             record = label(given)
+        if not record.has_numbers:
+            skipped[_NO_NUMBER] += 1
+            continue
         told = [turn.reward for turn in record.turns]
         rewards = rewards_of(told, record.complete, sparse)
-        if rewards is None or not all(map(math.isfinite, rewards)):
+        if rewards is None:
             skipped[_ABANDONED if sparse and not record.complete else _NO_REWARD] += 1
             continue
         yield PaidTrajectory(_without_images(record), rewards, None, weight)

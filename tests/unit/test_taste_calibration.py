@@ -80,19 +80,26 @@ def test_trajectories_of_the_user_models_users_are_taken(tmp_path: Path) -> None
     assert found.user == "model:0:1"
 
 
+_NAMES = "names a prompt, a column or a type that it has not"
+_NO_NUMBER = "has a utility, a reward or a belief that is no finite number"
+
+
 @pytest.mark.parametrize(
-    "odd",
+    ("odd", "why"),
     [
-        lambda turn: replace(turn, slate=Slate((len(turn.candidates), *turn.slate.indices[1:]))),
-        lambda turn: replace(turn, choice=Choice(len(turn.slate.indices))),
-        lambda turn: replace(turn, utilities=turn.utilities[:-1]),
-        lambda turn: replace(turn, columns=((),)),
-        lambda turn: replace(turn, type_utilities=((1.0,),)),
-        lambda turn: replace(turn, type_utilities=((1.0,) * 4,), posterior=(0.5, 0.5)),
+        (lambda turn: replace(turn, slate=Slate((len(turn.candidates), *turn.slate.indices[1:]))), _NAMES),
+        (lambda turn: replace(turn, choice=Choice(len(turn.slate.indices))), _NAMES),
+        (lambda turn: replace(turn, utilities=turn.utilities[:-1]), _NAMES),
+        (lambda turn: replace(turn, columns=((),)), _NAMES),
+        (lambda turn: replace(turn, type_utilities=((1.0,),)), _NAMES),
+        (lambda turn: replace(turn, type_utilities=((1.0,) * 4,), posterior=(0.5, 0.5)), _NAMES),
+        (lambda turn: replace(turn, utilities=(float("nan"), *turn.utilities[1:])), _NO_NUMBER),
+        (lambda turn: replace(turn, type_utilities=((float("inf"),) * 4,)), _NO_NUMBER),
+        (lambda turn: replace(turn, posterior=(float("nan"),)), _NO_NUMBER),
     ],
 )
-def test_a_turn_that_names_what_it_has_not_is_refused_with_its_file(
-    tmp_path: Path, odd: Callable[[TurnRecord], TurnRecord]
+def test_a_turn_that_names_or_weighs_what_it_has_not_is_refused_with_its_file(
+    tmp_path: Path, odd: Callable[[TurnRecord], TurnRecord], why: str
 ) -> None:
     good = record(user="model:0:1", user_type=0)
     turns = (good.turns[0], odd(good.turns[1]), *good.turns[2:])
@@ -105,9 +112,7 @@ def test_a_turn_that_names_what_it_has_not_is_refused_with_its_file(
         lambda: read_slates([tmp_path], clip, lambda texts: np.ones((len(texts), 2), np.float32)),
         lambda: report_types(tmp_path, True),
     ):
-        with pytest.raises(
-            InvalidInput, match=r"b\.parquet: trajectory 8 names a prompt, a column or a type"
-        ):
+        with pytest.raises(InvalidInput, match=rf"b\.parquet: trajectory 8 {why}"):
             read()
 
 

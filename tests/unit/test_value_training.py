@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,4 +154,30 @@ def test_a_turn_that_names_what_it_has_not_is_left_out_and_told(tmp_path: Path) 
     assert len(data) == 2
     assert [note.partition(": ")[2] for note in notes] == [
         "left out 3 trajectories (a turn names a prompt or a column that it has not)"
+    ]
+
+
+@pytest.mark.parametrize("reward", list(Reward))
+def test_what_is_no_number_is_left_out_and_told(tmp_path: Path, reward: Reward) -> None:
+    file, odd = tmp_path / "paid.parquet", float("nan")
+    write_paid(file, 6)
+    first, second, third, fourth, *rest = read_trajectories(file)
+    turn = first.turns[0]
+    # not of the chosen column, which pays
+    columns = tuple(odd if place != turn.choice.column else 0.0 for place in range(len(turn.slate.indices)))
+    changes: tuple[dict[str, Any], ...] = (
+        {"utilities": columns},
+        {"reward": float("inf")},
+        {"type_utilities": (columns,)},
+        {"posterior": (odd,)},
+    )
+    given = zip((first, second, third, fourth), changes, strict=True)
+    changed = [replace(one, turns=(replace(one.turns[0], **how), *one.turns[1:])) for one, how in given]
+    write_trajectories(file, [*changed, *rest])
+    notes: list[str] = []
+    data = read_value_data([parse_source(f"trajectories:{file}")], reward, notes.append)
+    assert len(data) == 2
+    assert all(np.isfinite(one.own).all() for one in data.trajectories if one.own is not None)
+    assert [note.partition(": ")[2] for note in notes] == [
+        "left out 4 trajectories (a utility, a reward or a belief is no finite number)"
     ]
