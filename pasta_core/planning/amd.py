@@ -1,4 +1,4 @@
-"""AMD's GPUs as the kernel lists them, and whether the PyTorch that is installed was built for them.
+"""AMD's GPUs as the kernel lists them.
 
 A PyTorch for ROCm calls them `cuda` like any other GPU. Neither it nor AMD's tools are needed to find them:
 the kernel's driver lists them in the order in which ROCm counts them.
@@ -6,31 +6,16 @@ the kernel's driver lists them in the order in which ROCm counts them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["AmdGpu", "SYSTEM", "amd_gpus", "torch_is_for_amd"]
+__all__ = ["AmdGpu", "SYSTEM", "amd_gpus"]
 
 SYSTEM = Path("/sys/class")
 _NODES = "kfd/kfd/topology/nodes"
-_HIP = re.compile(r"^hip\b[^=]*=\s*['\"]", re.MULTILINE)
 
 AmdGpu = tuple[str, int, int]
 """A GPU's name, its memory and what of it is free, in bytes."""
-
-
-def torch_is_for_amd() -> bool:
-    """Whether the installed PyTorch says that it was built for ROCm (`torch.version.hip`); not imported."""
-    spec = find_spec("torch")
-    if spec is None or spec.origin is None:
-        return False
-    try:
-        said = Path(spec.origin).with_name("version.py").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return False
-    return _HIP.search(said) is not None
 
 
 def amd_gpus(system: Path = SYSTEM) -> list[AmdGpu]:

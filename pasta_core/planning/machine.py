@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pasta_core.errors import InvalidInput
-from pasta_core.planning.amd import SYSTEM, AmdGpu, amd_gpus, torch_is_for_amd
+from pasta_core.planning.amd import SYSTEM, AmdGpu, amd_gpus
+from pasta_core.planning.torch_build import torch_is_for_amd, torch_is_for_nvidia
 
 __all__ = ["GIB", "Machine", "find_machine", "imagined"]
 
@@ -42,10 +43,19 @@ class Machine:
     imagined: bool = False
     unused: str = ""
     """Why a GPU that there may be is not counted, in one line."""
+    forgone: bool = False
+    """Whether that is for want of a PyTorch for NVIDIA's GPU that is there."""
 
     @property
     def has_gpu(self) -> bool:
         return self.gpu_bytes > 0
+
+    @property
+    def missed(self) -> str:
+        """Why PyTorch can have found no GPU, in one line, where NVIDIA's tool or the kernel names one."""
+        if self.has_gpu:
+            return f"PyTorch finds none, though there is {self.name}"
+        return self.unused if self.forgone else ""
 
     @property
     def key(self) -> str:
@@ -62,12 +72,14 @@ def find_machine(
     query: Run | None = None,
     env: Mapping[str, str] = os.environ,
     amd: Callable[[], tuple[bool, list[AmdGpu]]] = lambda: (torch_is_for_amd(), amd_gpus()),
+    nvidia: Callable[[], bool] = torch_is_for_nvidia,
 ) -> Machine:
     """This machine; `device` is a torch device's name where one is asked for (`cpu` hides the GPU).
 
     NVIDIA's own tool is asked, or where PyTorch was built for AMD the kernel, neither of which needs a model
-    library; `amd` says whether it was, and which GPUs of AMD there are. Of several GPUs torch takes the first
-    that `CUDA_VISIBLE_DEVICES` and its like leave it. GPUs of other makers are not known here.
+    library; `amd` says whether it was, and which GPUs of AMD there are, `nvidia` whether it may have been
+    built for NVIDIA's. Of several GPUs torch takes the first that `CUDA_VISIBLE_DEVICES` and its like leave
+    it. GPUs of other makers are not known here.
     """
     ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     cores = len(os.sched_getaffinity(0))
@@ -76,11 +88,17 @@ def find_machine(
     for_amd, theirs = amd()
     rows = [(*gpu, "") for gpu in theirs] if for_amd else _gpus(query or _ask)
     unused = "" if rows else _unused(for_amd, bool(theirs))
+    forgone = False
     for name in _amd_shows(env) if for_amd else (_SHOWS,):
-        rows = _visible(rows, env.get(name))
+        shown = _visible(rows, env.get(name))
+        unused = f"{name} hides {rows[0][0]}" if rows and not shown else unused
+        rows = shown
+    if rows and not for_amd and not nvidia():
+        unused = f"there is {rows[0][0]}, which this PyTorch was not built for (it needs one for CUDA)"
+        forgone, rows = True, []
     number = int(device.partition(":")[2] or 0) if device and device.partition(":")[2].isdigit() else 0
     if number >= len(rows):
-        return Machine("cpu", 0, 0, ram, cores, writer_on_gpu=False, unused=unused)
+        return Machine("cpu", 0, 0, ram, cores, writer_on_gpu=False, unused=unused, forgone=forgone)
     name, total, free, driver = rows[number]
     return Machine(name, total, free, ram, cores, driver, llama_offloads())
 

@@ -10,12 +10,15 @@ from pasta_core.errors import ModelUnavailable
 __all__ = ["choose_device", "explained"]
 
 
-def choose_device(asked: str | None, available: Callable[[], bool], bearable: bool) -> tuple[str, str]:
+def choose_device(
+    asked: str | None, available: Callable[[], bool], bearable: bool, missed: str = ""
+) -> tuple[str, str]:
     """A torch device, and a line to be told of it, mostly empty.
 
     `asked` is the device by name, None for the best there is; `available` is torch's own test for CUDA, which
-    says only in a warning why it fails; `bearable` is whether a CPU can do the work in a time that somebody
-    waits for. `ModelUnavailable` where a GPU is asked for, or needed, and cannot be used.
+    says why it fails in a warning or not at all; `bearable` is whether a CPU can do the work in a time that
+    somebody waits for; `missed` is what to say where torch finds no GPU, empty where the machine is not known
+    to have one. `ModelUnavailable` where a GPU is asked for, or there and needed, and cannot be used.
     """
     if asked is not None and not asked.startswith("cuda"):
         return asked, ""
@@ -24,7 +27,7 @@ def choose_device(asked: str | None, available: Callable[[], bool], bearable: bo
         usable = available()
     if usable:
         return asked or "cuda", ""
-    trouble = _trouble([str(one.message) for one in caught])
+    trouble = _trouble([str(one.message) for one in caught]) or missed
     if asked is not None or (trouble and not bearable):
         raise ModelUnavailable(f"the GPU cannot be used: {trouble or 'PyTorch finds none'}", _remedy(trouble))
     return "cpu", f"the GPU cannot be used, the CPU paints: {trouble}" if trouble else ""
@@ -38,6 +41,8 @@ def _trouble(said: list[str]) -> str:
 
 
 def _remedy(trouble: str) -> str:
+    if "not built for" in trouble:
+        return "install a PyTorch for CUDA, or paint on the CPU: pasta worker --device cpu"
     if "driver" in trouble:
         return "update NVIDIA's driver, or paint on the CPU: pasta worker --device cpu"
     return "see 'nvidia-smi', or paint on the CPU: pasta worker --device cpu"

@@ -36,8 +36,13 @@ class Gauge:
         self._machine = machine
         self._profile = profile
         self._gpu = gpu
+        self._stopped = False
         self._told: Counter[str] = Counter()
         self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """Keep nothing from now on: what is measured is not of the machine that the plan is of."""
+        self._stopped = True
 
     def timed(self, handler: Handler, what: str, units: Callable[[Call], int]) -> Handler:
         """The same handler, its time by unit kept, and after it the worker's peak of memory."""
@@ -46,26 +51,27 @@ class Gauge:
             begun = time.monotonic()
             handler(call)
             self.took(what, time.monotonic() - begun, units(call))
-            self._worker_peak()
+            if not self._stopped:
+                self._worker_peak()
 
         return measured
 
     def took(self, what: str, seconds: float, units: int = 1) -> None:
         """A step of so many units took so long."""
         with self._keeping():
-            if units > 0 and self._told[what] < _OFTEN:
+            if not self._stopped and units > 0 and self._told[what] < _OFTEN:
                 self._told[what] += 1
                 self._measurements.note_seconds(self._machine, self._profile, what, seconds / units)
 
     def peak(self, what: str, size: int) -> None:
         """Something took so many bytes."""
         with self._keeping():
-            if size > 0:
+            if not self._stopped and size > 0:
                 self._measurements.note_peak(self._machine, self._profile, what, size)
 
     def wrote(self, pid: int, seconds: float, candidates: int) -> None:
         """The writer process met a request."""
-        first = not self._told["write"]
+        first = not self._told["write"] and not self._stopped
         # looked at first: a writer that takes turns leaves as soon as it has answered
         most = _gpu_of(pid) if self._gpu and first else 0 if self._gpu else process_peak(pid)
         self.took("write", seconds, candidates)

@@ -41,7 +41,8 @@ class Models:
     wait (not `bearable`), a GPU that is there and cannot be used is an error. `mode` is how a language model
     shares the GPU; with `apart` the painter's own models take turns on it, too. Passes are never smaller than
     the profile's if they are `exact`. What is found out about the device is kept in `cache`; `loaded` is told
-    how many bytes a part's weights take once they are there.
+    how many bytes a part's weights take once they are there. `missed` is what to say where torch finds no GPU
+    although there is one; `passed_over` is called where the CPU takes its place.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Models:
         exact: bool = False,
         cache: Path | None = None,
         loaded: Callable[[str, int], None] = lambda part, size: None,
+        missed: str = "",
+        passed_over: Callable[[], None] = lambda: None,
     ) -> None:
         self._profile = profile
         self._assets = assets
@@ -73,6 +76,8 @@ class Models:
         self._exact = exact
         self._cache = cache
         self._loaded = loaded
+        self._missed = missed
+        self._passed_over = passed_over
         self._parked = False
         self._painter: DiffusersPainter | None = None
         self._clip: ClipEncoder | None = None
@@ -90,8 +95,12 @@ class Models:
         # One thread an operation, everywhere: what a model computes never depends on the number of cores.
         torch.set_num_threads(1)
         if self._device is None:
-            self._device, trouble = choose_device(self._asked, torch.cuda.is_available, self._bearable)
-            self._notes += [trouble] if trouble else []
+            self._device, trouble = choose_device(
+                self._asked, torch.cuda.is_available, self._bearable, self._missed
+            )
+            if trouble:
+                self._notes.append(trouble)
+                self._passed_over()
         self.states["torch"] = f"{torch.__version__} on {self._device}"
         return self._device
 

@@ -98,6 +98,8 @@ def serve(options: WorkerOptions) -> None:
         exact=exact,
         cache=paths.cache,
         loaded=sharing.gauge.peak,
+        missed=sharing.plan.machine.missed,
+        passed_over=sharing.gauge.stop,
     )
     write, paint = sharing.handlers(relay, models)
 

@@ -25,8 +25,9 @@ def too_old() -> bool:
 def test_the_best_device_is_taken() -> None:
     assert choose_device(None, lambda: True, bearable=False) == ("cuda", "")
     assert choose_device("cuda:1", lambda: True, bearable=False) == ("cuda:1", "")
-    assert choose_device(None, lambda: False, bearable=False) == ("cpu", "")
-    assert choose_device("cpu", too_old, bearable=False) == ("cpu", "")
+    assert choose_device(None, lambda: False, bearable=False) == ("cpu", ""), "a machine without a GPU"
+    assert choose_device("cpu", too_old, bearable=False, missed="one") == ("cpu", "")
+    assert choose_device(None, lambda: True, bearable=False, missed="one") == ("cuda", "")
     assert choose_device(None, torch.cuda.is_available, bearable=True)[0] in ("cpu", "cuda")
 
 
@@ -41,6 +42,26 @@ def test_a_driver_that_is_too_old_is_one_line() -> None:
         assert "too old (found version 11040)" in raised.value.message
         assert "\n" not in raised.value.message and "Triggered" not in raised.value.message
         assert "update NVIDIA's driver" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("missed", "remedy"),
+    [
+        ("PyTorch finds none, though there is NVIDIA H100", "see 'nvidia-smi'"),
+        ("there is NVIDIA H100, which this PyTorch was not built for", "install a PyTorch for CUDA"),
+    ],
+)
+def test_a_gpu_that_torch_does_not_find_is_never_passed_over(missed: str, remedy: str) -> None:
+    # torch says nothing where it was built for the CPU alone, or where an environment hides the GPU
+    device, note = choose_device(None, lambda: False, bearable=True, missed=missed)
+    assert (device, note) == ("cpu", f"the GPU cannot be used, the CPU paints: {missed}")
+    with pytest.raises(ModelUnavailable) as raised:
+        choose_device(None, lambda: False, bearable=False, missed=missed)
+    assert raised.value.exit_code == ExitCode.MODEL
+    assert raised.value.message == f"the GPU cannot be used: {missed}"
+    assert raised.value.hint.startswith(remedy) and "--device cpu" in raised.value.hint
+    # what torch itself says is more to the point
+    assert "too old" in choose_device(None, too_old, bearable=True, missed=missed)[1]
 
 
 def test_a_gpu_that_is_asked_for_and_not_there_is_refused() -> None:

@@ -18,7 +18,7 @@ import pytest
 from pasta_core.errors import InvalidInput
 from pasta_core.gguf_header import gguf_facts
 from pasta_core.paths import Paths, locate
-from pasta_core.planning.amd import amd_gpus, torch_is_for_amd
+from pasta_core.planning.amd import amd_gpus
 from pasta_core.planning.arrangement import Needs, arrange
 from pasta_core.planning.machine import GIB, Machine, find_machine, imagined
 from pasta_core.planning.measured import MEASURED, Measured, Measurements, profile_key
@@ -26,6 +26,7 @@ from pasta_core.planning.needs import painting_bytes
 from pasta_core.planning.plan import Plan, make_plan
 from pasta_core.planning.sizes import cache_of, sizes_of
 from pasta_core.planning.speeds import speed_of
+from pasta_core.planning.torch_build import torch_is_for_amd, torch_is_for_nvidia
 from pasta_core.planning.verdict import verdict_of
 from pasta_core.profiles import load_profile
 from pasta_core.settings import Lora
@@ -329,19 +330,38 @@ def test_a_gpu_of_amd_that_cannot_be_used_is_told_of(paths: Paths, tmp_path: Pat
     assert quiet.name.endswith("3060") and not quiet.unused
 
 
-def test_a_torch_for_rocm_is_told_by_its_version_alone(
+def test_a_gpu_of_nvidia_that_torch_was_not_built_for_is_told_of(paths: Paths) -> None:
+    forgone = find_machine(query=lambda: GPU_12, nvidia=lambda: False)
+    assert not forgone.has_gpu and forgone.key.startswith("cpu")
+    assert forgone.unused == forgone.missed
+    lines = verdict_of(make_plan(load_profile("micro", paths), forgone))
+    assert lines[1].startswith("planned without a GPU: there is NVIDIA GeForce RTX 3060, which this PyTorch")
+    used = find_machine(query=lambda: GPU_12, nvidia=lambda: True)
+    assert used.has_gpu and not used.unused
+    assert used.missed == "PyTorch finds none, though there is NVIDIA GeForce RTX 3060"
+    hidden = find_machine(query=lambda: GPU_12, env={"CUDA_VISIBLE_DEVICES": "-1"}, nvidia=lambda: True)
+    assert hidden.unused == "CUDA_VISIBLE_DEVICES hides NVIDIA GeForce RTX 3060"
+    assert not hidden.missed, "whoever hides it knows"
+    for machine in (find_machine(query=lambda: "", nvidia=lambda: False), find_machine("cpu")):
+        assert not machine.unused and not machine.missed
+
+
+def test_whose_gpus_a_torch_is_for_is_told_by_its_version_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "torch"
     package.mkdir()
     (package / "__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.setattr(
-        "pasta_core.planning.amd.find_spec", lambda name: SimpleNamespace(origin=str(package / "__init__.py"))
+        "pasta_core.planning.torch_build.find_spec",
+        lambda name: SimpleNamespace(origin=str(package / "__init__.py")),
     )
     assert not torch_is_for_amd()
-    for said, expected in (("hip: Optional[str] = '6.4.1'", True), ("hip: Optional[str] = None", False)):
-        (package / "version.py").write_text(f"__version__ = '2.9'\n{said}\n")
-        assert torch_is_for_amd() is expected
+    assert torch_is_for_nvidia(), "nothing is said against it"
+    for cuda, hip in (("None", "'6.4.1'"), ("'13.2'", "None"), ("None", "None")):
+        said = f"cuda: Optional[str] = {cuda}\nhip: Optional[str] = {hip}\n"
+        (package / "version.py").write_text(f"__version__ = '2.9'\n{said}")
+        assert (torch_is_for_nvidia(), torch_is_for_amd()) == (cuda != "None", hip != "None")
 
 
 def test_cards_are_told_apart_by_whole_names() -> None:
