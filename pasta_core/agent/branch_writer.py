@@ -79,11 +79,8 @@ class BranchWriter:
         vision = self._vision
         seen = {} if vision is None else pictures or {}
         prompt = self._prompt.of(request, seen, lambda picture: vision.cost(picture) if vision else 0)
-        if prompt.left_out:
-            note(
-                f"the writer does not see the oldest {prompt.left_out} of {len(seen)} pictures: "
-                "its context holds no more (writer.context)"
-            )
+        for text in prompt.notes:
+            note(text)
         self._branches.clear()
         self._branches.share(prompt.parts, should_stop)
         if request.form.direct or not self._parallel:

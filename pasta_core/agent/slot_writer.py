@@ -56,12 +56,20 @@ class SlotWriter:
         return self._slots.slots - len(self._texts)
 
     def begin(
-        self, request: WriteRequest, should_stop: Callable[[], bool], progress: Progress, finished: Finished
+        self,
+        request: WriteRequest,
+        should_stop: Callable[[], bool],
+        progress: Progress,
+        finished: Finished,
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """Read a request's prompt into a free slot; `finished` is called by this or a later `advance`."""
+        """Read a request's prompt into a free slot; `finished` is called by this or a later `advance`.
+
+        `note` is told what a person should read of it.
+        """
         slot = next(number for number in range(self._slots.slots) if number not in self._texts)
         self._slots.clear(slot)
-        text = _Text(self._script(request, progress), finished, should_stop)
+        text = _Text(self._script(request, progress, note), finished, should_stop)
         self._texts[slot] = text
         try:
             # the prompt is read alone, in passes that depend on nothing else
@@ -89,10 +97,14 @@ class SlotWriter:
         self._slots.close()
         self._model.close()
 
-    def _script(self, request: WriteRequest, progress: Progress) -> Script[tuple[Candidate, ...]]:
-        prompt = self._prompt.of(request).tokens
+    def _script(
+        self, request: WriteRequest, progress: Progress, note: Callable[[str], None]
+    ) -> Script[tuple[Candidate, ...]]:
+        prompt = self._prompt.of(request)
+        for text in prompt.notes:
+            note(text)
         answer = Answer(self._writing, request, progress, lambda candidates: None)
-        return (yield from answer.whole(prompt))
+        return (yield from answer.whole(prompt.tokens))
 
     def _go_on(self, slot: int, logits: Logits) -> None:
         text = self._texts[slot]

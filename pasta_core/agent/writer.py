@@ -86,10 +86,13 @@ class LlamaWriter:
 
         Raises `Cancelled` within one token of `should_stop`, and what `scripts.Answer` raises.
         """
-        del pictures, note
+        del pictures
+        prompt = self._prompt.of(request)
+        for text in prompt.notes:
+            note(text)
         model = self._model
         model.clear()
-        script = Answer(self._writing, request, progress, listener).whole(self._prompt.of(request).tokens)
+        script = Answer(self._writing, request, progress, listener).whole(prompt.tokens)
         step = next(script)
         while True:
             if step.keep is not None:

@@ -26,15 +26,24 @@ Part: TypeAlias = "list[int] | Pixels"
 
 @dataclass(frozen=True)
 class Prompt:
-    """The parts of a prompt in their order, and how many pictures there was no room for."""
+    """The parts of a prompt in their order, and how many turns and pictures there was no room for."""
 
     parts: tuple[Part, ...]
+    forgotten: int = 0
     left_out: int = 0
 
     @property
     def tokens(self) -> list[int]:
         """The tokens of a prompt without pictures."""
         return [token for part in self.parts if isinstance(part, list) for token in part]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should read of it, in words that stay the same from turn to turn."""
+        why = "its context holds no more (writer.context)"
+        forgets = (f"the writer forgets the oldest turns: {why}",) if self.forgotten else ()
+        overlooks = (f"the writer does not see the oldest images: {why}",) if self.left_out else ()
+        return forgets + overlooks
 
 
 class WriterPrompt:
@@ -97,13 +106,13 @@ class WriterPrompt:
                 break
             taken.update(names)
         if not taken:
-            return Prompt((tokens,), len(pictures))
+            return Prompt((tokens,), skipped, len(pictures))
         pieces = split_pictures(self._template.render(request, taken, skipped))
         shown = [piece for place, piece in enumerate(pieces) if place % 2]
         parts = self._framed(pieces[::2])
         for place, name in enumerate(shown):
             parts.insert(2 * place + 1, pictures[name])
-        return Prompt(tuple(parts), len(pictures) - len(shown))
+        return Prompt(tuple(parts), skipped, len(pictures) - len(taken))
 
     def _framed(self, texts: Sequence[str]) -> list[Part]:
         """The tokens of each text, the first and the last with what the chat template puts around them.

@@ -17,6 +17,7 @@ from pasta_core.agent.llama_weights import LlamaWeights
 from pasta_core.agent.pictures import INITIAL, picture_name
 from pasta_core.agent.requests import ShownTurn, WriteRequest
 from pasta_core.agent.sampling import sample_nucleus
+from pasta_core.agent.slot_writer import SlotWriter
 from pasta_core.agent.writer import open_writer
 from pasta_core.agent.writing_prompt import WriterPrompt
 from pasta_core.domain import Candidate, CandidateForm, Pixels
@@ -214,8 +215,62 @@ def test_what_the_context_does_not_hold_is_not_seen_and_said(profile: WriterProf
     narrow = BranchWriter(replace(sees, context=512))
     notes: list[str] = []
     narrow.write(request, never, ignore, pictures=shown, note=notes.append)
-    assert len(notes) == 1 and "does not see the oldest" in notes[0] and "of 17 pictures" in notes[0]
+    assert "the writer does not see the oldest images: its context holds no more (writer.context)" in notes
     narrow.close()
+
+
+def session(turns: int) -> WriteRequest:
+    """What is asked of a writer in a later turn of a session."""
+    prompts = [tuple(f"{prompt} {turn}" for prompt in SHOWN.prompts) for turn in range(turns)]
+    shown = tuple(replace(SHOWN, prompts=texts) for texts in prompts)
+    return replace(REQUEST, turns=shown, form=CandidateForm(1, 2))
+
+
+@pytest.mark.parametrize("kind", ["one by one", "side by side", "slots"])
+def test_turns_that_the_context_does_not_hold_are_said_in_every_turn_alike(
+    profile: WriterProfile, kind: str
+) -> None:
+    narrow = replace(profile, context=256, parallel=kind == "side by side")
+    notes: list[str] = []
+    if kind == "slots":
+        slots = SlotWriter(narrow, 2)
+
+        def write(request: WriteRequest) -> None:
+            found: list[tuple[Candidate, ...] | PastaError] = []
+            slots.begin(request, never, ignore, found.append, notes.append)
+            while not found:
+                slots.advance()
+            assert isinstance(found[0], tuple) and len(found[0]) == 2
+
+        close = slots.close
+    else:
+        writer = open_writer(narrow)
+
+        def write(request: WriteRequest) -> None:
+            assert len(writer.write(request, never, ignore, note=notes.append)) == 2
+
+        close = writer.close
+    write(session(1))
+    assert not notes
+    for turns in (4, 5, 6):
+        write(session(turns))
+    close()
+    assert notes == ["the writer forgets the oldest turns: its context holds no more (writer.context)"] * 3
+
+
+def test_images_that_the_context_does_not_hold_are_said_in_every_turn_alike(
+    profile: WriterProfile, folder: Path
+) -> None:
+    sees = replace(profile, mmproj=folder / "llava.gguf", template=folder / "seeing.txt", context=320)
+    writer = open_writer(sees)
+    notes: list[str] = []
+    for turns in (2, 3, 4):
+        columns = [picture_name(turn + 1, column) for turn in range(turns) for column in range(4)]
+        shown = pictures((9, 9, 9), (INITIAL, *columns))
+        writer.write(session(turns), never, ignore, pictures=shown, note=notes.append)
+    writer.close()
+    said = "the writer does not see the oldest images: its context holds no more (writer.context)"
+    assert notes.count(said) == 3
 
 
 def test_eyes_of_another_model_are_named(profile: WriterProfile, folder: Path) -> None:
