@@ -39,7 +39,8 @@ class Worker:
     """Keeps one worker alive: started on first use, and again after it has died.
 
     The call during which it dies raises a retryable `WorkerError`; whoever made it may make it again.
-    `on_note` gets the lines a person should read: a prompt that is too long, a worker that was restarted.
+    `on_note` gets the lines a person should read: a worker that was restarted, and what models have to say,
+    such as a prompt that is too long, each line of theirs once, whatever processes they live in.
     With `captions` the writer is told what the initial prompt's images show, with `picture_tokens` it sees
     the history's: a contact sheet of so many tokens for each prompt. A worker that serves another profile
     than `profile` is refused (`InvalidInput`), unless that is None. With `previews` its painter shows
@@ -62,6 +63,7 @@ class Worker:
         self._command = list(command)
         self._log = log
         self._on_note = on_note
+        self._noted: set[str] = set()
         self._handshake = handshake
         self._picture_tokens = picture_tokens
         self._captioner = None if captions is None else Captioner(captions, self.embed_texts)
@@ -167,9 +169,14 @@ class Worker:
                     case "progress":
                         progress(int(data["done"]), int(data["total"]))
                     case "note":
-                        self._on_note(str(data["text"]))
+                        self._note_once(str(data["text"]))
                     case _:
                         yield reply
+
+    def _note_once(self, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self._on_note(text)
 
     async def _living(self) -> WorkerClient:
         async with self._starting:

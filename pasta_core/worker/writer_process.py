@@ -38,7 +38,6 @@ class WriterDesk:
         self._gpu = gpu
         self._key = key
         self._writer: CandidateWriter | None = None
-        self._noted: set[str] = set()
 
     def writer(self) -> CandidateWriter:
         """The model, loaded on first use; a failed load is tried again next time."""
@@ -64,14 +63,9 @@ class WriterDesk:
             if call.args.get("stream"):
                 call.item(_written(category))
 
-        def note(text: str) -> None:
-            if text not in self._noted:
-                self._noted.add(text)
-                call.note(text)
-
         request = WriteRequest.from_json(call.args["request"])
         candidates = self.writer().write(
-            request, call.cancelled, call.progress, pictures=call.arrays, listener=listener, note=note
+            request, call.cancelled, call.progress, pictures=call.arrays, listener=listener, note=call.note
         )
         call.result(_written(candidates))
 
@@ -133,7 +127,7 @@ class WriterRoom:
             busy += 1
             try:
                 request = WriteRequest.from_json(call.args["request"])
-                self.writer().begin(request, call.cancelled, call.progress, finished)
+                self.writer().begin(request, call.cancelled, call.progress, finished, call.note)
             except BrokenPipeError:
                 os._exit(0)
             except Exception as error:

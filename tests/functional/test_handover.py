@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pasta_core.domain import Candidate, CandidateForm, History, PaintedImage
+from pasta_core.domain import Candidate, CandidateForm, Choice, History, PaintedImage, Slate, Turn
 from pasta_core.paths import locate
 from pasta_core.planning.machine import find_machine
 from pasta_core.planning.plan import make_plan
@@ -51,6 +52,35 @@ def with_memory(mode: str, log: Path) -> tuple[list[Any], list[int | None], list
             return await a_turn_and_a_half(worker)
 
     return asyncio.run(run())
+
+
+def test_what_a_person_should_read_is_said_once_in_a_session(
+    tmp_path: Path, own_directories: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where every turn is written by another process, as here."""
+    profiles = tmp_path / "config" / "profiles"
+    profiles.mkdir(parents=True)
+    (profiles / "narrow.toml").write_text('extends = "micro"\n[writer]\ncontext = 384\n')
+    monkeypatch.setenv("PASTA_CONFIG_DIR", str(profiles.parent))
+    notes: list[str] = []
+    writers: list[int | None] = []
+    shown = tuple(Candidate(f"{PROMPT} {n} under a green sky of many stars", "") for n in range(4))
+
+    async def run() -> None:
+        command = local_command("narrow", "--memory", "swap")
+        async with Worker(command, tmp_path / "log", notes.append, handshake=120) as worker:
+            image = (await paint(worker, [PROMPT], [[1]]))[0].image
+            turn = Turn(1, shown, Slate((0, 1, 2, 3)), ((image,),) * 4, Choice(1))
+            for count in (4, 5, 6):
+                turns = tuple(replace(turn, number=number + 1) for number in range(count))
+                history = History(PROMPT, turns=turns)
+                await worker.writer.write(history, CandidateForm(1, 2), 12, count, lambda *step: None)
+                writers.append((await worker.status())["writer"])
+                await paint(worker, [PROMPT], [[count]])
+
+    asyncio.run(run())
+    assert len({*writers, None}) == 4, "a writer for every turn"
+    assert notes.count("the writer forgets the oldest turns: its context holds no more (writer.context)") == 1
 
 
 def test_taking_turns_changes_no_byte(
