@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pasta_core.evaluation.agent import FLOOR
 from pasta_core.evaluation.metric import NOTHING, Metric
@@ -18,12 +18,13 @@ __all__ = ["bar_document", "document", "table"]
 
 _FIRST_LOOK = f" (a first look: {ENOUGH[0]} x {ENOUGH[1]} make a claim)"
 _MOST = 11
-"""Sessions in a line of a table."""
+"""Sessions, or turns, in a line of a table."""
 _SINCE = 3
 """Sessions since a change in a line, as many as a taste has to be back."""
 _LONGEST = 13
 """Letters of a selector's name in a table: what `_MOST` sessions leave of 80 columns."""
 
+_T = TypeVar("_T")
 _Names = Mapping[str, str]
 """What tables call selectors, by their names in full."""
 
@@ -120,6 +121,8 @@ def table(
         yield f"the gap is that from random to {results[0].ceiling}"
     yield from legend(names)
     yield from _moments(results, names)
+    yield ""
+    yield "below, +- is half the length of the interval"
     yield from _by_session("mean by session", results, names, lambda one: one.score, 1)
     if results[0].ceiling is not None:
         yield from _by_session("gap closed by session, %", results, names, lambda one: one.gap_closed, 100)
@@ -175,24 +178,43 @@ def _by_session(
     metric: Callable[[SessionResult], Metric],
     times: float,
 ) -> Iterator[str]:
-    width = _width(names)
+    shown = [one.session for one in _some(results[0].sessions)]
+    rows = {one.selector: [metric(session) for session in _some(one.sessions)] for one in results}
+    yield from _grid(title, shown, rows, names, times)
+
+
+def _by_turn(number: int, results: Sequence[PersonsResult], names: _Names) -> Iterator[str]:
+    """The turns of one session (from 1): their value and, where there is a gap, how much of it they close."""
+    sessions = {one.selector: one.sessions[number - 1] for one in results}
+    shown = _some(range(1, len(results[0].turns) + 1))
+    values = {name: _some(one.turns) for name, one in sessions.items()}
+    yield from _grid(f"value by turn, session {number}", shown, values, names, 1)
+    if results[0].ceiling is not None:
+        gaps = {name: _some(one.turn_gaps) for name, one in sessions.items()}
+        yield from _grid(f"gap closed by turn, session {number}, %", shown, gaps, names, 100)
+
+
+def _grid(
+    title: str,
+    columns: Sequence[int],
+    rows: Mapping[str, Sequence[Metric]],
+    names: _Names,
+    times: float,
+) -> Iterator[str]:
+    """Numbers side by side, and below each half the length of its interval."""
+    width, digits = _width(names), 2 if times == 1 else 0
+
+    def cells(numbers: Iterable[float | None]) -> str:
+        return "".join("     -" if one is None else f"{times * one:6.{digits}f}" for one in numbers)
+
     yield ""
     yield title
-    yield f"{'':{width}} " + "".join(f"{one.session:>6}" for one in _some(results[0]))
-    for result in results:
-        numbers = (metric(one).value for one in _some(result))
-        cells = ("-" if one is None else f"{times * one:.{2 if times == 1 else 0}f}" for one in numbers)
-        yield f"{names[result.selector]:{width}} " + "".join(f"{cell:>6}" for cell in cells)
-
-
-def _by_turn(session: int, results: Sequence[PersonsResult], names: _Names) -> Iterator[str]:
-    title = f"value by turn, session {session}"
-    column = max(_width(names), len(title))
-    yield ""
-    yield f"{title:{column}}  " + "  ".join(f"{turn:>6}" for turn in range(1, len(results[0].turns) + 1))
-    for result in results:
-        turns = result.sessions[session - 1].turns
-        yield f"{names[result.selector]:{column}}  " + "  ".join(f"{one.value or 0:6.2f}" for one in turns)
+    yield f"{'':{width}} " + "".join(f"{one:>6}" for one in columns)
+    for name, metrics in rows.items():
+        yield f"{names[name]:{width}} " + cells(one.value for one in metrics)
+        if any(one.ci95 for one in metrics):
+            halves = (None if one.ci95 is None else (one.ci95[1] - one.ci95[0]) / 2 for one in metrics)
+            yield f"{'  +-':{width}} " + cells(halves)
 
 
 def _calibration(results: Sequence[PersonsResult], names: _Names) -> Iterator[str]:
@@ -276,8 +298,8 @@ def _curves(results: Sequence[PersonsResult], names: _Names, unicode: bool) -> I
     if len(results[0].sessions) < 2:
         return
     for result in results[1:]:
-        values = [one.score.numbers() for one in _some(result)]
-        labels = [str(one.session) for one in _some(result)]
+        values = [one.score.numbers() for one in _some(result.sessions)]
+        labels = [str(one.session) for one in _some(result.sessions)]
         intervals = [(low, high) for _, low, high, _ in values]
         level = results[0].score.value
         yield ""
@@ -285,9 +307,8 @@ def _curves(results: Sequence[PersonsResult], names: _Names, unicode: bool) -> I
         yield from text_plot(labels, [one[0] for one in values], intervals, level, 7, unicode=unicode)
 
 
-def _some(result: PersonsResult) -> Sequence[SessionResult]:
-    """As many sessions as a line holds, the first and the last among them."""
-    sessions = result.sessions
-    if len(sessions) <= _MOST:
-        return sessions
-    return [sessions[round(place * (len(sessions) - 1) / (_MOST - 1))] for place in range(_MOST)]
+def _some(all_of_them: Sequence[_T]) -> Sequence[_T]:
+    """As many as a line holds, the first and the last among them."""
+    if len(all_of_them) <= _MOST:
+        return all_of_them
+    return [all_of_them[round(place * (len(all_of_them) - 1) / (_MOST - 1))] for place in range(_MOST)]

@@ -205,6 +205,37 @@ def test_the_table_holds_start_end_and_whole_of_every_selector() -> None:
     assert max(map(len, lines)) <= 80
 
 
+def below(lines: Sequence[str], title: str, name: str) -> list[list[str]]:
+    """The cells of a selector in the table of this title, and those of the line below it."""
+    at = lines.index(title) + 1
+    place = next(place for place, line in enumerate(lines[at:], at) if line.split()[:1] == [name])
+    return [line.split()[1:] for line in lines[place : place + 2]]
+
+
+def test_sessions_and_turns_stand_above_half_their_intervals_and_turns_have_their_gap() -> None:
+    _, taste, _ = results = evaluate_persons(ALL, SPARSE)
+    lines = list(table(results, 2, "planted:test", "sparse", True))
+    halves = [
+        f"{(one.score.ci95[1] - one.score.ci95[0]) / 2:.2f}" for one in taste.sessions if one.score.ci95
+    ]
+    assert halves == ["1.00", "1.00"]
+    assert below(lines, "mean by session", "taste") == [["4.00", "6.00"], halves]
+    assert below(lines, "value by turn, session 2", "taste") == [["3.00", "6.00"], ["1.00", "1.00"]]
+    assert below(lines, "gap closed by session, %", "taste") == [["25", "75"], ["0", "0"]]
+    assert below(lines, "gap closed by turn, session 1, %", "taste") == [["0", "25"], ["0", "0"]]
+    assert below(lines, "gap closed by turn, session 2, %", "taste") == [["0", "75"], ["0", "0"]]
+    without = list(table(evaluate_persons({"random": RANDOM}, SPARSE), 2, "planted:test", "sparse", True))
+    assert not any(line.startswith("gap closed by") for line in without)
+
+
+def test_many_turns_fit_in_a_line() -> None:
+    rows = {name: persons([[[level] * 25]] * 2) for name, level in _ENDS.items()}
+    lines = list(table(evaluate_persons(rows, SPARSE), 2, "planted:test", "sparse", True))
+    assert max(map(len, lines)) <= 80
+    shown = lines[lines.index("value by turn, session 1") + 1].split()
+    assert len(shown) == 11 and (shown[0], shown[-1]) == ("1", "25")
+
+
 def reached(*levels: tuple[float, float], people: int = 6) -> list[PersonRecord]:
     """Persons whose sessions have these rewards in their first and second turn."""
     return persons([[list(level) for level in levels]] * people)
