@@ -27,7 +27,7 @@ from pasta_tui.console.pace import Pace
 from pasta_tui.console.run import run_until_stopped
 from pasta_tui.console.seeds import checked_seed
 
-__all__ = ["Request", "run_simulation"]
+__all__ = ["Request", "check_engine", "run_simulation"]
 
 ENGINES = ("local", "ray")
 
@@ -57,10 +57,9 @@ class Request:
 def run_simulation(request: Request) -> None:
     """Simulate, or go on simulating; what was finished is kept however it ends."""
     out = Output(os.environ, request.as_json)
-    if request.engine not in ENGINES:
-        raise InvalidInput(f"there is no engine {request.engine!r}", f"choose {' or '.join(ENGINES)}")
     checked_seed(request.seed)
     config = configure(request.flags, os.environ, Path.cwd())
+    check_engine(request, config)
     users = UsersSpec.parse(request.users, config.profile)
     selector = selector_under(request.selector, config.profile)
     require_belief(selector, users)
@@ -83,6 +82,25 @@ def run_simulation(request: Request) -> None:
                 out.message("the finished shards are kept; the same command with --resume goes on from there")
                 raise
     _tell(request, folder, out)
+
+
+def check_engine(request: Request, config: Configuration) -> None:
+    """Refuse an engine that there is not, and what says nothing to the one that is asked for."""
+    if request.engine not in ENGINES:
+        raise InvalidInput(f"there is no engine {request.engine!r}", f"choose {' or '.join(ENGINES)}")
+    if request.engine == "ray":
+        if config.worker:
+            source = config.sources["worker"]
+            by = {"flag": "--worker", "environment": "PASTA_WORKER"}.get(source, source)
+            raise InvalidInput(
+                f"--engine ray runs the models in actors, not in the worker that {by} names",
+                "leave --worker out" if source == "flag" else 'overrule it with --worker ""',
+            )
+        return
+    given = {"--cluster": request.cluster, "--painters": request.painters, "--writers": request.writers}
+    for name, value in given.items():
+        if value:
+            raise InvalidInput(f"{name} is for --engine ray", f"add --engine ray, or leave {name} out")
 
 
 def _versions(config: Configuration) -> dict[str, str]:

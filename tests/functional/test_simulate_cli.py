@@ -128,6 +128,7 @@ def test_ctrl_c_keeps_the_finished_shards(tmp_path: Path, env: dict[str, str]) -
         (["--selector", "random:here"], "asks no model"),
         (["--selector", "greedy-belief"], "needs a user model to believe in"),
         (["--engine", "cloud"], "there is no engine 'cloud'"),
+        (["--engine", "ray", "--worker", "ssh gpubox pasta worker"], "not in the worker that --worker names"),
         (["--seed", "-1"], "the seed is -1"),
         (["--prompts", "/nowhere/prompts.txt"], "cannot be read"),
     ],
