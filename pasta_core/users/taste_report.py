@@ -6,7 +6,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -79,7 +79,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Forecast:
-    """How well the last picks were foreseen by those before them.
+    """How well the last picks were foreseen by those before them, each counted as its session counts it.
 
     `log_likelihood` is the mean log chance of what was chosen, in nats, `accuracy` how often the likeliest
     column was; `chance_...` what guessing comes to.
@@ -142,7 +142,7 @@ def report_taste(
         disliked=tuple(it for it in fragments if it.utility < 0)[:most],
         best=tuple(it for it in reversed(columns) if it.utility > 0)[:most],
         worst=tuple(it for it in columns if it.utility < 0)[:most],
-        forecast=_forecast(space, picks),
+        forecast=_forecast(space, replace(record, picks=picks)),
         refused=sum(pick.refused for pick in picks),
     )
 
@@ -240,14 +240,13 @@ def certainty(space: TasteSpace, belief: Belief) -> float:
     return float(np.clip(1 - np.trace(belief.covariance) / np.trace(before), 0, 1))
 
 
-def _forecast(space: TasteSpace, picks: Sequence[Pick]) -> Forecast | None:
+def _forecast(space: TasteSpace, record: TasteRecord) -> Forecast | None:
     """Each of the last picks foreseen by all that are older; ties and "none of these" are no columns."""
-    by_time = sorted(picks, key=lambda pick: (pick.when, pick.key))
+    by_time = sorted(record.picks, key=lambda pick: (pick.when, pick.key))
     asked = [pick for pick in by_time if len(pick.chosen) == 1][-_RECENT:]
     logs, hits = [], []
     for pick in asked:
-        older = ordered(it for it in by_time if it.when < pick.when)
-        utilities = believe(space, older).utilities(space.features(pick))
+        utilities = _before(space, record, pick).utilities(space.features(pick))
         chances = np.exp(utilities - utilities.max())
         chances /= chances.sum()
         logs.append(math.log(max(float(chances[pick.chosen[0]]), 1e-300)))
@@ -262,3 +261,15 @@ def _forecast(space: TasteSpace, picks: Sequence[Pick]) -> Forecast | None:
         accuracy=float(np.mean(hits)),
         chance_accuracy=float(np.mean([1 / pick.columns for pick in asked])),
     )
+
+
+def _before(space: TasteSpace, record: TasteRecord, pick: Pick) -> Belief:
+    """What the session of a pick believed before it: its own picks count whole, others as the taste has them.
+
+    It began no later than its first pick, which is all that a taste knows of that.
+    """
+    session = [one for one in record.picks if one.session == pick.session]
+    own = [one for one in session if one.when < pick.when]
+    kept = record.kept(min(one.when for one in session), pick.session)
+    weights = np.concatenate([np.ones(len(own)), np.asarray(kept.weights, np.float64)])
+    return believe(space, (*own, *kept.picks), weights)

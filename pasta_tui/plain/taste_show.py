@@ -89,6 +89,7 @@ def _tell(out: Output, name: str, record: TasteRecord, report: TasteReport) -> N
         out.data("types: " + ", ".join(f"{number} {share:.0%}" for number, share in shares))
     if report.forecast is not None:
         out.data(_foretold(report.forecast, report.refused))
+        out.data(_likelihood(report.forecast))
 
 
 def _foretold(it: Forecast, refused: int) -> str:
@@ -100,6 +101,11 @@ def _foretold(it: Forecast, refused: int) -> str:
         f"of the last {last} taken it foresaw {it.accuracy:.0%} (chance {it.chance_accuracy:.0%}), "
         f"{each}{better:.2f} times as likely as by chance{without}"
     )
+
+
+def _likelihood(it: Forecast) -> str:
+    each = "" if it.picks == 1 else "mean "
+    return f"{each}log-likelihood {it.log_likelihood:.2f} nats (chance {it.chance_log_likelihood:.2f})"
 
 
 def _tell_words(out: Output, title: str, fragments: Sequence[Fragment]) -> None:

@@ -153,7 +153,9 @@ def test_a_taste_is_shown_in_words(shelf: TasteShelf, capsys: pytest.CaptureFixt
     assert "night (+" in likes
     facts = document(capsys, "show", "mine")
     assert facts["enough"] and 0 < facts["certainty"] < 1
-    assert facts["forecast"]["picks"] == 20 and facts["forecast"]["chance_accuracy"] == 0.25
+    forecast = facts["forecast"]
+    assert forecast["picks"] == 20 and forecast["chance_accuracy"] == 0.25
+    assert shown[3] == f"mean log-likelihood {forecast['log_likelihood']:.2f} nats (chance -1.39)"
     assert facts["types"] is None
     assert len(facts["best"]) == 5 and facts["best"][0]["image"] is None
     utilities = [it["utility"] for it in facts["best"]]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pytest
 
+from pasta_core.users.taste import believe
 from pasta_core.users.taste_fit import SpacePlan, fit_space
 from pasta_core.users.taste_picks import Pick, normalised
 from pasta_core.users.taste_record import TasteRecord
@@ -88,3 +91,47 @@ def test_a_word_is_told_that_stands_beside_words_which_also_stand_elsewhere() ->
     refused = worded(1, 0, (), KINDS[0], "a pop song about a red train")
     taken = worded(1, 1, (1,), *KINDS, "a photo of a red train in fog")
     assert "art" in told(refused, taken)
+
+
+def visits(strength: float = 1.0, half_life_days: float | None = None) -> TasteRecord:
+    """Three sessions, a month apart, of somebody who takes the same column of the same slate every time."""
+    picks = [
+        replace(worded(turn, 0, (0,), *SLATE), session=f"s{number}", when=when)
+        for number in range(3)
+        for turn in (1, 2)
+        for when in [START + timedelta(days=30 * number, minutes=turn)]
+    ]
+    return TasteRecord(tuple(picks), "clip", strength, half_life_days)
+
+
+SLATE = ("a red train in fog", "a red train at sea, oil painting", "a red train at dusk")
+
+
+def foretold(record: TasteRecord) -> float:
+    told = report_taste(record, START + timedelta(days=99), SPACE).forecast
+    assert told is not None and told.picks == 6
+    return told.log_likelihood
+
+
+def test_picks_are_foreseen_by_what_their_sessions_went_by() -> None:
+    record = visits()
+    alone = [
+        foretold_by(pick, [it for it in record.picks if it.session == pick.session and it.when < pick.when])
+        for pick in record.picks
+    ]
+    assert foretold(visits(strength=0.0)) == pytest.approx(np.mean(alone)), "others do not count"
+    # half as much a month later, and a quarter after two; a session's own picks are new
+    by_half_life = []
+    for pick in record.picks:
+        older = [it for it in record.picks if it.when < pick.when]
+        months = [int(pick.session[1:]) - int(it.session[1:]) for it in older]
+        by_half_life.append(foretold_by(pick, older, [0.5**count for count in months]))
+    assert foretold(visits(half_life_days=30.0)) == pytest.approx(np.mean(by_half_life), abs=1e-4)
+    assert foretold(record) > foretold(visits(half_life_days=30.0)) > foretold(visits(strength=0.0))
+
+
+def foretold_by(pick: Pick, older: Sequence[Pick] = (), weights: Sequence[float] | None = None) -> float:
+    """The log chance of what was taken, given these picks."""
+    counted = None if weights is None else np.array(weights)
+    utilities = believe(SPACE, older, counted).utilities(SPACE.features(pick))
+    return float(utilities[pick.chosen[0]] - np.log(np.exp(utilities).sum()))
