@@ -12,7 +12,7 @@ from pasta_core.agent.llama_branches import LlamaBranches
 from pasta_core.agent.llama_vision import LlamaVision
 from pasta_core.agent.llama_weights import LlamaWeights, Logits
 from pasta_core.agent.requests import WriteRequest
-from pasta_core.agent.scripts import Answer, Listener
+from pasta_core.agent.scripts import Answer
 from pasta_core.agent.writing import Script, Step, Writing
 from pasta_core.agent.writing_prompt import WriterPrompt
 from pasta_core.domain import Candidate, Pixels, Progress
@@ -68,14 +68,13 @@ class BranchWriter:
         progress: Progress,
         *,
         pictures: Mapping[str, Pixels] | None = None,
-        listener: Listener = lambda candidates: None,
         note: Callable[[str], None] = lambda text: None,
     ) -> tuple[Candidate, ...]:
         """Write `request.form.total` different candidates, ordered by category.
 
         Raises `Cancelled` within one token of `should_stop`, and what `scripts.Answer` raises.
         """
-        answer = Answer(self._writing, request, progress, listener)
+        answer = Answer(self._writing, request, progress)
         vision = self._vision
         seen = {} if vision is None else pictures or {}
         prompt = self._prompt.of(request, seen, lambda picture: vision.cost(picture) if vision else 0)

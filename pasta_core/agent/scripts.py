@@ -7,16 +7,13 @@ prompt (letter case, spaces and final punctuation aside): such a line is asked a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pasta_core.agent.requests import WriteRequest
 from pasta_core.agent.writing import LineWriter, Script, Writing, identity
 from pasta_core.domain import Candidate, Progress
 
-__all__ = ["Answer", "Listener"]
-
-Listener = Callable[[tuple[Candidate, ...]], None]
-"""Takes the candidates of a category as soon as the last of them is written."""
+__all__ = ["Answer"]
 
 CATEGORY, PROMPT = "*", "-"
 
@@ -24,17 +21,13 @@ CATEGORY, PROMPT = "*", "-"
 class Answer:
     """The answer to one request, whose scripts start behind its prompt.
 
-    Every script raises `PastaError` after `ATTEMPTS` tries of a line. `progress` counts candidates,
-    `listener` is told the categories as they end.
+    Every script raises `PastaError` after `ATTEMPTS` tries of a line. `progress` counts candidates.
     """
 
-    def __init__(
-        self, writing: Writing, request: WriteRequest, progress: Progress, listener: Listener
-    ) -> None:
+    def __init__(self, writing: Writing, request: WriteRequest, progress: Progress) -> None:
         self._writing = writing
         self._request = request
         self._progress = progress
-        self._listener = listener
         self._taken = {identity(request.current_prompt)}
         self._written = 0
 
@@ -92,7 +85,6 @@ class Answer:
             found.append(Candidate(prompt, name))
             self._written += 1
             self._progress(self._written, form.total)
-        self._listener(tuple(found))
         return tuple(found), pending
 
     def _line(self, category: int) -> int:

@@ -10,7 +10,6 @@ import base64
 import io
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from itertools import groupby
 from typing import Any, TypeVar
 
 from PIL import Image as Pillow
@@ -19,7 +18,6 @@ from pasta_core.agent.answers import Gathering, lines_written
 from pasta_core.agent.chat_server import ChatServer, Kind, Refused, Served
 from pasta_core.agent.grammar import answer_grammar
 from pasta_core.agent.requests import WriteRequest
-from pasta_core.agent.scripts import Listener
 from pasta_core.agent.templates import WriterTemplate, split_pictures
 from pasta_core.domain import Candidate, Pixels, Progress
 from pasta_core.errors import Cancelled, ModelUnavailable
@@ -61,7 +59,6 @@ class ServedWriter:
         progress: Progress,
         *,
         pictures: Mapping[str, Pixels] | None = None,
-        listener: Listener = lambda candidates: None,
         note: Callable[[str], None] = lambda text: None,
     ) -> tuple[Candidate, ...]:
         """Write `request.form.total` different candidates, ordered by category.
@@ -71,10 +68,7 @@ class ServedWriter:
         """
         seen = pictures or {} if self._profile.sees else {}
         writing = self._write(request, progress, seen, note)
-        found = asyncio.run(_unless_stopped(writing, should_stop))
-        for _, group in groupby(found, key=lambda candidate: candidate.category):
-            listener(tuple(group))
-        return found
+        return asyncio.run(_unless_stopped(writing, should_stop))
 
     def close(self) -> None:
         """Nothing is held between two texts."""

@@ -103,7 +103,7 @@ class SlotWriter:
         prompt = self._prompt.of(request)
         for text in prompt.notes:
             note(text)
-        answer = Answer(self._writing, request, progress, lambda candidates: None)
+        answer = Answer(self._writing, request, progress)
         return (yield from answer.whole(prompt.tokens))
 
     def _go_on(self, slot: int, logits: Logits) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pasta_core.agent.llama import LlamaModel
 from pasta_core.agent.requests import WriteRequest
-from pasta_core.agent.scripts import Answer, Listener
+from pasta_core.agent.scripts import Answer
 from pasta_core.agent.writing import ATTEMPTS, Writing
 from pasta_core.agent.writing_prompt import WriterPrompt
 from pasta_core.domain import Candidate, Pixels, Progress
@@ -27,13 +27,12 @@ class CandidateWriter(Protocol):
         progress: Progress,
         *,
         pictures: Mapping[str, Pixels] | None = None,
-        listener: Listener = ...,
         note: Callable[[str], None] = ...,
     ) -> tuple[Candidate, ...]:
         """Write `request.form.total` different candidates, ordered by category.
 
-        `pictures` are shown to a writer that sees (`pictures.history_pictures`), `listener` is told each
-        category as it ends, `note` what a person should read. Raises `Cancelled` soon after `should_stop`.
+        `pictures` are shown to a writer that sees (`pictures.history_pictures`), `note` is told what a
+        person should read. Raises `Cancelled` soon after `should_stop`.
         """
         ...
 
@@ -79,7 +78,6 @@ class LlamaWriter:
         progress: Progress,
         *,
         pictures: Mapping[str, Pixels] | None = None,
-        listener: Listener = lambda candidates: None,
         note: Callable[[str], None] = lambda text: None,
     ) -> tuple[Candidate, ...]:
         """Write `request.form.total` different candidates, ordered by category; it sees no pictures.
@@ -92,7 +90,7 @@ class LlamaWriter:
             note(text)
         model = self._model
         model.clear()
-        script = Answer(self._writing, request, progress, listener).whole(prompt.tokens)
+        script = Answer(self._writing, request, progress).whole(prompt.tokens)
         step = next(script)
         while True:
             if step.keep is not None:

@@ -57,15 +57,10 @@ class WriterDesk:
             log.exception("the writer did not load")
 
     def write(self, call: Call) -> None:
-        """Write the candidates of one turn, an item for each category where the call asks for them."""
-
-        def listener(category: tuple[Candidate, ...]) -> None:
-            if call.args.get("stream"):
-                call.item(_written(category))
-
+        """Write the candidates of one turn."""
         request = WriteRequest.from_json(call.args["request"])
         candidates = self.writer().write(
-            request, call.cancelled, call.progress, pictures=call.arrays, listener=listener, note=call.note
+            request, call.cancelled, call.progress, pictures=call.arrays, note=call.note
         )
         call.result(_written(candidates))
 

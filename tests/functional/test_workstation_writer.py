@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pasta_core.agent.branch_writer import BranchWriter
 from pasta_core.agent.grammar import answer_grammar
 from pasta_core.agent.llama import LlamaModel
 from pasta_core.agent.llama_branches import LlamaBranches
-from pasta_core.agent.llama_weights import LlamaWeights
+from pasta_core.agent.llama_weights import LlamaWeights, Logits
 from pasta_core.agent.pictures import INITIAL, picture_name
 from pasta_core.agent.requests import ShownTurn, WriteRequest
 from pasta_core.agent.sampling import sample_nucleus
@@ -89,19 +89,20 @@ def test_an_instruct_model_is_asked_in_its_own_form_without_thinking(
     open_writer(replace(bare, chat=False)).close()
 
 
-def test_categories_come_side_by_side_and_each_as_soon_as_it_ends(writer: BranchWriter) -> None:
-    told: list[tuple[Candidate, ...]] = []
+def test_categories_are_written_side_by_side(writer: BranchWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[int] = []
-    done_when_told: list[int] = []
+    texts: list[int] = []
+    step = LlamaBranches.step
 
-    def listener(category: tuple[Candidate, ...]) -> None:
-        told.append(category)
-        done_when_told.append(counted[-1])
+    def watched(branches: LlamaBranches, tokens: Mapping[int, int]) -> dict[int, Logits]:
+        texts.append(len(tokens))
+        return step(branches, tokens)
 
-    found = writer.write(REQUEST, never, lambda done, total: counted.append(done), listener=listener)
+    monkeypatch.setattr(LlamaBranches, "step", watched)
+    found = writer.write(REQUEST, never, lambda done, total: counted.append(done))
     assert counted == list(range(26))
-    assert len(told) == 5 and done_when_told[0] < 25 and done_when_told == sorted(done_when_told)
-    assert sorted(map(found.index, (category[0] for category in told))) == [0, 5, 10, 15, 20]
+    assert set(texts) >= {1, 5}, "the names of the categories one after another, then all five together"
+    assert texts == sorted(texts[: texts.index(5)]) + sorted(texts[texts.index(5) :], reverse=True)
     assert len({candidate.prompt.casefold() for candidate in found}) == 25
     names = [candidate.category for candidate in found]
     assert len(set(names)) == 5 and names == [name for name in names[::5] for _ in range(5)]
