@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +14,9 @@ from pasta_core.agent.selectors import SelectorName, Valuer, make_selector
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
 from pasta_core.agent.value_calibration import ASSUMED
 from pasta_core.configuration import Configuration
-from pasta_core.domain import History, Painter, Selector, User, Writer
+from pasta_core.domain import Candidate, CandidateForm, History, Painter, Selector, Slate, User, Writer
 from pasta_core.engines.calibrations import StaleCalibration, fitting_calibration
+from pasta_core.errors import StorageError
 from pasta_core.profiles import load_profile
 from pasta_core.sessions.insight import Insight
 from pasta_core.sessions.records import PERSON, NewSession, SessionStatus
@@ -81,10 +82,9 @@ class Opened:
 
         May be cancelled, and run again. Raises what `rollout` raises.
         """
-        learner = await self._learner()
         services = Services(
             writer=self.models.writer,
-            selector=self._selector(learner),
+            selector=await self._selecting(),
             painter=self.models.painter,
             user=person() if self.by_person else self._rater(),
         )
@@ -100,6 +100,13 @@ class Opened:
         if self.taste is None or self.session.info.made_of.study:
             return None
         return Insight(self.session.info, self.taste, self._selector)
+
+    async def _selecting(self) -> Selector:
+        """What chooses slates that are not chosen yet: nothing that a finished session could lack."""
+        info = self.session.info
+        if info.status is SessionStatus.FINISHED:
+            return _AllChosen(info.made_of.settings.form)
+        return self._selector(await self._learner())
 
     def _selector(self, learner: TasteLearner | None) -> Selector:
         made_of = self.session.info.made_of
@@ -122,6 +129,24 @@ class Opened:
         made_of = self.session.info.made_of
         make = self.models.study_rater if made_of.study else self.models.rater
         return make(made_of.user, made_of.seed)
+
+
+@dataclass(frozen=True)
+class _AllChosen:
+    """The selector of a finished session, which only tells again what it has shown."""
+
+    written: CandidateForm
+    name = "none"
+
+    def form(self, columns: int) -> CandidateForm:
+        """What was written."""
+        return self.written
+
+    async def select(
+        self, history: History, candidates: Sequence[Candidate], columns: int, seed: int
+    ) -> Slate:
+        """Refuse (`StorageError`): the record lacks what it cannot lack."""
+        raise StorageError("a slate of this session is lost", "begin it again with its prompt and seed")
 
 
 @asynccontextmanager
@@ -168,10 +193,11 @@ async def resumed(
         refuse_contradictions(request, found)
         profile = load_profile(found.made_of.profile, config.paths)
         worker = worker_for(replace(config, profile=profile), profile, note, previews=previews)
-        starting = asyncio.create_task(_started(worker, found.status is not SessionStatus.FINISHED))
+        finished = found.status is SessionStatus.FINISHED
+        starting = asyncio.create_task(_started(worker, not finished))
         try:
             session = stack.enter_context(await asyncio.to_thread(resume_session, store, found.id))
-            weighed = await _weighed(found.made_of.selector, profile, note)
+            weighed = ASSUMED if finished else await _weighed(found.made_of.selector, profile, note)
             yield Opened(session, worker, _taste(config, profile, worker), weighed)
         finally:
             starting.cancel()

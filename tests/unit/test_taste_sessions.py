@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,9 +16,9 @@ import pytest
 from pasta_core.agent.taste_learner import RememberedTexts, picks_of
 from pasta_core.agent.taste_selector import EXPLORATION
 from pasta_core.configuration import configure
-from pasta_core.domain import Candidate, Embedding
-from pasta_core.errors import InvalidInput, WorkerError
-from pasta_core.events import Event, Note
+from pasta_core.domain import Candidate, Choice, Embedding, History, Turn
+from pasta_core.errors import Cancelled, InvalidInput, WorkerError
+from pasta_core.events import Event, Finished, Note, TurnReady
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.sessions.records import NewSession
@@ -30,10 +31,11 @@ from pasta_core.users.taste_picks import Pick
 from pasta_core.users.taste_record import TasteRecord
 from pasta_core.users.taste_shelf import DEFAULT, TasteShelf
 from pasta_tui.__main__ import main
+from pasta_tui.plain.opening import resumed
 from pasta_tui.plain.request import Request, new_session, refuse_contradictions
 from pasta_tui.plain.taste import reset
 from pasta_tui.plain.taste_forget import forget
-from tests.support.rollouts import paint_one, small_services
+from tests.support.rollouts import BrightnessUser, paint_one, small_services
 
 SETTINGS = SessionSettings(turns=3, columns=3, images=2)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -48,6 +50,18 @@ def profile(tmp_path: Path) -> Profile:
     """The micro profile with its CLIP on another machine."""
     micro = load_profile("micro", locate({}))
     return replace(micro, clip=replace(micro.clip, model=tmp_path / "elsewhere"))
+
+
+@dataclass
+class Leaving(BrightnessUser):
+    """Chooses until a turn comes, and leaves."""
+
+    until: int = 0
+
+    async def choose(self, history: History, turn: Turn) -> Choice:
+        if turn.number == self.until:
+            raise Cancelled("somebody left")
+        return await super().choose(history, turn)
 
 
 class House:
@@ -70,12 +84,22 @@ class House:
         return TasteOfSession(self.shelf, self.profile, RememberedTexts(embed))  # type: ignore[arg-type]
 
     def play(
-        self, prompt: str, taste: str | None = DEFAULT, embed: Callable[..., object] = embed
+        self,
+        prompt: str,
+        taste: str | None = DEFAULT,
+        embed: Callable[..., object] = embed,
+        selector: str = "drawn",
+        until: int | None = None,
     ) -> tuple[str, list[Event]]:
+        """Play a session to its end, or until this turn is to be chosen from."""
         told: list[Event] = []
-        new = NewSession(prompt, 1, "micro", "drawn", settings=SETTINGS, taste=taste)
+        new = NewSession(prompt, 1, "micro", selector, settings=SETTINGS, taste=taste)
+        services = small_services()
+        if until is not None:
+            services = replace(services, user=Leaving(until))
         with self.store() as store, begin_session(store, new) as session:
-            asyncio.run(session.run(small_services(), told.append, self.taste(embed)))
+            with nullcontext() if until is None else pytest.raises(Cancelled):
+                asyncio.run(session.run(services, told.append, self.taste(embed)))
             return session.id, told
 
     def picks(self) -> tuple[Pick, ...]:
@@ -162,6 +186,34 @@ def test_a_session_goes_by_what_was_picked_before_it_however_late_it_is_resumed(
             start = replace(history, turns=())
             known[session] = asyncio.run(learner.opinion(start, candidates)).picks
     assert known == {first: 0, second: 3, third: 6}
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_finished_session_is_told_again_whatever_became_of_its_taste(
+    house: House, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    monkeypatch.setattr("pasta_tui.plain.request.can_answer", lambda: True)
+    # its features are not of the shipped CLIP, which the profile has by now
+    session, told = house.play("a red train", selector="taste:0.25")
+    unfinished, _ = house.play("a blue boat", selector="taste:0.25", until=2)
+    if damaged:
+        house.shelf.path(DEFAULT).write_bytes(b"[]")
+    before = house.shelf.path(DEFAULT).read_bytes()
+
+    async def resume(session: str) -> tuple[list[Event], list[str]]:
+        again: list[Event] = []
+        notes: list[str] = []
+        config = configure({}, {"PASTA_DATA_DIR": str(house.folder)}, house.folder)
+        async with resumed(Request(resume=session), config, notes.append) as opened:
+            await opened.run(BrightnessUser, again.append)
+        return again, notes
+
+    again, notes = asyncio.run(resume(session))
+    assert isinstance(again[-1], Finished) and again[-1].prompt == told[-1].prompt  # type: ignore[attr-defined]
+    assert [type(event) for event in again].count(TurnReady) == 1 + SETTINGS.turns and notes == []
+    assert house.shelf.path(DEFAULT).read_bytes() == before
+    with pytest.raises(InvalidInput, match="no taste" if damaged else "another CLIP"):
+        asyncio.run(resume(unfinished))
 
 
 @pytest.mark.parametrize("command", ["forget", "reset"])
