@@ -57,6 +57,11 @@ class Arrangement:
     """Whether the painter's text encoders and its UNet are on the GPU one after the other."""
 
     @property
+    def sharing(self) -> str:
+        """The mode, and what of the painter comes and goes: what its times depend on."""
+        return " ".join([self.mode, *["parked"] * self.park, *["apart"] * self.apart])
+
+    @property
     def peak(self) -> int:
         return max(self.writing, self.painting)
 

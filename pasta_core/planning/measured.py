@@ -88,13 +88,14 @@ class Measurements:
         write_atomically(self._file, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
 
 
-def profile_key(profile: Profile, mode: str, slots: int = 1) -> str:
+def profile_key(profile: Profile, sharing: str, slots: int = 1) -> str:
     """A profile's name, and a digest of what its memory and times depend on.
 
-    That is also the settled memory mode, and how many texts are written side by side.
+    That is also how its models share a GPU in the end (`Arrangement.sharing`), and how many texts are written
+    side by side.
     """
     painter = replace(profile.painter, negative="")
-    parts = (painter, profile.writer, profile.clip, profile.value_model, mode, slots)
+    parts = (painter, profile.writer, profile.clip, profile.value_model, sharing, slots)
     return f"{profile.name} {hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}"
 
 

@@ -92,8 +92,8 @@ def plan_sharing(
         asked = memory or profile.memory
         return make_plan(profile, machine, asked, seconds=seconds, slots=slots, exact=exact)
 
-    mode = planned({}).arrangement.mode
-    measurements, key = Measurements(cache), profile_key(profile, mode, slots)
+    arrangement = planned({}).arrangement
+    measurements, key = Measurements(cache), profile_key(profile, arrangement.sharing, slots)
     plan = planned(measurements.of(machine.key, key).seconds)
     on_cpu = make_plan(profile, find_machine("cpu")) if machine.has_gpu else plan
     return Sharing(
@@ -101,7 +101,7 @@ def plan_sharing(
         Gauge(measurements, machine.key, key, gpu=machine.has_gpu),
         bearable=on_cpu.times.turn.seconds <= LONG,
         wanted=profile.painter.pass_size,
-        writes_on_cpu=mode == "cpu" or device == "cpu",
+        writes_on_cpu=arrangement.mode == "cpu" or device == "cpu",
     )
 
 

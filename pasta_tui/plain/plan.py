@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,13 @@ def show_plan(profile: str | None, memory: float | None, as_json: bool) -> None:
 def plan_here(config: Configuration, machine: Machine) -> tuple[Plan, Measured]:
     """The plan of the profile in use, and what was measured of it on that machine."""
     profile = config.profile
+    if config.compile:
+        profile = replace(profile, painter=replace(profile.painter, compile=True))
     asked = config.memory or profile.memory
     plan = make_plan(profile, machine, asked, config.session)
     if machine.imagined:
         return plan, Measured()
-    found = Measurements(config.paths.cache).of(machine.key, profile_key(profile, plan.arrangement.mode))
+    found = Measurements(config.paths.cache).of(machine.key, profile_key(profile, plan.arrangement.sharing))
     return make_plan(profile, machine, asked, config.session, found.seconds), found
 
 

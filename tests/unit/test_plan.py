@@ -464,7 +464,7 @@ def test_what_was_measured_is_kept_by_machine_and_profile(tmp_path: Path, paths:
         painting(preview=tmp_path),
         painting(vae=tmp_path),
         painting(loras=(Lora(tmp_path, 1.0),)),
-        profile_key(profile, "swap"),
+        *(profile_key(profile, how) for how in ("swap", "swap parked", "swap parked apart", "cpu apart")),
         profile_key(profile, "resident", slots=8),
     ]
     assert len(set(keys)) == len(keys) and all(key.startswith("micro ") for key in keys)
@@ -503,6 +503,12 @@ def test_a_worker_follows_its_plan(paths: Paths, tmp_path: Path) -> None:
     hours = plan_sharing(load_profile("sdxl", paths), tmp_path, "cpu", "")
     assert not hours.bearable
     assert len(hours.notes) == 1 and "a GPU is what it wants" in hours.notes[0]
+
+
+def test_times_are_told_apart_by_what_comes_and_goes(paths: Paths) -> None:
+    asked = {8: "auto", 12: "auto", 24: "auto", 10: "cpu"}
+    ways = [planned(paths, "sdxl", size, how).arrangement.sharing for size, how in asked.items()]
+    assert ways == ["swap parked apart", "swap parked", "resident", "cpu apart"]
 
 
 def test_a_worker_paints_as_many_at_a_time_as_its_plan_has_room_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,20 @@ def test_what_was_measured_stands_beside_what_was_predicted(capsys: pytest.Captu
     assert document["turn"]["measured"]
     assert document["turn"]["seconds"] == pytest.approx(25 * 0.02 + 0.3 + 16 * 0.05)
     assert document["processes"][0]["measured_bytes"] == 3 << 30
+
+
+def test_what_a_compiled_painter_took_is_found_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configure({}, os.environ, Path.cwd())
+    # as the worker compiles it that a session starts with --compile
+    compiled = replace(config.profile, painter=replace(config.profile.painter, compile=True))
+    kept = Measurements(config.paths.cache)
+    kept.note_peak(find_machine().key, profile_key(compiled, "resident"), "worker", 3 << 30)
+    for setting, expected in (("", None), ("true", 3 << 30)):
+        monkeypatch.setenv("PASTA_COMPILE", setting)
+        document = json.loads(planned(capsys, "--json")[0])
+        assert document["processes"][0]["measured_bytes"] == expected
 
 
 def test_the_document_has_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
