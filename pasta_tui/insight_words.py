@@ -80,6 +80,8 @@ def because(reason: ColumnReason, reasons: SlateReasons) -> str:
             behind = _behind(reason, reasons.blind)
             drawn = "" if reason.drawn_rank is None else f", drawn as {_ordinal(reason.drawn_rank)}"
             return f"{behind}{drawn} of {of_all}" if drawn else behind
+        case Intent.CHANCE if reason.drawn_rank is not None:
+            return f"all are expected to be alike, drawn as {_ordinal(reason.drawn_rank)} of {of_all}"
         case Intent.CHANCE if reason.rank is not None:
             return "nothing tells the prompts apart yet"
         case Intent.CHANCE:

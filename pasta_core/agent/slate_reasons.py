@@ -24,8 +24,9 @@ class Intent(StrEnum):
     """What a column is shown for.
 
     `PLEASE`: a slate of the greatest sum of expected utilities, at most one prompt per category, holds it.
-    `LEARN`: none does; exploring put it before what expectation alone would have shown. `CHANCE`: nothing
-    told the candidates apart. `WRITTEN`: the writer wrote just this slate. `WISH`: the person asked for it.
+    `LEARN`: none does; exploring put it before what expectation alone would have shown. `CHANCE`: equally
+    much was expected of all, or nothing was. `WRITTEN`: the writer wrote just this slate. `WISH`: the person
+    asked for it.
     """
 
     PLEASE = "to please"
@@ -42,7 +43,8 @@ class ColumnReason:
     `utility` and `spread` are the mean and the standard deviation of what is believed, in nats of Eq. 4's
     choice; `value` is the value model's. The rest is about what the slate was chosen by. Ranks count from 1,
     and equal candidates share the best: `rank` by what was expected, `drawn_rank` by that and what exploring
-    added, `category_rank` by what was expected among the `category_size` of its category. `behind` is by how
+    added (None where that leaves all equal), `category_rank` by what was expected among the `category_size`
+    of its category. `behind` is by how
     much less was expected of it than of `instead`, which expectation alone would have shown: the best of its
     category, or, if it is that itself, the least of the best categories that are not shown.
     """
@@ -157,7 +159,7 @@ def _ranked(
         candidate=candidates[index],
         intent=Intent.CHANCE if equal else Intent.PLEASE if pleases else Intent.LEARN,
         rank=_rank(expected, index),
-        drawn_rank=None if judged.drawn is None else _rank(np.round(judged.drawn, _DIGITS), index),
+        drawn_rank=_drawn_rank(judged.drawn, index),
         category_rank=_rank(expected[group], group.index(index)),
         category_size=len(group),
         behind=0.0 if instead is None else float(expected[instead] - expected[index]),
@@ -180,6 +182,13 @@ def _instead(
     shown = [it for it in groups if any(place in slate.indices for place in it)]
     left = [place for place in wanted if not any(place in it for it in shown)]
     return left[-1] if left else None
+
+
+def _drawn_rank(drawn: Array | None, place: int) -> int | None:
+    if drawn is None:
+        return None
+    rounded = np.round(drawn, _DIGITS)
+    return None if np.ptp(rounded) == 0 else _rank(rounded, place)
 
 
 def _rank(utilities: Array, place: int) -> int:

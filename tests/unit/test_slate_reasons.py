@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 
@@ -17,7 +18,9 @@ from pasta_core.agent.slates import best_slate
 from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
 from pasta_core.agent.taste_selector import TasteSelector
 from pasta_core.domain import Candidate, CandidateForm, Slate
-from tests.support.tastes import embed_texts
+from pasta_core.users.taste_fit import fit_space
+from pasta_tui.insight_words import because
+from tests.support.tastes import World, embed_texts
 
 CANDIDATES = tuple(Candidate(f"prompt {n}", f"kind {n // 2}") for n in range(6))
 GROUPS = ((0, 1), (2, 3), (4, 5))
@@ -65,8 +68,35 @@ def test_equal_candidates_please_alike() -> None:
 
 
 def test_where_all_are_equal_chance_decided() -> None:
-    found = reasons([0.0] * 6, [1, 4], drawn=[0, 1, 2, 3, 4, 5])
+    found = reasons([0.0] * 6, [5, 2], drawn=[0, 1, 2, 3, 4, 5])
     assert [it.intent for it in found.columns] == [Intent.CHANCE] * 2
+    # exploring has told them apart
+    assert [it.drawn_rank for it in found.columns] == [1, 4]
+    assert because(found.columns[1], found) == "all are expected to be alike, drawn as 4th of 6"
+    alike = reasons([0.0] * 6, [5, 2], drawn=[0.0] * 6)
+    assert [it.drawn_rank for it in alike.columns] == [None] * 2
+    assert because(alike.columns[1], alike) == "nothing tells the prompts apart yet"
+
+
+@pytest.mark.parametrize(
+    ("exploration", "space", "drawn"), [(0.25, True, True), (0.0, True, False), (0.25, False, False)]
+)
+def test_before_the_first_pick_drawn_tastes_choose_where_there_is_a_space(
+    exploration: float, space: bool, drawn: bool
+) -> None:
+    world = World.drawn(3)
+    directions = fit_space("", [world.pick(f"session {n}", 1) for n in range(30)]) if space else None
+    selector = TasteSelector(
+        CandidateForm(3, 2), TasteLearner(RememberedTexts(embed_texts), directions), exploration
+    )
+    history = world.history("a red train", 0)
+    judged = asyncio.run(selector.judge(history, CANDIDATES, 2, 1))
+    slates = [asyncio.run(selector.select(history, CANDIDATES, 2, seed)) for seed in range(1, 9)]
+    assert np.ptp(judged.expected) == 0, "without types nothing is expected"
+    assert judged.drawn is not None and bool(np.ptp(np.round(judged.drawn, 12)) > 0) is drawn
+    assert len({slate.indices for slate in slates}) > 1
+    found = reasons_for(1, selector.name, judged, CANDIDATES, slates[0], GROUPS)
+    assert [("drawn as" in because(it, found)) for it in found.columns] == [drawn] * 2
 
 
 def test_what_the_person_asked_for_is_a_wish_and_spoils_nothing() -> None:
