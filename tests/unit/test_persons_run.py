@@ -165,7 +165,8 @@ def test_two_names_of_one_plan_are_followed_once(tmp_path: Path) -> None:
 def test_the_amount_is_told_before_a_model_is_started_and_where_nothing_lacks_not_at_all(
     tmp_path: Path,
 ) -> None:
-    plan, random, told = walk(tmp_path), {"random": SelectorSpec("random")}, []
+    plan, random = walk(tmp_path), {"random": SelectorSpec("random")}
+    told: list[Mapping[str, int]] = []
     followed(replace(plan, persons=1), random)
     followed(plan, {**random, **TASTE}, announced=told)
     assert told == [{"random": 1, "taste": 2}]
