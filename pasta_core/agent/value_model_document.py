@@ -11,7 +11,16 @@ from pasta_core.errors import ModelUnavailable
 from pasta_core.settings import Profile
 from pasta_core.text import clean_line
 
-__all__ = ["AGAIN", "CONFIG", "FORMAT", "VERSION", "read_document", "refuse_foreign", "require_value_model"]
+__all__ = [
+    "AGAIN",
+    "CONFIG",
+    "FORMAT",
+    "VERSION",
+    "foreign_note",
+    "read_document",
+    "refuse_foreign",
+    "require_value_model",
+]
 
 FORMAT = "pasta-value-model"
 VERSION = 1
@@ -44,15 +53,39 @@ def refuse_foreign(folder: Path, document: Mapping[str, Any], profiles: Sequence
     What it values are one writer's words and one painter's images. The first of `profiles` is the one in use,
     the others those that it extends; one that does not say what it was trained for is taken.
     """
+    if made := _foreign(document, profiles):
+        raise ModelUnavailable(
+            f"the value model in {folder} was trained for profile {made}, not for {profiles[0]}",
+            "train one for this profile, or name it as value_model in a profile of your own",
+        )
+
+
+def foreign_note(profile: Profile) -> str:
+    """What to say of a profile's own value model that was trained for another one, which is not refused.
+
+    "" mostly, and where its folder cannot be read, of which others complain.
+    """
+    if profile.value_model is None:
+        return ""
+    try:
+        document = read_document(profile.value_model)
+    except ModelUnavailable:
+        return ""
+    if not (made := _foreign(document, (profile.name, *profile.lineage))):
+        return ""
+    return (
+        f"the value model of profile {profile.name} was trained for profile {made}: what it values may not "
+        "be what is written and painted here"
+    )
+
+
+def _foreign(document: Mapping[str, Any], profiles: Sequence[str]) -> str:
+    """The profiles that a model says that it was trained for, if none of these is one of them, else ""."""
     facts = document.get("training")
     told = facts.get("profiles") if isinstance(facts, dict) else None
     made = [name for name in told if isinstance(name, str)] if isinstance(told, list) else []
-    if profiles and made and not set(made) & set(profiles):
-        raise ModelUnavailable(
-            f"the value model in {folder} was trained for profile {clean_line(', '.join(made))}, "
-            f"not for {profiles[0]}",
-            "train one for this profile, or name it as value_model in a profile of your own",
-        )
+    foreign = profiles and made and not set(made) & set(profiles)
+    return clean_line(", ".join(made)) if foreign else ""
 
 
 def require_value_model(folder: Path, profile: Profile) -> None:

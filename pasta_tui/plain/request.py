@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pasta_core.agent.selectors import RandomSelector, SelectorName, ValueSelector
-from pasta_core.agent.value_model_document import require_value_model
+from pasta_core.agent.value_model_document import foreign_note, require_value_model
 from pasta_core.configuration import Configuration
 from pasta_core.errors import InvalidInput
 from pasta_core.microworld.rater_names import check_rater
@@ -131,11 +131,18 @@ def settled_selector(config: Configuration, study: bool = False, no_taste: bool 
 
 
 def selector_note(config: Configuration, new: NewSession) -> str:
-    """What to say of a selector that nobody asked for where the profile has no trained one; "" mostly."""
+    """What to say of who chooses; "" mostly.
+
+    That is where nobody asked for a selector and the profile has no trained one, or where it has one that was
+    trained for another profile.
+    """
+    name = SelectorName.parse(new.selector)
+    if name.valued and not name.model:
+        return foreign_note(config.profile)
     if config.profile.value_model is not None or "selector" in config.sources or new.study:
         return ""
     chosen = "your picks alone say what is shown"
-    if not SelectorName.parse(new.selector).learns:
+    if not name.learns:
         chosen = "what is shown is drawn at random until one is trained (pasta train-value-model)"
     return f"profile {config.profile.name} has no value model: {chosen}"
 
