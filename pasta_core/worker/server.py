@@ -89,7 +89,7 @@ def serve(options: WorkerOptions) -> None:
         replace(profile, painter=replace(profile.painter, pass_size=sharing.pass_size)),
         paths.assets,
         lanes,
-        options.device,
+        sharing.device,
         notes=sharing.notes,
         bearable=sharing.bearable,
         value_on_gpu=sharing.plan.arrangement.value_on_gpu,

@@ -10,7 +10,8 @@ from typing import Protocol
 from pasta_core.planning.machine import find_machine
 from pasta_core.planning.measured import Measurements, profile_key
 from pasta_core.planning.plan import Plan, make_plan
-from pasta_core.planning.verdict import LONG, verdict_of
+from pasta_core.planning.settled import bearable, settled_machine
+from pasta_core.planning.verdict import verdict_of
 from pasta_core.settings import Profile
 from pasta_core.worker.gauge import Gauge
 from pasta_core.worker.handover import Handover, Parkable
@@ -39,6 +40,10 @@ class Sharing:
     """Images that are to be painted at a time."""
     writes_on_cpu: bool
     """Whether the language model is kept off every GPU."""
+    device: str | None = None
+    """The torch device that is asked for, None for the best there is."""
+    given_up: bool = False
+    """Whether that is the CPU because the GPU is full."""
 
     @property
     def swaps(self) -> bool:
@@ -63,9 +68,8 @@ class Sharing:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know before the first images."""
-        slow = self.plan.times.turn.seconds > LONG
-        fits = self.plan.arrangement.fits
-        said = () if fits and not slow else ("; ".join(verdict_of(self.plan)),)
+        fine = self.plan.arrangement.fits and bearable(self.plan) and not self.given_up
+        said = () if fine else ("; ".join(verdict_of(self.plan)),)
         fewer = f"memory holds {self.pass_size} images at a time, not {self.wanted}"
         return (*said, fewer) if self.pass_size < self.wanted else said
 
@@ -86,10 +90,12 @@ def plan_sharing(
 
     `slots` and `exact` are those of `make_plan`.
     """
-    machine = find_machine(device)
+    asked, found = memory or profile.memory, find_machine(device)
+    machine = settled_machine(profile, found, asked, exact=exact)
+    given_up = found.has_gpu and not machine.has_gpu
+    device = "cpu" if given_up else device
 
     def planned(seconds: Mapping[str, float]) -> Plan:
-        asked = memory or profile.memory
         return make_plan(profile, machine, asked, seconds=seconds, slots=slots, exact=exact)
 
     arrangement = planned({}).arrangement
@@ -99,9 +105,11 @@ def plan_sharing(
     return Sharing(
         plan,
         Gauge(measurements, machine.key, key, gpu=machine.has_gpu),
-        bearable=on_cpu.times.turn.seconds <= LONG,
+        bearable=bearable(on_cpu),
         wanted=profile.painter.pass_size,
         writes_on_cpu=arrangement.mode == "cpu" or device == "cpu",
+        device=device,
+        given_up=given_up,
     )
 
 

@@ -11,6 +11,7 @@ from pasta_core.configuration import Configuration, configure
 from pasta_core.planning.machine import Machine, find_machine, imagined
 from pasta_core.planning.measured import Measured, Measurements, profile_key
 from pasta_core.planning.plan import PartPlan, Plan, make_plan
+from pasta_core.planning.settled import settled_machine
 from pasta_core.planning.verdict import duration, gib, verdict_of
 from pasta_tui.console.output import Output
 
@@ -37,6 +38,7 @@ def plan_here(config: Configuration, machine: Machine) -> tuple[Plan, Measured]:
     if config.compile:
         profile = replace(profile, painter=replace(profile.painter, compile=True))
     asked = config.memory or profile.memory
+    machine = settled_machine(profile, machine, asked)
     plan = make_plan(profile, machine, asked, config.session)
     if machine.imagined:
         return plan, Measured()

@@ -18,15 +18,21 @@ CARD = "NVIDIA Imagined 9000"
 SAID = f"PyTorch finds none, though there is {CARD}"
 
 
-@pytest.fixture
-def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """NVIDIA's tool names a card, and the environment shows torch one that is not there."""
-    tool = tmp_path / "bin" / "nvidia-smi"
-    tool.parent.mkdir()
-    tool.write_text(f"#!/bin/sh\necho '{CARD}, 24576 MiB, 24000 MiB, 570.86.10'\n")
+def install(tool: Path, free: int) -> None:
+    """What looks like NVIDIA's tool, and names a card with so many free MiB."""
+    tool.parent.mkdir(exist_ok=True)
+    tool.write_text(f"#!/bin/sh\necho '{CARD}, 24576 MiB, {free} MiB, 570.86.10'\n")
     tool.chmod(0o755)
+
+
+@pytest.fixture
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """NVIDIA's tool names a card, and the environment shows torch one that is not there; the tool."""
+    tool = tmp_path / "bin" / "nvidia-smi"
+    install(tool, free=24000)
     monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-00000000-0000-0000-0000-000000000000")
+    return tool
 
 
 def painted(profile: str, log: Path, notes: list[str], times: int = 1) -> list[PaintedImage]:
@@ -49,6 +55,18 @@ def test_the_cpu_paints_what_it_can_and_says_so_once(tmp_path: Path, own_directo
     kept = own_directories / "cache" / "pasta" / MEASURED
     measured = json.loads(kept.read_text())["machines"] if kept.exists() else {}
     assert "paint" not in json.dumps(measured), "a CPU's times are not the card's"
+
+
+def test_a_card_that_is_full_is_left_to_others(tmp_path: Path, card: Path, own_directories: Path) -> None:
+    install(card, free=200)
+    notes: list[str] = []
+    assert len(painted("micro", tmp_path / "log", notes, times=2)) == 2
+    (said,) = notes
+    assert said.startswith("micro fits the CPU (")
+    assert f"planned without a GPU: {CARD} has 0.2 GiB free" in said
+    measured = json.loads((own_directories / "cache" / "pasta" / MEASURED).read_text())["machines"]
+    (machine,) = measured
+    assert machine.startswith("cpu x") and "paint" in json.dumps(measured[machine])
 
 
 @pytest.mark.usefixtures("card")

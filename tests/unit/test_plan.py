@@ -24,6 +24,7 @@ from pasta_core.planning.machine import GIB, Machine, find_machine, imagined
 from pasta_core.planning.measured import MEASURED, Measured, Measurements, profile_key
 from pasta_core.planning.needs import painting_bytes
 from pasta_core.planning.plan import Plan, make_plan
+from pasta_core.planning.settled import settled_machine
 from pasta_core.planning.sizes import cache_of, sizes_of
 from pasta_core.planning.speeds import speed_of
 from pasta_core.planning.torch_build import torch_is_for_amd, torch_is_for_nvidia
@@ -509,6 +510,25 @@ def test_times_are_told_apart_by_what_comes_and_goes(paths: Paths) -> None:
     asked = {8: "auto", 12: "auto", 24: "auto", 10: "cpu"}
     ways = [planned(paths, "sdxl", size, how).arrangement.sharing for size, how in asked.items()]
     assert ways == ["swap parked apart", "swap parked", "resident", "cpu apart"]
+
+
+def test_a_full_gpu_is_left_alone_where_the_cpu_takes_minutes(paths: Paths) -> None:
+    micro, sdxl = (load_profile(name, paths) for name in ("micro", "sdxl"))
+    card = find_machine(query=lambda: GPU_12, nvidia=lambda: True)
+    full = replace(card, gpu_free=GIB // 5)
+    assert settled_machine(micro, card, "auto") is card
+    instead = settled_machine(micro, full, "auto")
+    assert not instead.has_gpu and instead.key.startswith("cpu x") and not instead.missed
+    assert instead.unused.startswith("NVIDIA GeForce RTX 3060 has 0.2 GiB free, and ")
+    assert verdict_of(make_plan(micro, instead))[1] == f"planned without a GPU: {instead.unused}"
+    for kept in (
+        settled_machine(sdxl, full, "auto"),
+        settled_machine(micro, full, "swap"),
+        settled_machine(micro, full, "auto", exact=True),
+    ):
+        assert kept is full
+    no_memory = replace(full, ram_bytes=GIB // 2)
+    assert settled_machine(micro, no_memory, "auto") is no_memory
 
 
 def test_a_worker_paints_as_many_at_a_time_as_its_plan_has_room_for(
