@@ -117,6 +117,7 @@ class WriterProfile:
     nucleus: float = 0.8
     """p of nucleus sampling (App. E.2)."""
     temperature: float = 1.0
+    """Applied last: it shifts the odds inside the nucleus."""
     slots: int = 8
     """Texts that a simulation writes side by side; a session writes one."""
     mmproj: Path | None = None

@@ -35,11 +35,14 @@ def sample_nucleus(
     """Draw a token from the nucleus of the allowed tokens (App. E.2: p = 0.8, temperature 1).
 
     The nucleus is the smallest set of likeliest allowed tokens that holds at least `nucleus` of the allowed
-    probability. A grammar over a whole vocabulary costs tens of milliseconds, so it is asked about the
-    `SHORTLIST` first; its answer stands if the nucleus is the same whether the grammar allows everything or
-    nothing of the rest, else the whole vocabulary is asked. `logits` has shape (vocabulary,) and is not
-    changed; temperature 0 takes the likeliest. `NothingAllowed` where the grammar allows no token,
-    `NotNumbers` where a logit is NaN.
+    probability, as the model gives it: `temperature` comes last, as in llama.cpp, and only shifts the odds
+    inside the nucleus. One of 1 is everything.
+
+    A grammar over a whole vocabulary costs tens of milliseconds, so it is asked about the `SHORTLIST` first;
+    its answer stands if the nucleus is the same whether the grammar allows everything or nothing of the rest,
+    else the whole vocabulary is asked. `logits` has shape (vocabulary,) and is not changed; temperature 0
+    takes the likeliest. `NothingAllowed` where the grammar allows no token, `NotNumbers` where a logit is
+    NaN.
     """
     peak = logits.max()
     if np.isnan(peak):
@@ -47,22 +50,24 @@ def sample_nucleus(
     if temperature <= 0:
         return _likeliest(logits, allowed)
     shifted = logits - peak
+    # a nucleus of everything must not lose what heat makes likely
+    heat = max(1.0, temperature) if nucleus >= 1 else 1.0
     if len(shifted) > SHORTLIST:
         shortlist = np.argpartition(shifted, -SHORTLIST)[-SHORTLIST:].astype(np.int32)
-        inside = _weights(shifted[shortlist], temperature)
+        inside = _weights(shifted[shortlist], heat)
         tokens, cumulative = _ranked(shortlist, inside, allowed(shortlist))
         if len(tokens):
-            rest = _rest(shifted, shortlist, temperature)
+            rest = _rest(shifted, shortlist, heat)
             size = _nucleus_size(cumulative, nucleus * cumulative[-1])
             if size == _nucleus_size(cumulative, nucleus * (cumulative[-1] + rest)) <= len(tokens):
-                return _draw(tokens, cumulative, size, rng)
-    weights = _weights(shifted, temperature)
+                return _draw(tokens[:size], shifted, temperature, rng)
+    weights = _weights(shifted, heat)
     everything = np.arange(len(weights), dtype=np.int32)
     tokens, cumulative = _ranked(everything, weights, allowed(everything) & (weights > 0))
     if not len(tokens):
         raise NothingAllowed
     size = min(_nucleus_size(cumulative, nucleus * cumulative[-1]), len(tokens))
-    return _draw(tokens, cumulative, size, rng)
+    return _draw(tokens[:size], shifted, temperature, rng)
 
 
 def _weights(shifted: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:
@@ -95,12 +100,18 @@ def _nucleus_size(cumulative: npt.NDArray[np.float64], threshold: float) -> int:
 
 def _draw(
     tokens: npt.NDArray[np.int32],
-    cumulative: npt.NDArray[np.float64],
-    size: int,
+    shifted: npt.NDArray[np.float32],
+    temperature: float,
     rng: np.random.Generator,
 ) -> int:
-    point = rng.random() * cumulative[size - 1]
-    return int(tokens[min(int(np.searchsorted(cumulative, point, side="right")), size - 1)])
+    """One of the tokens, which are ranked, at a temperature."""
+    kept = shifted[tokens]
+    if temperature < 1:
+        # all weights would vanish where the grammar leaves only what is unlikely
+        kept = kept - kept[0]
+    cumulative = np.cumsum(_weights(kept, temperature))
+    point = rng.random() * cumulative[-1]
+    return int(tokens[min(int(np.searchsorted(cumulative, point, side="right")), len(tokens) - 1)])
 
 
 def _likeliest(logits: npt.NDArray[np.float32], allowed: TokenMask) -> int:

@@ -23,6 +23,13 @@ def nucleus_of(logits: np.ndarray, ok: np.ndarray, p: float) -> dict[int, float]
     return {token: weight / sum(kept.values()) for token, weight in kept.items()}
 
 
+def tempered(odds: dict[int, float], temperature: float) -> dict[int, float]:
+    """The same tokens at another temperature."""
+    likeliest = max(odds.values())
+    weights = {token: float((odd / likeliest) ** (1 / temperature)) for token, odd in odds.items()}
+    return {token: weight / sum(weights.values()) for token, weight in weights.items()}
+
+
 @given(
     size=st.integers(1, 900),
     spread=st.floats(0.1, 8),
@@ -42,17 +49,48 @@ def test_every_draw_lies_in_the_nucleus_of_the_allowed(
         assert sample_nucleus(logits, lambda tokens: ok[tokens], rng, nucleus=p) in nucleus
 
 
-@pytest.mark.parametrize("size", [50, 3000])
-def test_frequencies_are_the_nucleus_probabilities(size: int) -> None:
+@given(
+    size=st.integers(1, 900),
+    spread=st.floats(0.1, 8),
+    share=st.floats(0.02, 1),
+    p=st.sampled_from([0.3, 0.8, 0.95]),
+    temperature=st.sampled_from([0.02, 0.5, 1.0, 1.7, 4.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_grammar_comes_first_then_the_nucleus_and_the_temperature_at_last(
+    size: int, spread: float, share: float, p: float, temperature: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, spread, size).astype(np.float32)
+    ok = rng.random(size) < share
+    ok[rng.integers(size)] = True
+    odds = tempered(nucleus_of(logits, ok, p), temperature)
+    ends = np.cumsum(list(odds.values()))
+    for number in range(5):
+        point = np.random.default_rng(number).random() * ends[-1]
+        expected = list(odds)[min(int(np.searchsorted(ends, point, side="right")), len(odds) - 1)]
+        drawn = sample_nucleus(
+            logits,
+            lambda tokens: ok[tokens],
+            np.random.default_rng(number),
+            nucleus=p,
+            temperature=temperature,
+        )
+        assert drawn == expected
+
+
+@pytest.mark.parametrize(("size", "temperature"), [(50, 1.0), (3000, 1.0), (3000, 0.5), (3000, 2.5)])
+def test_frequencies_are_the_nucleus_probabilities(size: int, temperature: float) -> None:
     rng = np.random.default_rng(3)
     logits = rng.normal(0, 1.0 if size < 100 else 3.5, size).astype(np.float32)
     ok = rng.random(size) < 0.5
-    nucleus = nucleus_of(logits, ok, 0.8)
+    nucleus = tempered(nucleus_of(logits, ok, 0.8), temperature)
     assert len(nucleus) > 5
     draws = 8000
     counts = dict.fromkeys(nucleus, 0)
     for _ in range(draws):
-        counts[sample_nucleus(logits, lambda tokens: ok[tokens], rng, nucleus=0.8)] += 1
+        token = sample_nucleus(logits, lambda tokens: ok[tokens], rng, nucleus=0.8, temperature=temperature)
+        counts[token] += 1
     for token, probability in nucleus.items():
         deviation = (probability * (1 - probability) / draws) ** 0.5
         assert abs(counts[token] / draws - probability) < 4.5 * deviation
@@ -76,6 +114,29 @@ def test_the_grammar_is_asked_about_the_shortlist_alone_where_that_is_enough() -
 
     sample_nucleus(logits, allowed, np.random.default_rng(0), nucleus=0.8)
     assert asked == [SHORTLIST]
+
+
+def test_a_nucleus_of_all_leaves_out_nothing_however_unlikely() -> None:
+    logits = np.zeros(1000, dtype=np.float32)
+    logits[5] = 60
+    rng = np.random.default_rng(0)
+    drawn = {
+        sample_nucleus(logits, lambda tokens: tokens < 900, rng, nucleus=1.0, temperature=20.0)
+        for _ in range(500)
+    }
+    assert len(drawn) > 100 and 5 in drawn
+
+
+@pytest.mark.parametrize("nucleus", [0.8, 1.0])
+def test_what_the_grammar_leaves_is_drawn_from_at_any_temperature(nucleus: float) -> None:
+    logits = np.full(1000, -300, dtype=np.float32)
+    logits[:4] = (0, -200, -201, -202)
+    rng = np.random.default_rng(0)
+    drawn = {
+        sample_nucleus(logits, lambda tokens: tokens > 0, rng, nucleus=nucleus, temperature=0.2)
+        for _ in range(20)
+    }
+    assert drawn == {1}
 
 
 def test_nothing_allowed_is_said() -> None:
