@@ -1,4 +1,4 @@
-"""Which models a value model's calibration was measured with, and whether they are those that are there."""
+"""Which models a calibration and a taste's space were made with, and whether these are still there."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.engines.fingerprints import content_digest, user_model_name
 from pasta_core.errors import ModelUnavailable
 from pasta_core.settings import Profile
-from pasta_core.users.taste_space_files import space_beside
+from pasta_core.users.taste_space_files import load_space, space_beside
 
-__all__ = ["StaleCalibration", "fitting_calibration", "own_users"]
+__all__ = ["StaleCalibration", "fitting_calibration", "foreign_types", "own_users"]
 
 _SAID = {"value_model": "value model", "space": "space", "clip": "CLIP", "users": "user model"}
 """What they are called, by their names in the file."""
@@ -46,6 +46,21 @@ def own_users(profile: Profile) -> str | None:
     """What trajectories call the users of the profile's user model; None where it has none here."""
     folder = profile.user_model
     return user_model_name(folder) if folder is not None and folder.is_dir() else None
+
+
+def foreign_types(profile: Profile) -> str:
+    """That the types in a profile's taste space are of another user model than its own, in a line.
+
+    "" where they are its own or nobody knows: spaces did not always say. Raises `ModelUnavailable`. Slow: it
+    reads the whole user model.
+    """
+    file = space_beside(profile.clip.model)
+    theirs = "" if file is None else load_space(file).users
+    own = own_users(profile) if theirs else None
+    if own in (None, theirs):
+        return ""
+    again = "learn it again: pasta taste space"
+    return f"the types in {file} are of another user model ({theirs}) than the profile's ({own}); {again}"
 
 
 def _there(model: Path, profile: Profile) -> Mapping[str, Any]:

@@ -29,15 +29,21 @@ _HELD_OUT = 8
 """One initial prompt in so many is held out to measure by."""
 _FEWEST = 20
 """Slates from which a space can be learned."""
+_MODEL = "model:"
+"""How the names of simulated users of a user model begin."""
 
 
 @dataclass(frozen=True, eq=False)
 class PaintedSlate:
-    """A slate as a pick, and the utilities (K, L) of every user type, where they are known."""
+    """A slate as a pick, and the utilities (K, L) of every user type, where they are known.
+
+    `users` is what trajectories call the users of those types' user model.
+    """
 
     pick: Pick
     utilities: Array | None
     type: int | None
+    users: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,23 +64,35 @@ class Foresight:
 
 @dataclass(frozen=True, eq=False)
 class LearnedSpace:
-    """A space learned from all slates, and what one without the held-out prompts foretells of those."""
+    """A space learned from all slates, and what one without the held-out prompts foretells of those.
+
+    `untyped` of the slates do not say what user types think of them; with one of these it has no types.
+    """
 
     space: TasteSpace
     foresight: Foresight
     slates: int
+    untyped: int = 0
 
 
-def read_slates(paths: Sequence[Path], clip: str, embed: EmbedTexts) -> list[PaintedSlate]:
+def read_slates(
+    paths: Sequence[Path], clip: str, embed: EmbedTexts, own: str | None = None
+) -> list[PaintedSlate]:
     """The painted slates of trajectories whose images carry embeddings of this CLIP.
 
-    `InvalidInput` where there are too few, or the embeddings are another CLIP's.
+    `own` is what trajectories call the users of the profile's user model, if it has one. `InvalidInput` where
+    there are too few slates, where the embeddings are another CLIP's, and where users are of several user
+    models or of another than that.
     """
     texts: dict[str, Embedding] = {}
     found: list[PaintedSlate] = []
+    known = ""
     for path in paths:
         for record in read_embedded(path, clip):
-            found += _slates(record, texts, embed)
+            users = _users_of(record)
+            known = known or users
+            _refuse_users(path, users, known, own)
+            found += _slates(record, users, texts, embed)
     if len(found) < _FEWEST:
         raise InvalidInput(
             f"the data holds {len(found)} painted slates with embeddings, {_FEWEST} are needed",
@@ -95,8 +113,10 @@ def learn_space(clip: str, slates: Sequence[PaintedSlate], plan: SpacePlan | Non
     tables = [slate.utilities for slate in slates if slate.utilities is not None]
     if len(tables) == len(slates):
         counts = np.bincount([slate.type or 0 for slate in slates], minlength=len(tables[0]))
-        space = with_types(space, picks, tables, np.asarray(counts + 1, np.float64))
-    return LearnedSpace(space, result, len(slates))
+        users = {slate.users for slate in slates}
+        named = users.pop() if len(users) == 1 else ""
+        space = with_types(space, picks, tables, np.asarray(counts + 1, np.float64), named)
+    return LearnedSpace(space, result, len(slates), len(slates) - len(tables))
 
 
 def foresight(space: TasteSpace, slates: Sequence[Pick]) -> Foresight:
@@ -122,8 +142,27 @@ def foresight(space: TasteSpace, slates: Sequence[Pick]) -> Foresight:
     )
 
 
+def _users_of(record: TrajectoryRecord) -> str:
+    """The name of a user model's users, without the number of their type; "" for whoever is no such user."""
+    return record.user.rpartition(":")[0] if record.user.startswith(_MODEL) else ""
+
+
+def _refuse_users(path: Path, users: str, known: str, own: str | None) -> None:
+    """Refuse types of another user model than the profile's, or than that of what was read before."""
+    if users and own not in (None, users):
+        raise InvalidInput(
+            f"{path} has choices of {users}, and the profile's user model is {own}",
+            "'pasta simulate --users model --embeddings' makes some of its users",
+        )
+    if users and users != known:
+        raise InvalidInput(
+            f"{path} has choices of {users}, and what was read before of {known}",
+            "a space has the types of one user model: learn from data of one",
+        )
+
+
 def _slates(
-    record: TrajectoryRecord, texts: dict[str, Embedding], embed: EmbedTexts
+    record: TrajectoryRecord, users: str, texts: dict[str, Embedding], embed: EmbedTexts
 ) -> Iterator[PaintedSlate]:
     start = _mean([image.embedding for image in record.initial_images])
     for turn in record.turns:
@@ -147,6 +186,7 @@ def _slates(
             ),
             _table(turn),
             record.user_type,
+            users,
         )
 
 

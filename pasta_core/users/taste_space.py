@@ -59,6 +59,8 @@ class TasteSpace:
     type_weights: Array
     pairs: int = 0
     """How many painted (prompt, images) pairs it was learned from."""
+    users: str = ""
+    """What trajectories call the users of the user model whose types these are; empty where nobody said."""
 
     @property
     def dimension(self) -> int:

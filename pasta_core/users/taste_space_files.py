@@ -47,6 +47,7 @@ def save_space(space: TasteSpace, file: Path) -> None:
         "clip": space.clip,
         "fidelity_scale": repr(space.fidelity_scale),
         "pairs": str(space.pairs),
+        **({"users": space.users} if space.users else {}),
     }
     with replacing(file) as partial:
         save_file(arrays, partial, facts)
@@ -68,7 +69,8 @@ def load_space(file: Path, clip: str = "") -> TasteSpace:
             scale, pairs = float(facts["fidelity_scale"]), int(facts["pairs"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ModelUnavailable(f"{file} is damaged or cut short", again) from error
-    space = TasteSpace(clip=facts.get("clip", ""), fidelity_scale=scale, pairs=pairs, **arrays)
+    named = {"clip": facts.get("clip", ""), "users": facts.get("users", "")}
+    space = TasteSpace(**named, fidelity_scale=scale, pairs=pairs, **arrays)
     if not _consistent(space):
         raise ModelUnavailable(f"{file} holds arrays that do not fit together", again)
     if clip and space.clip != clip:

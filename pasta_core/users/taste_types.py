@@ -21,9 +21,11 @@ _RIDGE = 50.0
 
 
 def with_types(
-    space: TasteSpace, slates: Sequence[Pick], utilities: Sequence[Array], shares: Array
+    space: TasteSpace, slates: Sequence[Pick], utilities: Sequence[Array], shares: Array, users: str = ""
 ) -> TasteSpace:
     """The space with K types as its mixture prior: R_k (K, L) of every slate's columns, and shares (K,).
+
+    `users` is what trajectories call the users of the types.
 
     Each type's taste is a ridge regression of how its utilities differ within slates (the softmax of Eq. 4
     sees nothing else) on how features do. `InvalidInput` where tables do not fit the slates.
@@ -37,7 +39,8 @@ def with_types(
     tables = np.concatenate([_centred(table.T) for table in utilities])
     precision = features.T @ features + _RIDGE * np.eye(space.dimension)
     means = np.linalg.solve(precision, features.T @ tables).T
-    return replace(space, type_means=means, type_weights=np.asarray(shares / shares.sum(), np.float64))
+    weights = np.asarray(shares / shares.sum(), np.float64)
+    return replace(space, type_means=means, type_weights=weights, users=users)
 
 
 def _centred(rows: Array) -> Array:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pasta_core.configuration import configure
 from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.data.sources import parse_source
+from pasta_core.engines.calibrations import own_users
 from pasta_core.errors import InvalidInput
 from pasta_core.training.taste_space import LearnedSpace, learn_space, read_slates
 from pasta_core.training.value_sources import check_value_sources
@@ -32,7 +33,8 @@ def learn(data: Sequence[str], out_file: Path | None, profile: str | None, as_js
         raise InvalidInput(f"{file} cannot be a file", "name one in a folder that exists: --out FILE")
     fingerprint = encoder_fingerprint(clip)
     out.progress("embedding prompts")
-    slates = read_slates([spec.path for spec in specs], fingerprint, ClipEncoder.load(clip).embed_texts)
+    embed, own = ClipEncoder.load(clip).embed_texts, own_users(config.profile)
+    slates = read_slates([spec.path for spec in specs], fingerprint, embed, own)
     out.progress("learning")
     learned = learn_space(fingerprint, slates)
     save_space(learned.space, file)
@@ -51,13 +53,16 @@ def _facts(learned: LearnedSpace) -> dict[str, object]:
         "image_directions": space.painted - 1,
         "text_directions": space.dimension - space.painted,
         "types": space.types if space.types > 1 else 0,
+        "users": space.users or None,
+        "untyped": learned.untyped,
         "foresight": asdict(learned.foresight),
     }
 
 
 def _lines(learned: LearnedSpace) -> list[str]:
     space, told = learned.space, learned.foresight
-    types = f", {space.types} types" if space.types > 1 else ""
+    of = f" of {space.users}" if space.users else ""
+    types = f", {space.types} types{of}" if space.types > 1 else ""
     directions = " ".join(f"{share:.2f}" for share in told.by_direction)
     return [
         f"{learned.slates:,} slates, {space.pairs:,} prompts with pictures; "
@@ -65,4 +70,15 @@ def _lines(learned: LearnedSpace) -> list[str]:
         f"{told.columns:,} columns of {told.prompts} prompts were held out: "
         f"R2 {told.explained:.2f}, cosine {told.cosine:.2f}, fidelity R2 {told.fidelity:.2f}",
         f"R2 by direction: {directions}",
+        *_without_types(learned),
     ]
+
+
+def _without_types(learned: LearnedSpace) -> list[str]:
+    """Why the space has no types, where it has none."""
+    if not learned.untyped:
+        return []
+    what = (
+        f"{learned.untyped:,} of {learned.slates:,} slates do not say what a user model's types think of them"
+    )
+    return [f"no types: {what}; those of 'pasta simulate --users model' do"]

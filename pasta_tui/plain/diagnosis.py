@@ -12,7 +12,8 @@ from typing import Any
 
 from pasta_core.agent.value_calibration import calibration_beside
 from pasta_core.configuration import Configuration, configure
-from pasta_core.engines.calibrations import fitting_calibration
+from pasta_core.data.embeddings import encoder_fingerprint
+from pasta_core.engines.calibrations import fitting_calibration, foreign_types
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.models import ModelFile, model_files, require_models
 from pasta_core.paths import Paths
@@ -22,6 +23,7 @@ from pasta_core.profiles import known_profiles, load_profile
 from pasta_core.sessions.provenance import versions
 from pasta_core.settings import Profile
 from pasta_core.text import told
+from pasta_core.users.taste_space_files import load_space, space_beside
 from pasta_tui.console.output import Output
 from pasta_tui.plain.plan import plan_here
 from pasta_tui.terminal.capabilities import Terminal
@@ -47,6 +49,7 @@ def diagnose(profile: str | None, as_json: bool) -> None:
         "plan": list(verdict_of(plan_here(config, machine)[0])),
         "profiles": profiles,
         "calibration": _calibration(config.profile),
+        "space": _space(config.profile),
         "terminal": _terminal(out.terminal, os.environ),
         "graphics": _graphics(config.graphics, graphics),
         "paths": _paths(config),
@@ -91,6 +94,20 @@ def _calibration(profile: Profile) -> dict[str, Any] | None:
     except ModelUnavailable as error:
         problem = told(error)
     return {"file": None if file is None else str(file), "problem": problem}
+
+
+def _space(profile: Profile) -> dict[str, Any] | None:
+    """What the profile's tastes begin with; None where there is no space beside its CLIP."""
+    file = space_beside(profile.clip.model)
+    if file is None:
+        return None
+    users = problem = None
+    try:
+        users = load_space(file, encoder_fingerprint(profile.clip.model)).users or None
+        problem = foreign_types(profile) or None
+    except ModelUnavailable as error:
+        problem = told(error)
+    return {"file": str(file), "users": users, "problem": problem}
 
 
 def _devices(machine: Machine) -> dict[str, Any]:
@@ -162,6 +179,8 @@ def _print(report: Mapping[str, Any], out: Output) -> None:
         out.data(f"{'' if number else 'plan':14}{line}")
     if weighed := report["calibration"]:
         out.data(f"{'taste+value':14}{_weighed(weighed)}")
+    if space := report["space"]:
+        out.data(f"{'taste space':14}{space['problem'] or space['file']}")
     for name, models in report["profiles"].items():
         out.data("")
         out.data(f"profile {name}{' (in use)' if name == report['profile'] else ''}")

@@ -15,7 +15,7 @@ from pasta_core.agent.taste_learner import RememberedTexts, TasteLearner
 from pasta_core.agent.value_calibration import ASSUMED
 from pasta_core.configuration import Configuration
 from pasta_core.domain import Candidate, CandidateForm, History, Painter, Selector, Slate, User, Writer
-from pasta_core.engines.calibrations import StaleCalibration, fitting_calibration
+from pasta_core.engines.calibrations import StaleCalibration, fitting_calibration, foreign_types
 from pasta_core.errors import StorageError
 from pasta_core.profiles import load_profile
 from pasta_core.sessions.insight import Insight
@@ -171,6 +171,7 @@ async def begun(
             taste = _taste(config, config.profile, worker)
             await asyncio.to_thread(_refuse_unreadable, taste, new)
             weighed = await _weighed(new.selector, config.profile, note)
+            await _tell_foreign_types(new.selector, config.profile, note)
             await worker.start()
             # a store that another process has locked is waited for
             session = stack.enter_context(await asyncio.to_thread(begin_session, store, new))
@@ -197,7 +198,10 @@ async def resumed(
         starting = asyncio.create_task(_started(worker, not finished))
         try:
             session = stack.enter_context(await asyncio.to_thread(resume_session, store, found.id))
-            weighed = ASSUMED if finished else await _weighed(found.made_of.selector, profile, note)
+            weighed = ASSUMED
+            if not finished:
+                weighed = await _weighed(found.made_of.selector, profile, note)
+                await _tell_foreign_types(found.made_of.selector, profile, note)
             yield Opened(session, worker, _taste(config, profile, worker), weighed)
         finally:
             starting.cancel()
@@ -228,6 +232,12 @@ async def _weighed(selector: str, profile: Profile, note: Note) -> ValueCalibrat
     except StaleCalibration as error:
         note(f"{error}; until it is measured again (pasta taste calibrate) assumed numbers weigh it")
         return ASSUMED
+
+
+async def _tell_foreign_types(selector: str, profile: Profile, note: Note) -> None:
+    """Tell where a taste begins with types of another user model. Raises `ModelUnavailable`."""
+    if SelectorName.parse(selector).learns and (line := await asyncio.to_thread(foreign_types, profile)):
+        note(line)
 
 
 async def _started(worker: Worker, needed: bool) -> None:

@@ -17,7 +17,7 @@ from pasta_core.data.embeddings import encoder_fingerprint
 from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import CLIP, TrajectoryRecord, TurnRecord, write_trajectories
 from pasta_core.domain import Choice, Slate
-from pasta_core.engines.calibrations import fitting_calibration
+from pasta_core.engines.calibrations import fitting_calibration, foreign_types
 from pasta_core.engines.fingerprints import content_digest, user_model_name
 from pasta_core.engines.specs import selector_under
 from pasta_core.errors import InvalidInput, ModelUnavailable
@@ -26,12 +26,15 @@ from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.settings import Profile
 from pasta_core.training.taste_space import read_slates
+from pasta_core.users.taste_fit import fit_space
+from pasta_core.users.taste_space_files import save_space
 from pasta_tui.cli._simulated_types import report_types
 from pasta_tui.cli._taste_calibration import measure
-from pasta_tui.plain.diagnosis import _calibration
+from pasta_tui.plain.diagnosis import _calibration, _space
 from pasta_tui.plain.diagnosis import _weighed as _said_of
-from pasta_tui.plain.opening import _weighed
+from pasta_tui.plain.opening import _tell_foreign_types, _weighed
 from tests.support.paid_trajectories import trajectories
+from tests.support.tastes import World
 
 KNOWN = ValueCalibration(slope=0.3, shared=0.1, deviation=0.4)
 
@@ -285,6 +288,53 @@ def test_a_session_says_that_a_calibration_is_of_other_models_and_goes_by_assume
     assert asyncio.run(_weighed("taste", profile, said.append)) == ASSUMED and len(said) == 1
 
 
+def a_space(profile: Profile, users: str) -> Path:
+    """A space beside the profile's CLIP, with types of a user model."""
+    file = profile.clip.model / "taste-space.safetensors"
+    clip = encoder_fingerprint(profile.clip.model)
+    save_space(replace(fit_space(clip, [World.drawn(3).pick("a cat", 1)]), users=users), file)
+    return file
+
+
+def test_types_of_another_user_model_are_told_of_by_sessions_that_go_by_them_and_by_the_doctor(
+    tmp_path: Path,
+) -> None:
+    profile = a_profile(tmp_path)
+    assert profile.user_model is not None
+    own = user_model_name(profile.user_model)
+    file = a_space(profile, own)
+    assert foreign_types(profile) == ""
+    assert _space(profile) == {"file": str(file), "users": own, "problem": None}
+    # a space from before did not say
+    a_space(profile, "")
+    assert foreign_types(profile) == ""
+    assert _space(profile) == {"file": str(file), "users": None, "problem": None}
+
+    a_space(profile, own)
+    (tmp_path / "users" / "user_model.safetensors").write_text("trained anew")
+    said: list[str] = []
+    for selector in ("random", "value", "taste", "taste+value"):
+        asyncio.run(_tell_foreign_types(selector, profile, said.append))
+    assert len(said) == 2 and len(set(said)) == 1
+    assert f"another user model ({own}) than the profile's" in said[0] and "pasta taste space" in said[0]
+    found = _space(profile)
+    assert found is not None and found["problem"] == said[0]
+    assert foreign_types(replace(profile, user_model=None)) == ""
+    file.unlink()
+    assert foreign_types(profile) == "" and _space(profile) is None
+
+
+def test_the_doctor_tells_of_a_space_that_cannot_be_used(tmp_path: Path) -> None:
+    profile = a_profile(tmp_path)
+    found = _space(profile)
+    assert found is not None and "is damaged or cut short; learn it again" in found["problem"]
+    a_space(profile, "")
+    (tmp_path / "clip" / "open_clip_config.json").write_text('{"exchanged": true}')
+    found = _space(profile)
+    assert found is not None and "another CLIP" in found["problem"]
+
+
 def test_what_ships_fits() -> None:
     profile = load_profile("micro", locate({}))
     assert fitting_calibration(profile.value_model, profile) != ASSUMED
+    assert foreign_types(profile) == ""

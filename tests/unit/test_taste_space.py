@@ -21,7 +21,9 @@ from pasta_core.domain import Candidate, Choice, Embedding, Slate
 from pasta_core.errors import InvalidInput
 from pasta_core.training.taste_space import foresight, learn_space, read_slates
 from pasta_core.users.taste_fit import SpacePlan, fit_space
+from pasta_core.users.taste_space_files import load_space, save_space
 from pasta_core.users.taste_types import with_types
+from pasta_tui.cli._taste_space import _lines
 from tests.support.tastes import World, text_embedding
 
 WORLD = World.drawn(4)
@@ -102,6 +104,46 @@ def test_types_come_along_as_tastes(data: Path) -> None:
             assert np.corrcoef(believed[:, kind], true[:, kind])[0, 1] > 0.8
     unknown = [replace(slate, utilities=None) for slate in slates]
     assert learn_space("clip-1", unknown, PLAN).space.types == 1
+
+
+def of_users(folder: Path, users: str, first: int = 0, count: int = 12) -> Path:
+    """Trajectories of the types of one user model, or of other users."""
+    folder.mkdir()
+    records = [replace(trajectory(first + n), user=f"{users}:{n % 2}") for n in range(count)]
+    write_trajectories(folder / "a.parquet", records)
+    return folder
+
+
+def test_a_space_names_the_user_model_of_its_types(tmp_path: Path) -> None:
+    data = of_users(tmp_path / "one", "model:aaa", count=24)
+    space = learn_space("clip-1", read_slates([data], "clip-1", embed), PLAN).space
+    assert (space.types, space.users) == (2, "model:aaa")
+    save_space(space, tmp_path / "space")
+    assert load_space(tmp_path / "space").users == "model:aaa"
+    read_slates([data], "clip-1", embed, "model:aaa")
+    with pytest.raises(
+        InvalidInput, match="of model:aaa, and the profile's user model is model:bbb"
+    ) as refused:
+        read_slates([data], "clip-1", embed, "model:bbb")
+    assert "--users model" in refused.value.hint
+
+
+def test_types_of_two_user_models_are_not_mixed(tmp_path: Path) -> None:
+    paths = [of_users(tmp_path / name, f"model:{name}") for name in ("aaa", "bbb")]
+    with pytest.raises(InvalidInput, match="of model:bbb, and what was read before of model:aaa"):
+        read_slates(paths, "clip-1", embed)
+
+
+def test_types_are_left_out_where_one_slate_does_not_know_them_and_that_is_said(tmp_path: Path) -> None:
+    typed = of_users(tmp_path / "typed", "model:aaa", count=16)
+    planted = of_users(tmp_path / "planted", "planted:test", first=16)
+    both = learn_space("clip-1", read_slates([typed], "clip-1", embed), PLAN)
+    assert both.untyped == 0 and not [line for line in _lines(both) if "no types" in line]
+    slates = read_slates([typed, planted], "clip-1", embed)
+    slates = [replace(it, utilities=it.utilities if it.users else None) for it in slates]
+    some = learn_space("clip-1", slates, PLAN)
+    assert (some.space.types, some.space.users, some.untyped, some.slates) == (1, "", 36, 84)
+    assert _lines(some)[-1].startswith("no types: 36 of 84 slates do not say")
 
 
 def test_what_has_no_embeddings_or_another_clip_s_teaches_nothing(data: Path, tmp_path: Path) -> None:
