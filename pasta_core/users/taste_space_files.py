@@ -69,8 +69,8 @@ def load_space(file: Path, clip: str = "") -> TasteSpace:
             scale, pairs = float(facts["fidelity_scale"]), int(facts["pairs"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ModelUnavailable(f"{file} is damaged or cut short", again) from error
-    named = {"clip": facts.get("clip", ""), "users": facts.get("users", "")}
-    space = TasteSpace(**named, fidelity_scale=scale, pairs=pairs, **arrays)
+    its_clip, users = facts.get("clip", ""), facts.get("users", "")
+    space = TasteSpace(clip=its_clip, fidelity_scale=scale, pairs=pairs, users=users, **arrays)
     if not _consistent(space):
         raise ModelUnavailable(f"{file} holds arrays that do not fit together", again)
     if clip and space.clip != clip:
