@@ -82,7 +82,9 @@ class Writing:
         """App. E.2's sampling for the first attempts, ever wider for the later ones."""
         if attempt < _PATIENCE:
             return _Sampling(self._profile.nucleus, self._profile.temperature)
-        return _Sampling(1.0, self._profile.temperature * (1 + (attempt - _PATIENCE) * _WARMING))
+        # one that begins at 0 would repeat itself for ever if it were only multiplied
+        warmer = max(1.0, self._profile.temperature) * (attempt - _PATIENCE) * _WARMING
+        return _Sampling(1.0, self._profile.temperature + warmer)
 
     def draw(self, logits: Logits, grammar: Grammar, rng: np.random.Generator, sampling: _Sampling) -> int:
         """Draw a token that the grammar allows, and let it move on."""

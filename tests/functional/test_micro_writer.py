@@ -105,6 +105,14 @@ def test_the_same_request_gives_the_same_candidates_whatever_came_before(writer:
     assert writer.write(replace(LATER, seed=8), never, ignore) != first
 
 
+def test_a_writer_that_takes_the_likeliest_finds_other_prompts_too() -> None:
+    coldest = LlamaWriter(replace(PROFILE, temperature=0.0))
+    answer = coldest.write(REQUEST, never, ignore)
+    assert len({candidate.prompt.casefold() for candidate in answer}) == 25
+    assert coldest.write(replace(REQUEST, seed=8), never, ignore)[0] == answer[0]
+    coldest.close()
+
+
 def test_a_writer_that_leaves_the_gpu_alone_writes_on_the_cpu(writer: LlamaWriter) -> None:
     alone = LlamaWriter(PROFILE, gpu=False)
     written = alone.write(REQUEST, never, ignore)
