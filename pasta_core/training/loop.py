@@ -22,6 +22,7 @@ from pasta_core.training.devices import ONE_DEVICE, Devices
 
 __all__ = [
     "CHECKPOINT",
+    "OPTIMIZERS",
     "Figures",
     "LoopConfig",
     "Loss",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 CHECKPOINT = "checkpoint.safetensors"
+OPTIMIZERS = ("adamw", "adafactor")
 
 Loss = Callable[[int], Tensor]
 """The loss of one step; its batch and noise derive from the step's number, so a resumed run repeats it.
@@ -69,7 +71,7 @@ class LoopConfig:
     clip_norm: float = 1.0
     """The longest gradient; longer ones are shortened to it. 0: as they are."""
     optimizer: str = "adamw"
-    """adamw, or adafactor at the given rate (its relative steps never set in: 1/sqrt(step) is above it)."""
+    """One of `OPTIMIZERS`; adafactor at the given rate (1/sqrt(step), its relative step, is above it)."""
     average: float = 0.0
     """Decay of the exponential moving average of the weights; 0 keeps none."""
     checkpoint_seconds: float = 120.0
@@ -173,7 +175,7 @@ def _optimizer(
             return torch.optim.AdamW(parts, rate, config.betas, weight_decay=decay, fused=True)
         case "adafactor":
             return torch.optim.Adafactor(parts, rate, weight_decay=decay)
-    raise InvalidInput(f"there is no optimizer {config.optimizer!r}", "choose adamw or adafactor")
+    raise InvalidInput(f"there is no optimizer {config.optimizer!r}", f"choose {' or '.join(OPTIMIZERS)}")
 
 
 @torch.no_grad()

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar
 
 from pasta_core.errors import InvalidInput
 from pasta_core.training.label_batches import MOST_LABELS
 from pasta_core.training.loop import LoopConfig
+from pasta_core.training.setting_ranges import (
+    BELOW_ONE,
+    FROM_ONE,
+    FROM_ZERO,
+    INSIDE,
+    Range,
+    check_ranges,
+    one_of,
+)
 
 __all__ = ["PRESETS", "SequentialConfig", "SingleTurnConfig", "UserModelPreset", "preset_named"]
 
@@ -38,18 +48,16 @@ class _Phase:
     precision: str
     """float32, or bfloat16 for the products of the encoders; the paper does not say."""
 
+    _ranges: ClassVar[Mapping[str, Range]] = {
+        **dict.fromkeys(("steps", "batch", "target_every", "report_every"), FROM_ONE),
+        **dict.fromkeys(("restart_every", "weight_decay", "clip_norm"), FROM_ZERO),
+        "peak_rate": INSIDE,
+        "alpha_prior": BELOW_ONE,
+        "precision": one_of("float32", "bfloat16"),
+    }
+
     def __post_init__(self) -> None:
-        whole = ("steps", "batch", "target_every", "report_every")
-        checks = [(name, getattr(self, name), getattr(self, name) >= 1) for name in whole]
-        checks += [
-            ("restart_every", self.restart_every, self.restart_every >= 0),
-            ("peak_rate", self.peak_rate, 0 < self.peak_rate < 1),
-            ("alpha_prior", self.alpha_prior, 0 <= self.alpha_prior < 1),
-            ("precision", self.precision, self.precision in ("float32", "bfloat16")),
-        ]
-        for name, value, good in checks:
-            if not good:
-                raise InvalidInput(f"{name} is {value}", "see docs/user-model.md for what it may be")
+        check_ranges(self, self._ranges)
 
     def loop(self, checkpoint_seconds: float) -> LoopConfig:
         """The loop's own settings; AdamW's other two numbers are its usual ones."""
@@ -72,6 +80,13 @@ class _Phase:
 class SingleTurnConfig(_Phase):
     """The first phase (Table 1)."""
 
+    _ranges = {
+        **_Phase._ranges,
+        **dict.fromkeys(("most_labels", "held_out_most"), FROM_ONE),
+        **dict.fromkeys(("kappa_1", "noise"), FROM_ZERO),
+        **dict.fromkeys(("target_average", "held_out"), BELOW_ONE),
+    }
+
     kappa_1: float = 1.0
     """Weight of the ratings' loss against the preferences' (Table 1: 1)."""
     most_labels: int = MOST_LABELS
@@ -93,6 +108,13 @@ class SingleTurnConfig(_Phase):
 @dataclass(frozen=True)
 class SequentialConfig(_Phase):
     """The second phase (Table 2)."""
+
+    _ranges = {
+        **_Phase._ranges,
+        **dict.fromkeys(("kappa_2", "kappa_3", "clip_rate", "users_rate"), FROM_ZERO),
+        "held_out": BELOW_ONE,
+        "held_out_most": FROM_ONE,
+    }
 
     kappa_2: float = 0.01
     """Weight of in-turn preferences (Table 2: 0.01)."""

@@ -8,7 +8,16 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from pasta_core.errors import InvalidInput
-from pasta_core.training.loop import LoopConfig
+from pasta_core.training.loop import OPTIMIZERS, LoopConfig
+from pasta_core.training.setting_ranges import (
+    BELOW_ONE,
+    FROM_ONE,
+    FROM_ZERO,
+    INSIDE,
+    Range,
+    check_ranges,
+    one_of,
+)
 
 __all__ = ["VALUE_PRESETS", "Objective", "Reward", "ValueModelConfig", "value_preset"]
 
@@ -31,6 +40,18 @@ class Reward(StrEnum):
 
     SPARSE = "sparse"
     DENSE = "dense"
+
+
+_RANGES: Mapping[str, Range] = {
+    **dict.fromkeys(("steps", "batch", "target_every", "tokens", "report_every", "held_out_most"), FROM_ONE),
+    **dict.fromkeys(("weight_decay", "clip_norm", "warm_up"), FROM_ZERO),
+    **dict.fromkeys(("peak_rate", "alpha"), INSIDE),
+    "discount": Range("more than 0 and at most 1", lambda value: 0 < value <= 1),
+    "decay": Range("from 0 to 1", lambda value: 0 <= value <= 1),
+    "held_out": BELOW_ONE,
+    "optimizer": one_of(*OPTIMIZERS),
+    "precision": one_of("float32", "bfloat16"),
+}
 
 
 @dataclass(frozen=True)
@@ -78,18 +99,7 @@ class ValueModelConfig:
     """At most so many trajectories."""
 
     def __post_init__(self) -> None:
-        whole = ("steps", "batch", "target_every", "tokens", "report_every", "held_out_most")
-        checks = [(name, getattr(self, name), getattr(self, name) >= 1) for name in whole]
-        checks += [
-            ("peak_rate", self.peak_rate, 0 < self.peak_rate < 1),
-            ("alpha", self.alpha, 0 < self.alpha < 1),
-            ("discount", self.discount, 0 < self.discount <= 1),
-            ("precision", self.precision, self.precision in ("float32", "bfloat16")),
-            ("held_out", self.held_out, 0 <= self.held_out < 1),
-        ]
-        for name, value, good in checks:
-            if not good:
-                raise InvalidInput(f"{name} is {value}", "see docs/value-model.md for what it may be")
+        check_ranges(self, _RANGES)
 
     def loop(self, checkpoint_seconds: float) -> LoopConfig:
         """The loop's own settings; AdamW's other two numbers are its usual ones."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,19 @@ class ValueTask:
     reward: Reward
 
 
-def train_value_model(run: UserModelRun, model: ValueModel, data: ValueData, task: ValueTask) -> bool:
+def train_value_model(
+    run: UserModelRun,
+    model: ValueModel,
+    data: ValueData,
+    task: ValueTask,
+    begin: Callable[[], None] = lambda: None,
+) -> bool:
     """Train `model` to its end, from the checkpoint where there is one; False where it was stopped.
 
     Ends at the same weights, bit for bit, however often it was killed or stopped. Leaves the last model, the
-    best one of those that were measured on held-out trajectories, and what they foresaw. `InvalidInput` for
-    data that cannot be learnt from, or that is not what the checkpoint was made from.
+    best one of those that were measured on held-out trajectories, and what they foresaw. `begin` is called in
+    the main process once the data is known to be learnt from, before anything is written; `InvalidInput` for
+    data that cannot be, or that is not what the checkpoint was made from.
     """
     if run.folder.has_model(VALUE_MODEL):
         return True
@@ -69,6 +76,7 @@ def train_value_model(run: UserModelRun, model: ValueModel, data: ValueData, tas
     training, held_out = data.split(config.held_out, config.held_out_most, run.seed)
     examples = examples_of(model, training, task.objective)
     if run.devices.main:
+        begin()
         make_directory(folder)
         remember_data(folder, data.fingerprint())
     run.devices.wait()

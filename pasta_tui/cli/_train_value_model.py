@@ -36,6 +36,14 @@ _MICRO = "micro"
 _LORA = "lora_"
 """Begins the names of an adapter's settings."""
 
+_KINDS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "int": (int, "a whole number"),
+    "float": (float, "a number"),
+    "str": (str, "a word"),
+    "bool": (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
+}
+"""How a setting is read, by its type."""
+
 _MEASURED = (
     ("held_out_error", "held-out error"),
     ("held_out_correlation", "correlation"),
@@ -107,15 +115,13 @@ def run_training(request: Request) -> None:
         model = with_adapter(model, base, lora, derive_seed(request.seed, "lora"))
     if devices.main:
         output.message(f"{len(data):,} trajectories, {data.transitions:,} turns")
-        folder.begin(plan)
-    devices.wait()
 
     def tell(line: Mapping[str, Any]) -> None:
         output.record(line)
         output.message(clean(progress_line(line)).text)
 
     run = UserModelRun(folder, request.seed, tell, devices, stop)
-    if not train_value_model(run, model, data, task):
+    if not train_value_model(run, model, data, task, lambda: folder.begin(plan)):
         raise Cancelled(
             "stopped, and what was learnt is kept", "the same command with --resume goes on from there"
         )
@@ -184,17 +190,11 @@ def _changed(preset: ValueModelConfig, request: Request) -> tuple[ValueModelConf
 
 def _with(settings: Settings, name: str, text: str) -> Settings:
     """Settings with one of them changed to what was typed."""
-    kinds: dict[str, Callable[[str], Any]] = {
-        "int": int,
-        "float": float,
-        "str": str,
-        "bool": lambda text: {"true": True, "false": False}[text.lower()],
-    }
-    kind = next(kinds[str(field.type)] for field in fields(settings) if field.name == name)
+    kind, words = next(_KINDS[str(field.type)] for field in fields(settings) if field.name == name)
     try:
         return replace(settings, **{name: kind(text)})
     except (ValueError, KeyError):
-        raise InvalidInput(f"{name} cannot be {text!r}", "see docs/value-model.md") from None
+        raise InvalidInput(f"{name} cannot be {text!r}", f"it is {words}") from None
 
 
 def measured_line(name: str, measured: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import pytest
 from pasta_core.agent.requests import ShownTurn, ValueRequest
 from pasta_core.agent.scoring import score
 from pasta_core.agent.value_model_files import load_value_model
+from pasta_core.data.trajectories import write_trajectories
 from pasta_core.errors import InvalidInput
 from pasta_tui.cli._train_value_model import Request, run_training
 from tests.support.commands import PASTA, complaint, pasta
-from tests.support.paid_trajectories import write_base, write_paid
+from tests.support.paid_trajectories import TINY, trajectories, write_base, write_paid
 
 OVERESTIMATION = ("best slate over shown", "rare words: excess", "rare words in best slates")
 
@@ -27,6 +29,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     write_paid(folder / "paid.parquet", 60)
     write_base(folder / "base")
+    write_base(folder / "short", replace(TINY, context=16))
+    bare = (
+        replace(one, turns=tuple(replace(turn, utilities=None) for turn in one.turns))
+        for one in trajectories(4, seed=1)
+    )
+    write_trajectories(folder / "bare.parquet", bare)
     return folder
 
 
@@ -156,6 +164,12 @@ def test_an_adapter_is_trained_beside_its_base(data: Path, tmp_path: Path) -> No
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=2",)}, "alpha is 2.0"),
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("alpha=x",)}, "alpha cannot be 'x'"),
         ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("beta=2",)}, "is no setting"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "changes": ("optimizer=sgd",)}, "optimizer is sgd"),
+        (
+            {"data": ("trajectories:DATA/bare.parquet",), "objective": "columns"},
+            "does not say what each column was worth",
+        ),
+        ({"data": ("trajectories:DATA/paid.parquet",), "base": "short"}, "fits the model's context"),
         (
             {"data": ("trajectories:DATA/paid.parquet",), "changes": ("lora_rank=2",)},
             "lora_rank is the setting of",
@@ -176,6 +190,8 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_made(
         key: tuple(one.replace("DATA", str(data)) for one in value) if key == "data" else value
         for key, value in changes.items()
     }
+    if named.get("base") == "short":
+        named["base"] = data / "short"
     with pytest.raises(InvalidInput, match=said):
         run_training(_request(tmp_path / "out", **({"base": data / "base"} | named)))
     assert not (tmp_path / "out").exists()

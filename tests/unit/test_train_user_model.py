@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,34 @@ def test_metrics_after_a_checkpoint_are_written_again(tmp_path: Path) -> None:
         file.write('{"phase": "two", "st')
     metrics.forget_after("one", 7)
     assert [(line["phase"], line["step"]) for line in _lines(tmp_path)] == [("one", 5), ("two", 5)]
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes"),
+    [
+        *(
+            (phase, changes)
+            for phase in ("single_turn", "sequential")
+            for changes in (
+                {"weight_decay": -1.0},
+                {"clip_norm": float("nan")},
+                {"held_out": 1.0},
+                {"held_out_most": 0},
+            )
+        ),
+        ("single_turn", {"kappa_1": -1.0}),
+        ("single_turn", {"most_labels": 0}),
+        ("single_turn", {"noise": -0.1}),
+        ("single_turn", {"target_average": 1.0}),
+        ("sequential", {"kappa_2": -1.0}),
+        ("sequential", {"kappa_3": float("inf")}),
+        ("sequential", {"clip_rate": -1.0}),
+        ("sequential", {"users_rate": -1.0}),
+    ],
+)
+def test_a_setting_that_nothing_can_be_learnt_with_is_refused(phase: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=f"^{next(iter(changes))} is "):
+        replace(getattr(PRESETS["micro"], phase), **changes)
 
 
 def test_the_paper_preset_is_tables_1_and_2() -> None:

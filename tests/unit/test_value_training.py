@@ -67,6 +67,28 @@ def test_parts_hold_every_example_and_few_enough_tokens(data: ValueData) -> None
         assert len(part) == 1 or len(part) * max(len(one.tree) for one in part) <= 1000
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd"},
+        {"warm_up": -1},
+        {"decay": -0.1},
+        {"decay": 1.5},
+        {"weight_decay": -1.0},
+        {"weight_decay": float("inf")},
+        {"clip_norm": -1.0},
+        {"clip_norm": float("nan")},
+    ],
+)
+def test_a_setting_that_nothing_can_be_learnt_with_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=f"^{next(iter(changes))} is "):
+        replace(MICRO, **changes)
+
+
+def test_what_the_loop_allows_is_allowed() -> None:
+    replace(MICRO, warm_up=0, decay=0.0, weight_decay=0.0, clip_norm=0.0)
+
+
 def test_a_source_is_drawn_as_often_as_its_weight_says(data: ValueData) -> None:
     heavy = ValueData(
         tuple(replace(one, weight=5.0 if place < 6 else 1.0) for place, one in enumerate(data.trajectories))
