@@ -7,7 +7,8 @@ logit and keeps the templates' text, so that a model is always asked in the word
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,13 @@ _ARCHITECTURES = {
     "gemma": "GemmaForCausalLM",
     "gemma2": "Gemma2ForCausalLM",
     "gemma3_text": "Gemma3ForCausalLM",
+    "gemma3": "Gemma3ForCausalLM",
 }
+_TEXT_IN = {
+    r"^(language_model\.model|model\.language_model)\.": "model.",
+    r"^language_model\.lm_head\.": "lm_head.",
+}
+"""What models that also see (Gemma 3 from 4B on) call their language model, and what it is called alone."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -78,7 +85,8 @@ def load_language_model(
 ) -> ValueModel:
     """Load a Gemma folder as the start of a value model (E.3); nothing is fetched and nothing unpickled.
 
-    `ModelUnavailable` where a file is missing or damaged, or it is another architecture.
+    Of a Gemma that also sees only what reads and writes is taken. `ModelUnavailable` where a file is missing
+    or damaged, or it is another architecture.
     """
     tokenizer = read_tokenizer(folder / TOKENIZER)
     language_model = _language_model(folder, dtype)
@@ -156,16 +164,18 @@ def _language_model(folder: Path, dtype: str) -> Any:
     # its bar would stand in the middle of ours
     transformers.utils.logging.disable_progress_bar()
     try:
-        config = cls.config_class.from_pretrained(folder, local_files_only=True)
-        model, loading = cls.from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-            attn_implementation=attention_for(config),
-            dtype=_DTYPES[dtype],
-        )
+        config = _text_config(cls, folder, sees=kind == "gemma3")
+        with _unreported(transformers.utils.logging):
+            model, loading = cls.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                attn_implementation=attention_for(config),
+                dtype=_DTYPES[dtype],
+                key_mapping=_TEXT_IN if kind == "gemma3" else None,
+            )
     except Exception as error:  # the library raises whatever its parts raise
         raise ModelUnavailable(
             f"the language model in {folder} does not load: {_first_line(error)}", AGAIN
@@ -178,6 +188,25 @@ def _language_model(folder: Path, dtype: str) -> Any:
             AGAIN,
         )
     return model
+
+
+def _text_config(cls: Any, folder: Path, *, sees: bool) -> Any:
+    if not sees:
+        return cls.config_class.from_pretrained(folder, local_files_only=True)
+    from transformers import Gemma3Config
+
+    return Gemma3Config.from_pretrained(folder, local_files_only=True).text_config
+
+
+@contextmanager
+def _unreported(logging: Any) -> Iterator[None]:
+    """Keep the library from listing what is left out of a file; what is missing there is looked at here."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _architecture(folder: Path) -> str:

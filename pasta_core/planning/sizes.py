@@ -105,7 +105,10 @@ def value_size(folder: Path) -> ValueSize:
         places = (Path(str(base.get("path", ""))), folder.parent / str(base.get("name", "")))
         found = next((place for place in places if (place / "config.json").is_file()), folder)
         own, folder = _weights(found), found
-    width = _json(folder / "config.json").get("hidden_size")
+    config = _json(folder / "config.json")
+    # of a model that also sees, that of its language model
+    text = config.get("text_config")
+    width = (text if isinstance(text, Mapping) else config).get("hidden_size")
     return ValueSize(own, int(width) if isinstance(width, int) else 0, own > 0)
 
 

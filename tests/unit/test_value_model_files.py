@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 from pasta_core.agent.scoring import ValueRequest, score
 from pasta_core.agent.value_model_files import load_language_model, load_value_model, save_value_model
 from pasta_core.errors import InvalidInput, ModelUnavailable
+from pasta_core.planning.sizes import value_size
+from tests.support.seeing_gemma import save_seeing_gemma
 from tests.support.small_gemmas import ARCHITECTURES, LOGIT, VOCABULARY, small_model, templates
 
 REQUEST = ValueRequest("a train", (), ("a red train", "a boat at night"))
@@ -52,6 +54,46 @@ def test_a_plain_language_model_becomes_one_that_learns(folder: Path) -> None:
     )
     with pytest.raises(InvalidInput, match="float16"):
         load_language_model(folder, templates(), 3, dtype="float16")
+
+
+def renamed(name: str) -> str:
+    """As newer checkpoints call what the published ones call `language_model.model`."""
+    name = name.replace("language_model.model.", "language_model.")
+    return name if name.startswith("lm_head") else f"model.{name}"
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_of_a_gemma_that_sees_only_the_language_model_is_taken(
+    tmp_path: Path, newer: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seeing = save_seeing_gemma(tmp_path / "base")
+    if newer:
+        file = tmp_path / "base" / "model.safetensors"
+        tensors = {renamed(name): value for name, value in load_file(file).items()}
+        assert any(name.startswith("model.language_model.layers") for name in tensors)
+        save_file(tensors, file, metadata={"format": "pt"})
+    capfd.readouterr()
+    model = load_language_model(tmp_path / "base", templates("micro-"), LOGIT)
+    assert capfd.readouterr() == ("", ""), "what is left out is no news"
+    tokens = torch.arange(3, 43)[None]
+    with torch.no_grad():
+        expected = seeing(input_ids=tokens).logits
+        assert torch.equal(model.network.language_model(tokens).logits, expected)
+    assert model.context == 2048 and value_size(tmp_path / "base").width == 32
+    save_value_model(model, tmp_path / "own")
+    assert json.loads((tmp_path / "own" / "config.json").read_text())["model_type"] == "gemma3_text"
+    assert not any("vision" in name for name in load_file(tmp_path / "own" / "model.safetensors"))
+    assert score(load_value_model(tmp_path / "own"), REQUEST) == score(model, REQUEST)
+
+
+def test_a_gemma_that_sees_and_lacks_weights_is_refused(tmp_path: Path) -> None:
+    save_seeing_gemma(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    (lost, *_) = [name for name in tensors if "layers.1.mlp" in name and name.startswith("language_model")]
+    del tensors[lost]
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(ModelUnavailable, match=r"do not fit its config\.json"):
+        load_language_model(tmp_path, templates(), LOGIT)
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
