@@ -17,6 +17,8 @@ from pasta_core.settings import Profile
 if TYPE_CHECKING:
     from pasta_core.agent.slot_writer import SlotWriter
     from pasta_core.domain import Candidate
+    from pasta_core.painter.diffusers_painter import DiffusersPainter
+    from pasta_core.users.clip import ClipEncoder
 
 __all__ = ["PaintingActor", "WritingActor"]
 
@@ -24,7 +26,15 @@ __all__ = ["PaintingActor", "WritingActor"]
 class PaintingActor:
     """A painter with its CLIP encoder, in a process of its own."""
 
+    _painter: DiffusersPainter
+    _clip: ClipEncoder
+
     def __init__(self, profile: str, device: str, pass_size: int) -> None:
+        self._asked = (profile, device, pass_size)
+
+    def ready(self) -> bool:
+        """Load the models; raises what is wrong with them, which a constructor could not tell."""
+        profile, device, pass_size = self._asked
         models = _environment()
         from pasta_core.painter.diffusers_painter import DiffusersPainter
         from pasta_core.paths import locate
@@ -35,9 +45,6 @@ class PaintingActor:
         cache = locate(os.environ).cache
         self._painter = DiffusersPainter.load(painter, device, lanes=1, cache=cache, exact=True)
         self._clip = ClipEncoder.load(found.clip.model, device)
-
-    def ready(self) -> bool:
-        """Answers once the models are loaded."""
         return True
 
     def paint(self, prompts: list[str], seeds: list[list[int]]) -> list[tuple[int, int, Any, Any]]:
@@ -59,11 +66,14 @@ class WritingActor:
     It takes as many calls at a time as the profile has slots.
     """
 
+    _pump: _Pump
+
     def __init__(self, profile: str) -> None:
-        self._pump = _Pump(_environment()(profile))
+        self._profile = profile
 
     def ready(self) -> bool:
-        """Answers once the model is loaded."""
+        """Load the model; raises what is wrong with it, which a constructor could not tell."""
+        self._pump = _Pump(_environment()(self._profile))
         return True
 
     def write(self, request: dict[str, Any]) -> list[tuple[str, str]]:
