@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from pasta_core.errors import ModelUnavailable
-from tests.bench import gpu
+from tests.bench import gpu, gpu_plans
 from tests.bench.gpu_compare import Bench, Way, compare
 from tests.bench.gpu_flops import by_kind, decode_flops, gemma_flops, painted_flops, unet_flops, unet_pass
 from tests.bench.gpu_machine import Limits, Machine
@@ -207,3 +208,8 @@ def test_passes_are_as_large_as_the_shipped_profiles_have_them() -> None:
     for name, size in (("sdxl", Sizes().passes[0]), ("turbo", Sizes().few_passes[0])):
         table = tomllib.loads((ASSETS / "profiles" / f"{name}.toml").read_text())
         assert table["painter"]["pass_size"] == size
+
+
+def test_the_page_has_the_rows_that_are_planned_now() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert "\n".join(gpu_plans.rows()) in page, "python -m tests.bench.gpu_plans"
