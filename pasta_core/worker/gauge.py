@@ -40,9 +40,9 @@ class Gauge:
         self._told: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def stop(self) -> None:
-        """Keep nothing from now on: what is measured is not of the machine that the plan is of."""
-        self._stopped = True
+    def passed_over(self) -> None:
+        """The CPU takes the GPU's place: where a GPU was planned for, keep nothing from now on."""
+        self._stopped = self._gpu
 
     def timed(self, handler: Handler, what: str, units: Callable[[Call], int]) -> Handler:
         """The same handler, its time by unit kept, and after it the worker's peak of memory."""

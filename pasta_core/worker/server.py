@@ -99,7 +99,7 @@ def serve(options: WorkerOptions) -> None:
         cache=paths.cache,
         loaded=sharing.gauge.peak,
         missed=sharing.plan.machine.missed,
-        passed_over=sharing.gauge.stop,
+        passed_over=sharing.gauge.passed_over,
     )
     write, paint = sharing.handlers(relay, models)
 
