@@ -45,7 +45,7 @@ def _remedy(trouble: str) -> str:
         return "install a PyTorch for CUDA, or paint on the CPU: pasta worker --device cpu"
     if "driver" in trouble:
         return "update NVIDIA's driver, or paint on the CPU: pasta worker --device cpu"
-    return "see 'nvidia-smi', or paint on the CPU: pasta worker --device cpu"
+    return "see 'nvidia-smi' ('rocm-smi' of AMD's), or paint on the CPU: pasta worker --device cpu"
 
 
 def explained(error: Exception, what: str) -> Exception:

@@ -33,6 +33,19 @@ def test_a_plan_of_another_machine_says_what_it_assumes(capsys: pytest.CaptureFi
     assert "take turns on the GPU" in lines[-2]
 
 
+def test_a_plan_leaves_a_gpu_that_is_too_small_where_the_cpu_takes_minutes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, _ = planned(capsys, "--profile", "micro", "--memory", "1")
+    first, second = out.splitlines()[-2:]
+    assert first.startswith("micro fits the CPU (")
+    assert second.startswith("planned without a GPU: a GPU of 1 GB has 0.5 GiB free, and 0.6 GiB are needed")
+    assert "does not fit a GPU of 1 GB" in planned(capsys, "--profile", "sdxl", "--memory", "1")[0]
+    # who asked for a way to share it is told that there is none
+    monkeypatch.setenv("PASTA_MEMORY", "swap")
+    assert "does not fit a GPU of 1 GB" in planned(capsys, "--profile", "micro", "--memory", "1")[0]
+
+
 def test_what_was_measured_stands_beside_what_was_predicted(capsys: pytest.CaptureFixture[str]) -> None:
     config = configure({}, os.environ, Path.cwd())
     kept, key = (
