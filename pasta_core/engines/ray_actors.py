@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from pasta_core.settings import Profile
 
 if TYPE_CHECKING:
     from pasta_core.agent.slot_writer import SlotWriter
-    from pasta_core.domain import Candidate
+    from pasta_core.domain import Candidate, Pixels
     from pasta_core.painter.diffusers_painter import DiffusersPainter
     from pasta_core.users.clip import ClipEncoder
 
@@ -76,62 +76,76 @@ class WritingActor:
         self._pump = _Pump(_environment()(self._profile))
         return True
 
-    def write(self, request: dict[str, Any]) -> list[tuple[str, str]]:
-        """The candidates of one request."""
-        written = self._pump.ask(WriteRequest.from_json(request)).result()
+    def write(self, request: dict[str, Any], pictures: Mapping[str, Pixels]) -> list[tuple[str, str]]:
+        """The candidates of one request; a writer that sees is shown `pictures` (`agent.pictures`)."""
+        written = self._pump.ask(WriteRequest.from_json(request), pictures).result()
         return [(candidate.prompt, candidate.category) for candidate in written]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request that waits, and its answer to be."""
+
+    request: WriteRequest
+    pictures: Mapping[str, Pixels]
+    answer: Future[tuple[Candidate, ...]] = field(default_factory=Future)
 
 
 class _Pump:
     """The thread that a language model may be used from, or those of a server, and the line before it."""
 
     def __init__(self, profile: Profile) -> None:
-        self._waiting: SimpleQueue[tuple[WriteRequest, Future[tuple[Candidate, ...]]]] = SimpleQueue()
+        self._waiting: SimpleQueue[_Asked] = SimpleQueue()
         writer = profile.writer
         threads = 1
         if writer.slots > 1 and not writer.url:
             from pasta_core.agent.slot_writer import SlotWriter
 
-            slots = SlotWriter(writer, writer.slots)
+            slots = SlotWriter(writer, writer.slots, gpu=False)
             work = lambda: self._side_by_side(slots, writer.slots)  # noqa: E731
         else:
             from pasta_core.agent.writer import open_writer
 
-            alone = open_writer(writer, os.environ.get("PASTA_WRITER_KEY", ""))
+            alone = open_writer(writer, os.environ.get("PASTA_WRITER_KEY", ""), gpu=False)
             work = lambda: self._one_by_one(alone.write)  # noqa: E731
             # a server is asked for as many texts at a time
             threads = writer.slots if writer.url else 1
         for _ in range(threads):
             threading.Thread(target=work, name="writer", daemon=True).start()
 
-    def ask(self, request: WriteRequest) -> Future[tuple[Candidate, ...]]:
+    def ask(self, request: WriteRequest, pictures: Mapping[str, Pixels]) -> Future[tuple[Candidate, ...]]:
         """Have a request written."""
-        answer: Future[tuple[Candidate, ...]] = Future()
-        self._waiting.put((request, answer))
-        return answer
+        asked = _Asked(request, pictures)
+        self._waiting.put(asked)
+        return asked.answer
 
     def _one_by_one(self, write: Callable[..., tuple[Candidate, ...]]) -> None:
         while True:
-            request, answer = self._waiting.get()
+            asked = self._waiting.get()
             try:
-                answer.set_result(write(request, lambda: False, lambda done, total: None))
-            except PastaError as error:
-                answer.set_exception(error)
+                written = write(
+                    asked.request, lambda: False, lambda done, total: None, pictures=asked.pictures
+                )
+                asked.answer.set_result(written)
+            except Exception as error:
+                # whoever waits is told, and the thread serves the next
+                asked.answer.set_exception(error)
 
     def _side_by_side(self, writer: SlotWriter, slots: int) -> None:
         while True:
             while writer.free == slots or (writer.free and not self._waiting.empty()):
-                request, answer = self._waiting.get()
+                # as in a worker, texts side by side are written without pictures
+                asked = self._waiting.get()
 
                 def finished(
-                    outcome: tuple[Candidate, ...] | PastaError, answer: Future[Any] = answer
+                    outcome: tuple[Candidate, ...] | PastaError, answer: Future[Any] = asked.answer
                 ) -> None:
                     if isinstance(outcome, PastaError):
                         answer.set_exception(outcome)
                     else:
                         answer.set_result(outcome)
 
-                writer.begin(request, lambda: False, lambda done, total: None, finished)
+                writer.begin(asked.request, lambda: False, lambda done, total: None, finished)
             writer.advance()
 
 

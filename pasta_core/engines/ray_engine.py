@@ -7,6 +7,7 @@ batch shapes, so the shards have the same bytes as those of the local engine on 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pasta_core.domain import (
     Image,
     PaintedImage,
     Painter,
+    Pixels,
     Progress,
     Writer,
 )
@@ -51,14 +53,21 @@ class RayCluster:
 class RayServices:
     """The pools as the services of an engine (`local.ModelServices`)."""
 
-    def __init__(self, painters: ActorPool, writers: ActorPool, captions: CaptionSheet | None) -> None:
+    def __init__(
+        self,
+        painters: ActorPool,
+        writers: ActorPool,
+        captions: CaptionSheet | None,
+        picture_tokens: int = 0,
+    ) -> None:
         self._painters = painters
         self._writers = writers
+        self._picture_tokens = picture_tokens
         self._captioner = None if captions is None else Captioner(captions, self.embed_texts)
 
     @property
     def writer(self) -> Writer:
-        return _RayWriter(self._writers, self._captioner)
+        return _RayWriter(self._writers, self._captioner, self._picture_tokens)
 
     @property
     def painter(self) -> Painter:
@@ -74,13 +83,20 @@ class RayServices:
 class _RayWriter:
     pool: ActorPool
     captioner: Captioner | None
+    picture_tokens: int
+    """Of each contact sheet that the writer is shown, 0 for one that sees none (`worker.WorkerWriter`)."""
 
     async def write(
         self, history: History, form: CandidateForm, max_words: int, seed: int, progress: Progress
     ) -> tuple[Candidate, ...]:
         caption = "" if self.captioner is None else await self.captioner.caption(history.initial_images)
         request = WriteRequest.from_history(history, form, max_words, seed, caption)
-        written = await self.pool.call("write", request.to_json())
+        pictures: dict[str, Pixels] = {}
+        if self.picture_tokens:
+            from pasta_core.agent.pictures import history_pictures
+
+            pictures = await asyncio.to_thread(history_pictures, history, self.picture_tokens)
+        written = await self.pool.call("write", request.to_json(), pictures)
         return tuple(Candidate(prompt, category) for prompt, category in written)
 
 
@@ -136,7 +152,8 @@ async def open_ray(
             on_note,
         )
         try:
-            services = RayServices(painters, writers, sheet)
+            seen = profile.writer.image_tokens if profile.writer.sees else 0
+            services = RayServices(painters, writers, sheet, seen)
             in_flight = count * AHEAD
             async with assembled(
                 services, profile, assets, settings, users, at_once, PASS_SIZE, in_flight

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from pasta_core.errors import WorkerError
+from pasta_core.errors import PastaError, WorkerError
 from pasta_core.worker.protocol import final
 
 __all__ = ["LOSSES", "ActorPool"]
@@ -134,9 +134,12 @@ class ActorPool:
         self._free.put_nowait(None)
 
 
-def _cause(error: Any) -> Exception:
-    """What an actor raised, where Ray brought it along."""
-    return error.cause if isinstance(error.cause, Exception) else error
+def _cause(error: Any) -> PastaError:
+    """What an actor raised; one that nobody foresaw as a worker's is told (`worker.protocol`)."""
+    if isinstance(error.cause, PastaError):
+        return error.cause
+    text = f"{type(error.cause).__name__}: {_line(error.cause or error)}"
+    return final(WorkerError(f"a model's actor failed: {text}", "Ray's logs have the whole story"))
 
 
 def _line(error: Exception) -> str:

@@ -163,6 +163,18 @@ def test_what_a_method_raises_is_raised_and_costs_no_actor() -> None:
     assert len(cluster.made) == 1 and not cluster.notes
 
 
+def test_what_nobody_foresaw_is_one_line_of_the_command() -> None:
+    cluster = Cluster([Fate(calls=RayTaskError(RuntimeError("CUDA error: an illegal access\nmore")))])
+
+    async def work() -> None:
+        await cluster.pool(1).call("double", 4)
+
+    with pytest.raises(WorkerError) as raised:
+        run(work)
+    assert raised.value.message == "a model's actor failed: RuntimeError: CUDA error: an illegal access"
+    assert not raised.value.retryable
+
+
 @pytest.mark.parametrize("error", [LOST, RayError("the raylet is gone")])
 def test_an_actor_that_is_lost_while_it_loads_is_made_again(error: RayError) -> None:
     cluster = Cluster([Fate(loading=error), Fate(loading=error)])
