@@ -16,7 +16,8 @@ from pasta_core.evaluation.persons_store import PersonFolder
 from pasta_core.evaluation.plots import require_matplotlib
 from pasta_core.text import counted
 from pasta_core.users.taste_record import HALF_LIFE_DAYS
-from pasta_tui.cli._evaluate_agent_persons_report import bar_document, document, table
+from pasta_tui.cli._evaluate_agent_persons_document import bar_document, document
+from pasta_tui.cli._evaluate_agent_persons_report import table
 from pasta_tui.cli._evaluate_agent_request import SESSIONS, Request
 from pasta_tui.cli._started_engine import started_engine
 from pasta_tui.console.errors import Stopped

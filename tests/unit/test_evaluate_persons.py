@@ -17,7 +17,8 @@ from pasta_core.evaluation.persons_bars import Bar, Unmeasured, bars, unmeasured
 from pasta_core.evaluation.persons_plot import save_persons
 from pasta_core.evaluation.persons_store import PersonFolder, PersonRecord, SessionOfPerson, TurnOfPerson
 from pasta_tui.cli._evaluate_agent_persons import _announced, _missing
-from pasta_tui.cli._evaluate_agent_persons_report import bar_document, document, table
+from pasta_tui.cli._evaluate_agent_persons_document import bar_document, document
+from pasta_tui.cli._evaluate_agent_persons_report import table
 
 SPARSE = PersonsYardstick(sparse=True)
 
