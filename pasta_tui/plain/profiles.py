@@ -27,11 +27,12 @@ def list_all(as_json: bool) -> None:
     found = [_summary(name, file, paths) for name, file in sorted(known_profiles(paths).items())]
     if as_json:
         out.document(found)
+    width = max([12, *(len(one["name"]) + 2 for one in found)])
     for one in found:
         state = one["problem"] or "ready"
         about = ", ".join(text for text in (one["description"], one["needs"]) if text)
-        out.data(f"{one['name']:12}{about}{'' if one['shipped'] else '  (your own)'}")
-        out.data(f"{'':12}{state}")
+        out.data(f"{one['name']:{width}}{about}{'' if one['shipped'] else '  (your own)'}")
+        out.data(f"{'':{width}}{state}")
 
 
 def show_one(name: str, as_json: bool) -> None:

@@ -90,6 +90,14 @@ def test_a_list_counts_what_is_missing(env: dict[str, str], tmp_path: Path) -> N
     assert listed["mixed"]["problem"].endswith("(2 more: 'pasta profiles check mixed')")
 
 
+def test_a_list_keeps_long_names_apart_from_what_they_are(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "config" / "profiles" / "juggernaut-at-home.toml").write_text('extends = "micro"\n')
+    lines = pasta("profiles", "list", env=env).stdout.splitlines()
+    (own,) = [line for line in lines if line.startswith("juggernaut-at-home  any CPU")]
+    (shipped,) = [line for line in lines if line.startswith("micro ")]
+    assert own.index("any CPU") == shipped.index("small trained")
+
+
 def test_only_what_is_here_is_asked_about(env: dict[str, str], tmp_path: Path) -> None:
     assert 'no profile "nope"' in complaint(pasta("models", "remove", "nope", env=env), 2)
     run = pasta("models", "remove", "mine.writer", env=env)
