@@ -9,34 +9,19 @@ import torch
 
 from pasta_core.agent.requests import ValueRequest
 from pasta_core.agent.scoring import score
-from pasta_core.agent.value_model_adapter import LoraSettings
-from pasta_core.agent.value_model_files import load_language_model, load_value_model, save_value_model
-from pasta_core.agent.value_model_lora import with_adapter
+from pasta_core.agent.value_model_files import load_value_model
 from pasta_core.domain import Candidate, History
 from pasta_core.paths import find_assets
 from tests.support.commands import complaint, pasta
-from tests.support.small_gemmas import LOGIT, small_model, templates
+from tests.support.small_gemmas import save_small_adapter, templates
 
 RATER = ("--rater", "planted:0")
-
-
-def adapter(root: Path) -> Path:
-    """A Gemma 2 and an adapter of it that does something; returns the adapter's folder."""
-    save_value_model(small_model("gemma2"), root / "gemma-2")
-    base = load_language_model(root / "gemma-2", templates("micro-"), LOGIT)
-    model = with_adapter(base, root / "gemma-2", LoraSettings(rank=2, alpha=4.0), seed=1)
-    torch.manual_seed(2)
-    for name, parameter in model.network.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter.detach(), std=0.3)
-    save_value_model(model, root / "adapter", {"profiles": ["micro"]})
-    return root / "adapter"
 
 
 def test_an_adapter_of_ones_own_gemma_chooses_what_a_session_shows(
     tmp_path: Path, own_directories: Path
 ) -> None:
-    folder = adapter(tmp_path)
+    folder = save_small_adapter("gemma2", tmp_path, templates("micro-"), "micro")
     profiles = own_directories / "config" / "pasta" / "profiles"
     profiles.mkdir(parents=True)
     (profiles / "own.toml").write_text(f'extends = "micro"\nvalue_model = "{folder}"\n')

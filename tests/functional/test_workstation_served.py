@@ -11,6 +11,7 @@ import pytest
 from tests.support import small_writers
 from tests.support.chat_server import FakeServer, serving, well_formed
 from tests.support.commands import pasta
+from tests.support.unplugged import attempts, guarded, unplugged
 
 SESSION = ("session", "a red train in the snow", "--rater", "planted:sunny:1", "--seed", "5", "--json")
 TEMPLATES = Path(__file__).parents[2] / "assets" / "templates"
@@ -25,13 +26,15 @@ def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_session_writes_with_a_server(profiles: Path) -> None:
+def test_a_session_writes_with_a_server(profiles: Path, tmp_path: Path) -> None:
     with serving(FakeServer(key="secret")) as server:
         server.answers = [well_formed(words="a red train in place"), "no"]
         text = f'extends = "micro"\n[writer]\nurl = "{server.url}"\ntemplate = "{TEMPLATES / "writer.txt"}"\n'
         (profiles / "served.toml").write_text(text + "images = true\nimage_tokens = 16\n")
-        run = pasta(*SESSION, "--turns", "2", "--profile", "served", env={"PASTA_WRITER_KEY": "secret"})
+        env = {**unplugged(tmp_path, but=server.url), "PASTA_WRITER_KEY": "secret"}
+        run = pasta(*SESSION, "--turns", "2", "--profile", "served", env=env)
     assert run.returncode == 0, run.stderr
+    assert attempts(tmp_path) == [] and len(guarded(tmp_path)) == 3
     turn = json.loads(run.stdout.splitlines()[0])
     assert len(turn["candidates"]) == 25
     assert all(one["prompt"].startswith("a red train in place") for one in turn["candidates"])
@@ -69,8 +72,9 @@ image_tokens = 16
 """
     (profiles / "seeing.toml").write_text(text)
     assert pasta("profiles", "check", "seeing").returncode == 0
-    run = pasta(*SESSION, "--turns", "2", "--profile", "seeing")
+    run = pasta(*SESSION, "--turns", "2", "--profile", "seeing", env=unplugged(tmp_path))
     assert run.returncode == 0, run.stderr
+    assert attempts(tmp_path) == [] and len(guarded(tmp_path)) == 3
     turns = [json.loads(line) for line in run.stdout.splitlines() if '"turn"' in line]
     assert len(turns) == 2
     assert all(len({one["prompt"] for one in turn["candidates"]}) == 25 for turn in turns)

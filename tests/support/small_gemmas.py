@@ -11,6 +11,9 @@ import transformers
 
 from pasta_core.agent.history_text import ValueTemplates
 from pasta_core.agent.value_model import ValueModel, ValueNetwork, attention_for
+from pasta_core.agent.value_model_adapter import LoraSettings
+from pasta_core.agent.value_model_files import load_language_model, save_value_model
+from pasta_core.agent.value_model_lora import with_adapter
 from pasta_core.agent.value_model_tokens import ValueTokens, read_tokenizer
 from pasta_core.paths import find_assets
 
@@ -77,3 +80,19 @@ def templates(kind: str = "") -> ValueTemplates:
 def small_model(kind: str, seed: int = 0, **changes: Any) -> ValueModel:
     """A network with its text."""
     return ValueModel(small_network(kind, seed, **changes), small_tokens())
+
+
+def save_small_adapter(kind: str, root: Path, said: ValueTemplates, profile: str) -> Path:
+    """Write a language model's folder, and one of an adapter to it that does something; returns the latter's.
+
+    It is asked in the words of `said`, and was trained for `profile`.
+    """
+    save_value_model(small_model(kind), root / "base")
+    base = load_language_model(root / "base", said, LOGIT)
+    model = with_adapter(base, root / "base", LoraSettings(rank=2, alpha=4.0), seed=1)
+    torch.manual_seed(2)
+    for name, parameter in model.network.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter.detach(), std=0.3)
+    save_value_model(model, root / "adapter", {"profiles": [profile]})
+    return root / "adapter"

@@ -96,8 +96,10 @@ def save_config(pipe: StableDiffusionXLPipeline, folder: Path) -> Path:
     return folder
 
 
-def save_checkpoint(pipe: StableDiffusionXLPipeline, file: Path, *, vae: bool = True) -> Path:
-    """The whole pipeline in one file."""
+def save_checkpoint(
+    pipe: StableDiffusionXLPipeline, file: Path, *, vae: bool = True, half: bool = False
+) -> Path:
+    """The whole pipeline in one file, in half precision if `half`."""
     tensors = {
         **_unet(pipe.unet),
         **_first_encoder(pipe.text_encoder),
@@ -112,6 +114,10 @@ def save_checkpoint(pipe: StableDiffusionXLPipeline, file: Path, *, vae: bool = 
             else {}
         ),
     }
+    if half:
+        tensors = {
+            name: value.half() if value.is_floating_point() else value for name, value in tensors.items()
+        }
     save_file({name: value.contiguous().clone() for name, value in tensors.items()}, file)
     return file
 

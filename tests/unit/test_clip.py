@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,12 +10,12 @@ import open_clip
 import pytest
 import torch
 from PIL import Image as PillowImage
-from safetensors.torch import save_file
 
 from pasta_core.errors import InvalidInput, ModelUnavailable
 from pasta_core.paths import locate
 from pasta_core.profiles import load_profile
 from pasta_core.users.clip import ClipEncoder
+from tests.support.small_clip import openai_like
 
 
 @pytest.fixture(scope="module")
@@ -97,24 +96,6 @@ def test_half_precision_is_close_and_comes_back_in_float32(
         assert 0 < np.abs(own - exact).max() < 0.01 * np.linalg.norm(exact, axis=1).max()
     with pytest.raises(InvalidInput, match="int8"):
         ClipEncoder.load(folder, dtype="int8")
-
-
-def openai_like(folder: Path, *, quick: bool) -> open_clip.CLIP:
-    """A small CLIP as OpenAI's is: their names of tensors, their tokenizer, and QuickGELU if `quick`."""
-    torch.manual_seed(1)
-    shape = {
-        "embed_dim": 24,
-        "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
-        "quick_gelu": quick,
-    }
-    model = open_clip.CLIP(**shape).eval()
-    folder.mkdir(parents=True)
-    preprocess = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.26130258, 0.27577711]}
-    config = {"model_cfg": shape, "preprocess_cfg": preprocess}
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
-    return model
 
 
 def test_openais_activation_is_the_one_that_its_configuration_names(
