@@ -171,7 +171,9 @@ def test_a_budget_of_two_words_is_kept(writer: LlamaWriter) -> None:
     assert all(len(candidate.prompt.split()) <= 2 for candidate in answer)
 
 
-def test_a_writer_without_new_ideas_says_so() -> None:
+def test_a_writer_without_new_ideas_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    # as many tries as it makes before it is warmed, and always the likeliest word
+    monkeypatch.setattr("pasta_core.agent.writing.ATTEMPTS", 2)
     narrow = LlamaWriter(replace(PROFILE, temperature=0.0))
     with pytest.raises(PastaError, match="no new") as caught:
         narrow.write(replace(REQUEST, max_words=1, form=CandidateForm(1, 25)), never, ignore)
