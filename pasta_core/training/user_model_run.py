@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -55,6 +55,9 @@ class TrainingFolder:
 
     path: Path
 
+    grows: ClassVar[bool] = True
+    """Whether a plan that was kept may gain what it lacks: a second phase."""
+
     def phase(self, name: str) -> Path:
         """A phase's own folder: its checkpoint, then its model."""
         return self.path / name
@@ -66,7 +69,7 @@ class TrainingFolder:
     def check(self, plan: Mapping[str, Any], resume: bool) -> None:
         """Refuse (`InvalidInput`) a folder that holds anything else than the training to go on with.
 
-        A plan that was kept may gain a second phase, and lose none.
+        A plan that was kept may gain a second phase if it `grows`, and lose none.
         """
         file = self.path / PLAN
         if not file.is_file():
@@ -79,7 +82,8 @@ class TrainingFolder:
                 f"{self.path} holds a training already", "add --resume to go on, or choose another --out"
             )
         else:
-            _check_plan(self.path, _read_plan(file), json.loads(json.dumps(plan)))
+            kept, now = _read_plan(file), json.loads(json.dumps(plan))
+            _check_plan(self.path, kept, now, [key for key in now if not self.grows and key != "threads"])
 
     def threads(self, now: int) -> int:
         """With how many threads it was begun, `now` where it was not: they decide how sums round."""
@@ -106,17 +110,20 @@ def _read_plan(file: Path) -> Mapping[str, Any]:
         raise InvalidInput(f"{file} is damaged", "choose another --out") from error
 
 
-def _check_plan(folder: Path, kept: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
-    for key, value in kept.items():
-        if value is not None and plan.get(key) != value:
+def _check_plan(folder: Path, kept: Mapping[str, Any], plan: Mapping[str, Any], fixed: Sequence[str]) -> None:
+    """Compare what was kept, and what is `fixed` even where nothing was."""
+    given = [key for key, value in kept.items() if value is not None]
+    for key in dict.fromkeys((*given, *fixed)):
+        before, now = kept.get(key), plan.get(key)
+        if before != now:
             raise InvalidInput(
-                f"{folder} was begun with another {key} ({_short(value)}, not {_short(plan.get(key))})",
+                f"{folder} was begun with another {key} ({_short(before)}, not {_short(now)})",
                 "resume with what it was begun with, or choose another --out",
             )
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value)
+    text = "none" if value is None else json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

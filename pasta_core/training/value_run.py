@@ -42,6 +42,8 @@ SELECTION = "held_out_correlation"
 class ValueFolder(TrainingFolder):
     """Where a training lies: its plan, its metrics, the last model, and the best in a folder below."""
 
+    grows = False
+
     def has_model(self, name: str) -> bool:
         """Whether the training has come to its end."""
         return (self.path / CONFIG).is_file()

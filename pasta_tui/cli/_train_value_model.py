@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pasta_core.agent.value_model_adapter import LoraSettings
 from pasta_core.agent.value_model_document import read_document
 from pasta_core.agent.value_model_lora import require_peft, with_adapter
+from pasta_core.configuration import configure
 from pasta_core.data.sources import parse_source
 from pasta_core.data.trajectories import TrajectoryRecord
 from pasta_core.errors import Cancelled, InvalidInput, PastaError
@@ -69,6 +70,7 @@ class Request:
     seed: int
     changes: Sequence[str]
     lora: bool
+    profile: str | None
     resume: bool
     device: str | None
     as_json: bool
@@ -88,7 +90,8 @@ def run_training(request: Request) -> None:
     paths = locate(os.environ)
     assets = paths.assets
     base = _base(request, assets)
-    label = None if request.users is None else _labeller(request.users, paths)
+    profile = _profile(request)
+    label = None if request.users is None else _labeller(request.users, paths, profile)
     folder = ValueFolder(request.out)
     plan = {
         "data": [str(spec) for spec in specs],
@@ -100,6 +103,7 @@ def run_training(request: Request) -> None:
         "config": asdict(config),
         "threads": same_threads(folder),
         **({} if lora is None else {"lora": asdict(lora)}),
+        **({} if profile == _MICRO else {"profile": profile}),
     }
     devices = devices_named(request.device, os.environ)
     output = Output(os.environ, request.as_json)
@@ -151,14 +155,26 @@ def _base(request: Request, assets: Path) -> Path:
     return shipped_base(assets)
 
 
-def _labeller(users: str, paths: Paths) -> Callable[[TrajectoryRecord], TrajectoryRecord]:
+def _profile(request: Request) -> str:
+    """The profile whose CLIP reads people's images for the user model."""
+    if request.users is None:
+        if request.profile is not None:
+            raise InvalidInput(
+                "there is no user model to read images for",
+                "name it, --users model:PATH, or leave out --profile",
+            )
+        return _MICRO
+    return configure({"profile": request.profile}, os.environ, Path.cwd()).profile.name
+
+
+def _labeller(users: str, paths: Paths, profile: str) -> Callable[[TrajectoryRecord], TrajectoryRecord]:
     # it loads CLIP, which simulated data needs not
     from pasta_core.training.value_rewards import rewards_by
 
     kind, _, path = users.partition(":")
     if kind != "model" or not path:
         raise InvalidInput(f"{users!r} names no user model", "write --users model:PATH")
-    return rewards_by(Path(path), paths)
+    return rewards_by(Path(path), paths, profile)
 
 
 def _named(names: type[Name], text: str, what: str) -> Name:

@@ -120,6 +120,14 @@ def train_value_model(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the preset; may be given again."),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="The set of models that --users was trained with (default: micro).",
+        ),
+    ] = None,
     lora: Annotated[
         bool, typer.Option("--lora", help="Learn a small adapter and leave the Gemma as it is (needs peft).")
     ] = False,
@@ -142,6 +150,7 @@ def train_value_model(
             seed=seed,
             changes=tuple(set_ or ()) + (() if steps is None else (f"steps={steps}",)),
             lora=lora,
+            profile=profile,
             resume=resume,
             device=device,
             as_json=as_json,

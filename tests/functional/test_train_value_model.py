@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from dataclasses import replace
@@ -15,8 +16,12 @@ import pytest
 from pasta_core.agent.requests import ShownTurn, ValueRequest
 from pasta_core.agent.scoring import score
 from pasta_core.agent.value_model_files import load_value_model
-from pasta_core.data.trajectories import write_trajectories
+from pasta_core.data.embeddings import encoder_fingerprint
+from pasta_core.data.trajectories import ImageRecord, TurnRecord, write_trajectories
 from pasta_core.errors import InvalidInput
+from pasta_core.paths import locate
+from pasta_core.users.model_files import save_user_model
+from pasta_core.users.user_model import UserModel, UserModelConfig
 from pasta_tui.cli._train_value_model import Request, run_training
 from tests.support.commands import PASTA, complaint, pasta
 from tests.support.paid_trajectories import TINY, trajectories, write_base, write_paid
@@ -95,6 +100,7 @@ def _request(out: Path, **changes: Any) -> Request:
         "seed": 0,
         "changes": (),
         "lora": False,
+        "profile": None,
         "resume": False,
         "device": "cpu",
     }
@@ -149,6 +155,69 @@ def test_an_adapter_is_trained_beside_its_base(data: Path, tmp_path: Path) -> No
     assert score(load_value_model(tmp_path / "out"), ValueRequest("a train", (), ("a red train", "a boat")))
 
 
+@pytest.fixture
+def people(tmp_path: Path, own_directories: Path) -> dict[str, Any]:
+    """Sessions that nobody has paid, and the user model that pays them, of the CLIP of a profile `own`."""
+    shipped = locate({}).assets / "micro" / "clip"
+    profiles = own_directories / "config" / "pasta" / "profiles"
+    clip = profiles / "clip"
+    shutil.copytree(shipped, clip)
+    (clip / "tokenizer_config.json").write_text((clip / "tokenizer_config.json").read_text() + "\n")
+    (profiles / "own.toml").write_text('extends = "micro"\n[clip]\nmodel = "clip"\n')
+    dimension = json.loads((clip / "open_clip_config.json").read_text())["model_cfg"]["embed_dim"]
+    rng = np.random.default_rng(0)
+
+    def unpaid(turn: TurnRecord) -> TurnRecord:
+        columns = tuple(
+            (ImageRecord(0, "", rng.normal(size=dimension).astype(np.float32)),) for _ in turn.slate.indices
+        )
+        return replace(turn, columns=columns, utilities=None, reward=None)
+
+    sessions = (
+        replace(one, user="person", turns=tuple(map(unpaid, one.turns))) for one in trajectories(4, 2)
+    )
+    write_trajectories(tmp_path / "people.parquet", sessions)
+    shape = UserModelConfig(dimension, types=2, clip=encoder_fingerprint(clip))
+    save_user_model(UserModel(shape), tmp_path / "users")
+    return {
+        "data": (f"sessions:{tmp_path / 'people.parquet'}",),
+        "users": f"model:{tmp_path / 'users'}",
+        "changes": ("steps=1", "batch=3", "report_every=1", "held_out_most=1"),
+    }
+
+
+def test_sessions_are_paid_under_the_profile_of_the_user_model(
+    data: Path, people: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(InvalidInput, match="another encoder") as refused:
+        run_training(_request(out, base=data / "base", **people))
+    assert "--profile" in refused.value.hint
+    with pytest.raises(InvalidInput, match='no profile "owm"'):
+        run_training(_request(out, base=data / "base", profile="owm", **people))
+    assert not out.exists()
+    run_training(_request(out, base=data / "base", profile="own", **people))
+    assert json.loads((out / "training.json").read_text())["profile"] == "own"
+    assert json.loads((out / "value_model.json").read_text())["training"]["trajectories"] == 4
+    monkeypatch.setenv("PASTA_PROFILE", "own")
+    run_training(_request(out, base=data / "base", resume=True, **people))
+
+
+def test_a_plan_names_no_profile_where_it_is_the_usual_one(
+    data: Path, people: dict[str, Any], tmp_path: Path
+) -> None:
+    users = tmp_path / "users" / "user_model.json"
+    document = json.loads(users.read_text())
+    document["config"]["clip"] = ""
+    users.write_text(json.dumps(document))
+    out = tmp_path / "out"
+    run_training(_request(out, base=data / "base", **people))
+    assert "profile" not in json.loads((out / "training.json").read_text())
+    for more in ({"profile": "own"}, {"lora": True}):
+        with pytest.raises(InvalidInput, match=f"begun with another {next(iter(more))}"):
+            run_training(_request(out, base=data / "base", resume=True, **people, **more))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -180,6 +249,7 @@ def test_an_adapter_is_trained_beside_its_base(data: Path, tmp_path: Path) -> No
         ),
         ({"data": ("trajectories:DATA/paid.parquet",), "users": "planted"}, "names no user model"),
         ({"data": ("trajectories:DATA/paid.parquet",), "resume": True}, "there is no training"),
+        ({"data": ("trajectories:DATA/paid.parquet",), "profile": "micro"}, "no user model to read"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_made(
