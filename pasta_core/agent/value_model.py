@@ -40,7 +40,7 @@ class ValueNetwork(nn.Module):
         if not 0 <= logit < config.vocab_size:
             raise ModelUnavailable(
                 f"logit {logit} lies outside a vocabulary of {config.vocab_size}",
-                "name an index that the model's vocabulary has",
+                "use a model with a larger vocabulary",
             )
         if getattr(config, "use_bidirectional_attention", None):
             raise ModelUnavailable("the model attends in both directions", "use a causal language model")
