@@ -22,7 +22,7 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class SpacePlan:
-    """The size of a space and its prior; found on planted raters of the training split (docs/taste.md)."""
+    """The size of a space and its prior, chosen on the training split's planted raters (docs/taste.md)."""
 
     image_rank: int = 24
     """r, directions of images."""
