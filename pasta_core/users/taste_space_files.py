@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -18,7 +21,8 @@ SPACE_FILE = "taste-space.safetensors"
 """Its name in the folder of its CLIP; no part of the encoder's fingerprint."""
 
 FORMAT = "pasta-taste-space"
-VERSION = "1"
+VERSION = 2
+_FACTS = "taste_space"
 _ARRAYS = {
     "image_basis": 2,
     "text_basis": 2,
@@ -39,18 +43,19 @@ def space_beside(clip: Path) -> Path | None:
 
 
 def save_space(space: TasteSpace, file: Path) -> None:
-    """Write a space; the file appears whole. Raises `StorageError`."""
+    """Write a space; the file appears whole, equal spaces as equal bytes. Raises `StorageError`."""
     arrays = {name: np.ascontiguousarray(getattr(space, name), np.float64) for name in _ARRAYS}
     facts = {
         "format": FORMAT,
         "version": VERSION,
         "clip": space.clip,
-        "fidelity_scale": repr(space.fidelity_scale),
-        "pairs": str(space.pairs),
+        "fidelity_scale": space.fidelity_scale,
+        "pairs": space.pairs,
         **({"users": space.users} if space.users else {}),
     }
     with replacing(file) as partial:
-        save_file(arrays, partial, facts)
+        # one entry: several would be written in an order that differs from run to run
+        save_file(arrays, partial, {_FACTS: json.dumps(facts)})
 
 
 def load_space(file: Path, clip: str = "") -> TasteSpace:
@@ -58,24 +63,31 @@ def load_space(file: Path, clip: str = "") -> TasteSpace:
     again = "learn it again: pasta taste space"
     try:
         with safe_open(file, "numpy") as opened:
-            facts = opened.metadata() or {}
+            facts = _facts(opened.metadata() or {})
             if facts.get("format") != FORMAT:
                 raise ModelUnavailable(f"{file} is no taste space", again)
             if facts.get("version") != VERSION:
                 raise ModelUnavailable(
-                    f"{file} has version {facts.get('version')}, this pasta reads {VERSION}", "update pasta"
+                    f"{file} has version {facts.get('version')}, this pasta reads {VERSION}",
+                    f"{again}; or update pasta",
                 )
             arrays = {name: np.asarray(opened.get_tensor(name), np.float64) for name in _ARRAYS}
             scale, pairs = float(facts["fidelity_scale"]), int(facts["pairs"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ModelUnavailable(f"{file} is damaged or cut short", again) from error
-    its_clip, users = facts.get("clip", ""), facts.get("users", "")
+    its_clip, users = str(facts.get("clip", "")), str(facts.get("users", ""))
     space = TasteSpace(clip=its_clip, fidelity_scale=scale, pairs=pairs, users=users, **arrays)
     if not _consistent(space):
         raise ModelUnavailable(f"{file} holds arrays that do not fit together", again)
     if clip and space.clip != clip:
         raise ModelUnavailable(f"{file} was learned with another CLIP than the profile's", again)
     return space
+
+
+def _facts(metadata: Mapping[str, str]) -> Mapping[str, Any]:
+    """What a file says of itself; nothing where it is no space. `ValueError` where that is damaged."""
+    facts = json.loads(metadata[_FACTS]) if _FACTS in metadata else metadata
+    return facts if isinstance(facts, Mapping) else {}
 
 
 def _consistent(space: TasteSpace) -> bool:

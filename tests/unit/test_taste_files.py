@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from pasta_core.errors import InvalidInput, ModelUnavailable, StorageError
 from pasta_core.users.taste_files import read_taste, taste_bytes, write_taste
@@ -323,9 +324,33 @@ def test_a_space_is_read_as_it_was_written(tmp_path: Path) -> None:
         assert np.array_equal(getattr(again, name), value), name
     with pytest.raises(ModelUnavailable, match="another CLIP"):
         load_space(file, "clip-2")
+    written = {file.read_bytes()}
+    for _ in range(8):
+        save_space(again, file)
+        written.add(file.read_bytes())
+    assert len(written) == 1, "equal spaces are equal bytes"
     save_space(replace(space, slope=space.slope[:-1]), file)
     with pytest.raises(ModelUnavailable, match="do not fit"):
         load_space(file)
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(ModelUnavailable, match="damaged"):
+        load_space(file)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({"format": "pt"}, "is no taste space"),
+        ({"taste_space": "[1]"}, "is no taste space"),
+        ({"taste_space": "{"}, "damaged"),
+        ({"format": "pasta-taste-space", "version": "1"}, "has version 1"),
+        ({"taste_space": '{"format": "pasta-taste-space", "version": 3}'}, "has version 3"),
+    ],
+)
+def test_a_space_of_another_kind_or_version_is_refused(
+    tmp_path: Path, metadata: dict[str, str], said: str
+) -> None:
+    file = tmp_path / SPACE_FILE
+    save_file({"slope": np.zeros(3)}, file, metadata)
+    with pytest.raises(ModelUnavailable, match=said):
         load_space(file)
