@@ -80,10 +80,12 @@ class Writing:
 
     def sampling(self, attempt: int) -> _Sampling:
         """App. E.2's sampling for the first attempts, ever wider for the later ones."""
-        if attempt < _PATIENCE:
+        # at 0 every draw is the same, so that the second one is in vain already
+        patience = _PATIENCE if self._profile.temperature else 0
+        if attempt == 0 or attempt < patience:
             return _Sampling(self._profile.nucleus, self._profile.temperature)
         # one that begins at 0 would repeat itself for ever if it were only multiplied
-        warmer = max(1.0, self._profile.temperature) * (attempt - _PATIENCE) * _WARMING
+        warmer = max(1.0, self._profile.temperature) * (attempt - patience) * _WARMING
         return _Sampling(1.0, self._profile.temperature + warmer)
 
     def draw(self, logits: Logits, grammar: Grammar, rng: np.random.Generator, sampling: _Sampling) -> int:

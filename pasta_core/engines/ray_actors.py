@@ -76,10 +76,14 @@ class WritingActor:
         self._pump = _Pump(_environment()(self._profile))
         return True
 
-    def write(self, request: dict[str, Any], pictures: Mapping[str, Pixels]) -> list[tuple[str, str]]:
-        """The candidates of one request; a writer that sees is shown `pictures` (`agent.pictures`)."""
-        written = self._pump.ask(WriteRequest.from_json(request), pictures).result()
-        return [(candidate.prompt, candidate.category) for candidate in written]
+    def write(
+        self, request: dict[str, Any], pictures: Mapping[str, Pixels]
+    ) -> tuple[list[tuple[str, str]], list[str]]:
+        """The candidates of one request, and what a person should read of it; a writer that sees is shown
+        `pictures` (`agent.pictures`)."""
+        asked = self._pump.ask(WriteRequest.from_json(request), pictures)
+        written = asked.answer.result()
+        return [(candidate.prompt, candidate.category) for candidate in written], asked.notes
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class _Asked:
     request: WriteRequest
     pictures: Mapping[str, Pixels]
     answer: Future[tuple[Candidate, ...]] = field(default_factory=Future)
+    notes: list[str] = field(default_factory=list)
 
 
 class _Pump:
@@ -113,18 +118,22 @@ class _Pump:
         for _ in range(threads):
             threading.Thread(target=work, name="writer", daemon=True).start()
 
-    def ask(self, request: WriteRequest, pictures: Mapping[str, Pixels]) -> Future[tuple[Candidate, ...]]:
-        """Have a request written."""
+    def ask(self, request: WriteRequest, pictures: Mapping[str, Pixels]) -> _Asked:
+        """Have a request written; its notes are whole when it has its answer."""
         asked = _Asked(request, pictures)
         self._waiting.put(asked)
-        return asked.answer
+        return asked
 
     def _one_by_one(self, write: Callable[..., tuple[Candidate, ...]]) -> None:
         while True:
             asked = self._waiting.get()
             try:
                 written = write(
-                    asked.request, lambda: False, lambda done, total: None, pictures=asked.pictures
+                    asked.request,
+                    lambda: False,
+                    lambda done, total: None,
+                    pictures=asked.pictures,
+                    note=asked.notes.append,
                 )
                 asked.answer.set_result(written)
             except Exception as error:
@@ -145,7 +154,8 @@ class _Pump:
                     else:
                         answer.set_result(outcome)
 
-                writer.begin(asked.request, lambda: False, lambda done, total: None, finished)
+                heard = asked.notes.append
+                writer.begin(asked.request, lambda: False, lambda done, total: None, finished, heard)
             writer.advance()
 
 

@@ -59,15 +59,18 @@ class RayServices:
         writers: ActorPool,
         captions: CaptionSheet | None,
         picture_tokens: int = 0,
+        on_note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._painters = painters
         self._writers = writers
         self._picture_tokens = picture_tokens
+        self._on_note = on_note
+        self._noted: set[str] = set()
         self._captioner = None if captions is None else Captioner(captions, self.embed_texts)
 
     @property
     def writer(self) -> Writer:
-        return _RayWriter(self._writers, self._captioner, self._picture_tokens)
+        return _RayWriter(self._writers, self._captioner, self._picture_tokens, self._note_once)
 
     @property
     def painter(self) -> Painter:
@@ -78,6 +81,11 @@ class RayServices:
         found: Embedding = await self._painters.call("embed_texts", list(texts))
         return found
 
+    def _note_once(self, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self._on_note(text)
+
 
 @dataclass(frozen=True)
 class _RayWriter:
@@ -85,6 +93,7 @@ class _RayWriter:
     captioner: Captioner | None
     picture_tokens: int
     """Of each contact sheet that the writer is shown, 0 for one that sees none (`worker.WorkerWriter`)."""
+    on_note: Callable[[str], None]
 
     async def write(
         self, history: History, form: CandidateForm, max_words: int, seed: int, progress: Progress
@@ -96,7 +105,9 @@ class _RayWriter:
             from pasta_core.agent.pictures import history_pictures
 
             pictures = await asyncio.to_thread(history_pictures, history, self.picture_tokens)
-        written = await self.pool.call("write", request.to_json(), pictures)
+        written, notes = await self.pool.call("write", request.to_json(), pictures)
+        for text in notes:
+            self.on_note(text)
         return tuple(Candidate(prompt, category) for prompt, category in written)
 
 
@@ -153,7 +164,7 @@ async def open_ray(
         )
         try:
             seen = profile.writer.image_tokens if profile.writer.sees else 0
-            services = RayServices(painters, writers, sheet, seen)
+            services = RayServices(painters, writers, sheet, seen, on_note)
             in_flight = count * AHEAD
             async with assembled(
                 services, profile, assets, settings, users, at_once, PASS_SIZE, in_flight

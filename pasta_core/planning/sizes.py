@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ _CACHE = 36 * 2 * 8 * 128 * 2
 """Bytes of keys and values a token takes in a usual 4-billion model: 36 layers, 8 heads of 128, float16."""
 _VOCABULARY = 151_936
 _SMALL = 1 << 22
+_SIGHT = ("vision_tower", "multi_modal_projector")
+"""Modules of a model that also sees which a value model leaves on the disk."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,10 @@ def sizes_of(profile: Profile) -> Sizes:
 def value_size(folder: Path) -> ValueSize:
     """The size of a value model's folder, or of what its adapter belongs to."""
     base = _json(folder / "value_model.json").get("base")
-    own = _weights(folder)
     if isinstance(base, Mapping):
         places = (Path(str(base.get("path", ""))), folder.parent / str(base.get("name", "")))
-        found = next((place for place in places if (place / "config.json").is_file()), folder)
-        own, folder = _weights(found), found
+        folder = next((place for place in places if (place / "config.json").is_file()), folder)
+    own = _weights(folder, without=_SIGHT)
     config = _json(folder / "config.json")
     # of a model that also sees, that of its language model
     text = config.get("text_config")
@@ -199,11 +200,14 @@ def _counted(model: Path) -> dict[str, int] | None:
     return counts
 
 
-def _weights(place: Path) -> int:
-    """Weights in a `.safetensors` file, or in those of a folder; of several precisions in one the first."""
+def _weights(place: Path, without: Collection[str] = ()) -> int:
+    """Weights in a `.safetensors` file, or in those of a folder; of several precisions in one the first.
+
+    Those of modules whose names are among `without` are not counted.
+    """
     try:
         files = [place] if place.is_file() else sorted(place.glob("*.safetensors"))
-        return sum(_values(file) for file in _one_precision(files))
+        return sum(_values(file, without) for file in _one_precision(files))
     except OSError:
         return 0
 
@@ -214,9 +218,12 @@ def _one_precision(files: Iterable[Path]) -> list[Path]:
     return plain or found
 
 
-def _values(file: Path) -> int:
+def _values(file: Path, without: Collection[str]) -> int:
     try:
-        return sum(math.prod(shape) for shape in read_header(file).shapes.values())
+        shapes = read_header(file).shapes
+        return sum(
+            math.prod(shape) for name, shape in shapes.items() if not set(name.split(".")) & set(without)
+        )
     except (OSError, ValueError, EOFError):
         return 0
 

@@ -98,7 +98,7 @@ def serve(options: WorkerOptions) -> None:
         exact=exact,
         cache=paths.cache,
         loaded=sharing.gauge.peak,
-        missed=sharing.plan.machine.missed,
+        missed=sharing.missed,
         passed_over=sharing.gauge.passed_over,
     )
     write, paint = sharing.handlers(relay, models)

@@ -66,6 +66,13 @@ class Sharing:
         return self.plan.arrangement.images
 
     @property
+    def missed(self) -> str:
+        """Why PyTorch can have found no GPU, in one line (`worker.devices`); "" where none was asked for or
+        is known to be there."""
+        machine = self.plan.machine
+        return machine.missed or (machine.unused if self.device is not None else "")
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know before the first images."""
         fine = self.plan.arrangement.fits and bearable(self.plan) and not self.given_up
@@ -91,7 +98,8 @@ def plan_sharing(
     `slots` and `exact` are those of `make_plan`.
     """
     asked, found = memory or profile.memory, find_machine(device)
-    machine = settled_machine(profile, found, asked, exact=exact)
+    # who names a device gets that or none
+    machine = found if device is not None else settled_machine(profile, found, asked, exact=exact)
     given_up = found.has_gpu and not machine.has_gpu
     device = "cpu" if given_up else device
 
@@ -107,7 +115,8 @@ def plan_sharing(
         Gauge(measurements, machine.key, key, gpu=machine.has_gpu),
         bearable=bearable(on_cpu),
         wanted=profile.painter.pass_size,
-        writes_on_cpu=arrangement.mode == "cpu" or device == "cpu",
+        # a GPU that the plan does not count is not measured either
+        writes_on_cpu=arrangement.mode == "cpu" or device == "cpu" or bool(machine.unused),
         device=device,
         given_up=given_up,
     )

@@ -18,6 +18,7 @@ from pasta_core.agent.llama import LlamaModel
 from pasta_core.agent.requests import ShownTurn, WriteRequest
 from pasta_core.agent.sampling import sample_nucleus
 from pasta_core.agent.writer import LlamaWriter
+from pasta_core.agent.writing import Writing
 from pasta_core.agent.writing_prompt import WriterPrompt
 from pasta_core.domain import CandidateForm
 from pasta_core.errors import Cancelled, ModelUnavailable, PastaError
@@ -111,6 +112,13 @@ def test_a_writer_that_takes_the_likeliest_finds_other_prompts_too() -> None:
     assert len({candidate.prompt.casefold() for candidate in answer}) == 25
     assert coldest.write(replace(REQUEST, seed=8), never, ignore)[0] == answer[0]
     coldest.close()
+
+
+def test_a_writer_that_takes_the_likeliest_is_warmed_from_the_second_try_on(writer: LlamaWriter) -> None:
+    coldest = Writing(replace(PROFILE, temperature=0.0), writer._model)
+    assert [coldest.sampling(attempt).temperature for attempt in range(3)] == [0.0, 0.125, 0.25]
+    usual = Writing(PROFILE, writer._model)
+    assert usual.sampling(0) == usual.sampling(7) != usual.sampling(9)
 
 
 def test_a_writer_that_leaves_the_gpu_alone_writes_on_the_cpu(writer: LlamaWriter) -> None:

@@ -12,6 +12,7 @@ import transformers
 from pasta_core.agent.history_text import ValueTemplates
 from pasta_core.agent.value_model import ValueModel, ValueNetwork, attention_for
 from pasta_core.agent.value_model_adapter import LoraSettings
+from pasta_core.agent.value_model_attention import CAPPED
 from pasta_core.agent.value_model_files import load_language_model, save_value_model
 from pasta_core.agent.value_model_lora import with_adapter
 from pasta_core.agent.value_model_tokens import ValueTokens, read_tokenizer
@@ -61,7 +62,9 @@ def small_network(kind: str, seed: int = 0, **changes: Any) -> ValueNetwork:
 def plain_language_model(network: ValueNetwork) -> Any:
     """Its language model as the library computes it by itself, with no attention of ours."""
     model = copy.deepcopy(network.language_model)
-    model.set_attn_implementation("eager")
+    if attention_for(model.config) == CAPPED:
+        # the library's fast one knows no capped scores either
+        model.set_attn_implementation("eager")
     return model
 
 

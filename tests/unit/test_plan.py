@@ -531,6 +531,30 @@ def test_a_full_gpu_is_left_alone_where_the_cpu_takes_minutes(paths: Paths) -> N
     assert settled_machine(micro, no_memory, "auto") is no_memory
 
 
+def test_who_names_a_device_gets_that_or_none(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    micro = load_profile("micro", paths)
+    card = find_machine(query=lambda: GPU_12, nvidia=lambda: True)
+    monkeypatch.setattr("pasta_core.worker.sharing.find_machine", lambda device: replace(card, gpu_free=1))
+    by_itself = plan_sharing(micro, tmp_path, None, "")
+    assert by_itself.given_up and by_itself.device == "cpu" and by_itself.writer_options == ("--no-gpu",)
+    for asked in ("cuda", "cuda:0"):
+        named = plan_sharing(micro, tmp_path, asked, "")
+        assert not named.given_up and named.device == asked
+
+
+def test_a_gpu_that_is_not_counted_is_used_by_nobody_and_explains_its_absence(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    micro, of_amd = load_profile("micro", paths), (False, [("AMD gfx1100", GIB, GIB)])
+    uncounted = find_machine(query=lambda: "", amd=lambda: of_amd)
+    monkeypatch.setattr("pasta_core.worker.sharing.find_machine", lambda device: uncounted)
+    by_itself = plan_sharing(micro, tmp_path, None, "")
+    assert by_itself.writer_options == ("--no-gpu",) and by_itself.missed == ""
+    assert "not built for" in plan_sharing(micro, tmp_path, "cuda", "").missed
+
+
 def test_a_worker_paints_as_many_at_a_time_as_its_plan_has_room_for(
     paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,19 @@ def test_a_writer_that_sees_is_shown_the_same_pictures_as_here() -> None:
             assert there == here and ("image_url" in json.dumps(there)) is sees
 
 
+def test_what_a_person_should_read_of_a_writer_is_said_once() -> None:
+    with serving(FakeServer(script=["nogrammar"])) as server:
+        heard: list[str] = []
+        pool: Any = Pool(actor_of(WriterProfile(Path(), TEMPLATE, url=server.url, timeout=20.0)))
+        services = RayServices(pool, pool, None, on_note=heard.append)
+        for seed in (7, 8):
+            asyncio.run(services.writer.write(HISTORY, FORM, 20, seed, lambda done, total: None))
+        server.script[:] = ["nogrammar"]
+        pool.actor = actor_of(WriterProfile(Path(), TEMPLATE, url=server.url, timeout=20.0))
+        asyncio.run(services.writer.write(HISTORY, FORM, 20, 9, lambda done, total: None))
+        assert len(heard) == 1 and "takes no grammar" in heard[0]
+
+
 def test_a_call_that_fails_as_nobody_foresaw_takes_no_other_with_it() -> None:
     with serving(FakeServer()) as server:
         actor = actor_of(WriterProfile(Path(), TEMPLATE, url=server.url, timeout=20.0, images=True))
@@ -79,4 +92,4 @@ def test_a_call_that_fails_as_nobody_foresaw_takes_no_other_with_it() -> None:
         broken: Any = {"0": "no picture"}
         with pytest.raises((AttributeError, TypeError)):
             actor.write(request, broken)
-        assert len(actor.write(request, {})) == FORM.total
+        assert len(actor.write(request, {})[0]) == FORM.total

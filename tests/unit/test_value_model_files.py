@@ -81,6 +81,7 @@ def test_of_a_gemma_that_sees_only_the_language_model_is_taken(
         assert torch.equal(model.network.language_model(tokens).logits, expected)
     assert model.context == 2048 and value_size(tmp_path / "base").width == 32
     save_value_model(model, tmp_path / "own")
+    assert value_size(tmp_path / "base").values == value_size(tmp_path / "own").values, "no eyes are counted"
     assert json.loads((tmp_path / "own" / "config.json").read_text())["model_type"] == "gemma3_text"
     assert not any("vision" in name for name in load_file(tmp_path / "own" / "model.safetensors"))
     assert score(load_value_model(tmp_path / "own"), REQUEST) == score(model, REQUEST)
